@@ -1,0 +1,37 @@
+"""How a script tells its user what went wrong: one message without a traceback for what the user can mend.
+
+Anything else is a mistake of ours and keeps its traceback.
+"""
+
+import functools
+import sys
+from collections.abc import Callable
+
+
+class StudyError(Exception):
+    """A mistake the user can mend: the message names what is wrong, where, and how to mend it."""
+
+
+def entry_point(main: Callable[..., None]) -> Callable[..., None]:
+    """Make `main` end with `error: <message>` and status 1 where it raises a StudyError or an OSError."""
+
+    @functools.wraps(main)
+    def run(*arguments, **options) -> None:
+        try:
+            main(*arguments, **options)
+        except StudyError as error:
+            message = str(error)
+        except OSError as error:
+            message = describe(error)
+        else:
+            return
+        print(f"error: {message}", file=sys.stderr)
+        sys.exit(1)
+
+    return run
+
+
+def describe(error: OSError) -> str:
+    """The file that an operation failed on and the reason, as one sentence."""
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {reason}" if error.filename else reason
