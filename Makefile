@@ -23,3 +23,36 @@ env: .venv/installed  ## make .venv/, the environment that everything runs from,
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --require-hashes --requirement envs/requirements.txt
 	@touch $@
 	@echo "Environment ready."
+
+study: env  ## run a study from nothing to its report: make study [STUDY=article] [CORES=all]
+	$(BIN)/snakemake --configfile $(CONFIG) --cores $(CORES)
+
+test: env  ## run every check and test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+	$(BIN)/python -m pytest
+
+# --allowed-rules leaves training out: runs that are missing are then an error instead of hours of work.
+report: env  ## make a study's report and Snakemake's provenance report anew, training nothing
+	$(BIN)/snakemake --configfile $(CONFIG) --cores $(CORES) --forcerun merge_runs --allowed-rules $(REPORT_RULES) \
+		-- results/$(STUDY)/report.html
+	$(BIN)/snakemake --configfile $(CONFIG) --report results/$(STUDY)/provenance.html
+
+REPORT_RULES := merge_runs find_breakpoints plot_curve plot_comparison plot_weights render_report
+
+reference: env  ## copy a finished study's small outputs to results/reference/, to be committed
+	$(BIN)/python workflow/scripts/copy_reference.py --study results/$(STUDY) --reference results/reference/$(STUDY)
+
+compare: env  ## set a fresh run of a study beside the committed one, run by run
+	$(BIN)/python workflow/scripts/compare_runs.py --study results/$(STUDY) --reference results/reference/$(STUDY)
+
+lock: env  ## resolve envs/requirements.in into the lock file (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links envs/requirements.in --output-file envs/requirements.txt
+
+format:  ## format the code
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format --quiet .
+	$(BIN)/snakefmt Snakefile workflow/rules

@@ -9,21 +9,41 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
+from few_weights.errors import StudyError
+
 #: Builds a network: (width, shape of an image as (rows, columns, channels), number of classes) -> model.
 Builder = Callable[[int, tuple[int, int, int], int], keras.Model]
 
 ARCHITECTURES: dict[str, Builder] = {}
 
 
-def architecture(build: Builder) -> Builder:
-    """Register `build` under its own name."""
-    ARCHITECTURES[build.__name__] = build
-    return build
+def build(name: str, width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """The network of that name, at that width.
+
+    Raises:
+        StudyError: there is no such architecture, or it cannot be built at this width on such images.
+    """
+    if name not in ARCHITECTURES:
+        raise StudyError(f"unknown architecture '{name}'; known are: {', '.join(ARCHITECTURES)}")
+    try:
+        return ARCHITECTURES[name](width, image_shape, classes)
+    except ValueError as error:
+        raise StudyError(
+            f"{name} of width {width} cannot be built on images of {image_shape}: {error}"
+        ) from error
+
+
+def architecture(builder: Builder) -> Builder:
+    """Register a network under the name of its function."""
+    ARCHITECTURES[builder.__name__] = builder
+    return builder
 
 
 def dense(units: int) -> layers.Layer:
     """A fully connected hidden layer with ReLU."""
-    return layers.Dense(units, activation="relu", kernel_initializer="glorot_uniform", bias_initializer="zeros")
+    return layers.Dense(
+        units, activation="relu", kernel_initializer="glorot_uniform", bias_initializer="zeros"
+    )
 
 
 def convolution(filters: int) -> layers.Layer:
@@ -63,7 +83,14 @@ def mlp(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Mo
 def pooled_mlp(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
     """As `mlp`, on the image pooled to half its size. On MNIST n² + 208 n + 10 parameters."""
     return keras.Sequential(
-        [layers.Input(image_shape), halving(), layers.Flatten(), dense(width), dense(width), classifier(classes)]
+        [
+            layers.Input(image_shape),
+            halving(),
+            layers.Flatten(),
+            dense(width),
+            dense(width),
+            classifier(classes),
+        ]
     )
 
 

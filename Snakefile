@@ -1,0 +1,37 @@
+# few-weights: how few weights does a network need to reach a target accuracy?
+#
+#   config/*.yaml -> list of runs -> mnist.npz -> metrics.json (one a run) -> runs.csv -> breakpoints.csv
+#                 -> figures -> report.html
+#
+# A study given with --configfile describes the whole study: the article's is not even read then.
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+if not workflow.overwrite_configfiles:
+
+    configfile: f"{workflow.basedir}/config/article.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/aggregate.smk"
+include: "workflow/rules/report.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+# The runs stand beside what is made of them, so that a metrics.json that somebody deleted is trained again
+# even where the report is newer.
+rule all:
+    default_target: True
+    input:
+        f"{RESULTS}/report.html",
+        metrics_of_all_runs(),
+
+
+onsuccess:
+    print_summary()

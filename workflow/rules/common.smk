@@ -1,0 +1,98 @@
+"""From the config to the list of runs, and every function that the rules use.
+
+Takes `config`. Gives STUDY (validated, with its defaults), where things lie, and the helpers below.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+ROOT = Path(workflow.basedir)
+SCRIPTS = ROOT / "workflow" / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+# Jobs say `python`; let that be the one that runs Snakemake, also where its environment is not activated.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+from few_weights.errors import StudyError
+from few_weights.fingerprint import code_fingerprint
+from few_weights.planning import describe_models, require_writable, training_cost
+from few_weights.runs import Run, expand_runs
+from few_weights.study import resolve_study
+
+try:
+    STUDY = resolve_study(config, workflow.configfiles)
+    RESULTS = f"results/{STUDY['study']}"
+    require_writable(Path(RESULTS))
+    MODELS = describe_models(STUDY)
+except StudyError as error:
+    raise WorkflowError(str(error)) from None
+
+DATA = f"results/data/{STUDY['dataset']}.npz"
+RUN = RESULTS + "/runs/{architecture}/width-{width}/seed-{seed}"
+ARCHITECTURES = STUDY["architectures"]
+
+
+wildcard_constraints:
+    architecture="|".join(ARCHITECTURES),
+    width=r"\d+",
+    seed=r"\d+",
+
+
+def widths():
+    """Architecture -> the widths to train."""
+    return {name: section["widths"] for name, section in ARCHITECTURES.items()}
+
+
+def metrics_of_all_runs():
+    return [str(run.metrics_path(RESULTS)) for run in expand_runs(widths(), STUDY["seeds"])]
+
+
+def recipe_of(wildcards):
+    """How an architecture is trained, as JSON: what may change a run's result, beside the run itself."""
+    section = ARCHITECTURES[wildcards.architecture]
+    return json.dumps({key: section[key] for key in ("epochs", "batch_size", "optimizer")})
+
+
+def unrecorded(value):
+    """A parameter that is passed on but not compared with the last run's, so that its change reruns nothing.
+
+    Snakemake does so with parameters that are functions of a job's threads.
+    """
+    return lambda wildcards, threads: str(value)
+
+
+def script(name):
+    """The path of an entry point. Its content is compared, by `code_of`; a repository may move."""
+    return unrecorded(SCRIPTS / name)
+
+
+def code_of(name, also=()):
+    """The fingerprint of an entry point and its modules, as a parameter of the rule that calls it."""
+    return code_fingerprint(SCRIPTS / name, also=tuple(ROOT / path for path in also))
+
+
+def training_code_of(wildcards):
+    """The same for training, where the other architectures' networks make no difference."""
+    return code_fingerprint(SCRIPTS / "train.py", architecture=wildcards.architecture)
+
+
+def priority_of(wildcards):
+    """Longest first: what is started last must be short, or a core stands idle at the end."""
+    model = MODELS.get((wildcards.architecture, int(wildcards.width)))
+    return training_cost(model, ARCHITECTURES[wildcards.architecture]["epochs"]) if model else 0
+
+
+def baselines():
+    """Architecture -> the full-size model that its breakpoint is compared with, as JSON."""
+    return json.dumps({name: section["baseline"] for name, section in ARCHITECTURES.items()})
+
+
+def print_summary():
+    """What the study found, at the end of a run."""
+    table = Path(RESULTS, "logs", "find_breakpoints.log")
+    if table.exists():
+        print(f"\n{table.read_text()}\nReport: {Path(RESULTS, 'report.html').resolve()}", file=sys.stderr)

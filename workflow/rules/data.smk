@@ -1,0 +1,25 @@
+"""The data, fetched once for all studies.
+
+Requires nothing but a source that answers. Makes results/data/<dataset>.npz: x_train, y_train, x_test, y_test
+as uint8, verified against the canonical SHA-256.
+"""
+
+
+rule fetch_data:
+    output:
+        data="results/data/{dataset}.npz",
+    log:
+        "results/data/{dataset}.log",
+    localrule: True
+    conda:
+        "../../envs/training.yaml"
+    params:
+        script=script("fetch_data.py"),
+        # Verified data are the same wherever they came from, so other sources fetch nothing anew.
+        sources=unrecorded(json.dumps(STUDY["sources"])),
+    shell:
+        "python {params.script:q}"
+        " --dataset {wildcards.dataset:q}"
+        " --sources {params.sources:q}"
+        " --output {output.data:q}"
+        " > {log:q} 2>&1"

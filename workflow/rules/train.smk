@@ -1,0 +1,44 @@
+"""Training: one job for each architecture, width and seed.
+
+Requires the data. Makes runs/<architecture>/width-<width>/seed-<seed>/metrics.json, with the log of the epochs
+and the job's time and memory beside it.
+"""
+
+
+rule train_model:
+    input:
+        # Its bytes are verified against fixed hashes, so its age says nothing.
+        data=ancient(DATA),
+    output:
+        metrics=f"{RUN}/metrics.json",
+    log:
+        f"{RUN}/train.log",
+    benchmark:
+        f"{RUN}/benchmark.tsv"
+    priority: priority_of
+    conda:
+        "../../envs/training.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1500 * attempt,
+        gpu=0,
+    params:
+        script=script("train.py"),
+        study=STUDY["study"],
+        dataset=STUDY["dataset"],
+        recipe=recipe_of,
+        code=training_code_of,
+    shell:
+        "python {params.script:q}"
+        " --study {params.study:q}"
+        " --dataset {params.dataset:q}"
+        " --data {input.data:q}"
+        " --architecture {wildcards.architecture:q}"
+        " --width {wildcards.width}"
+        " --seed {wildcards.seed}"
+        " --recipe {params.recipe:q}"
+        " --code {params.code}"
+        " --threads {threads}"
+        " --gpus {resources.gpu}"
+        " --output {output.metrics:q}"
+        " > {log:q} 2>&1"

@@ -1,0 +1,36 @@
+"""Set a fresh study beside the committed one: run by run, then breakpoints, versions and hardware."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from few_weights.comparison import compare_breakpoints, compare_circumstances, compare_runs
+from few_weights.errors import StudyError, entry_point
+
+
+@entry_point
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", required=True, type=Path, help="folder of the fresh study")
+    parser.add_argument("--reference", required=True, type=Path, help="folder of the committed one")
+    arguments = parser.parse_args()
+
+    fresh, reference = (
+        {name: _read(folder / f"{name}.csv") for name in ("runs", "breakpoints")}
+        for folder in (arguments.study, arguments.reference)
+    )
+    print(f"{arguments.study} (fresh) beside {arguments.reference} (reference)\n")
+    print(compare_runs(fresh["runs"], reference["runs"]), end="\n\n")
+    print(compare_breakpoints(fresh["breakpoints"], reference["breakpoints"]), end="\n\n")
+    print(compare_circumstances(fresh["runs"], reference["runs"]))
+
+
+def _read(path: Path) -> pd.DataFrame:
+    if not path.exists():
+        raise StudyError(f"{path} is missing; run the study to its end first")
+    return pd.read_csv(path)
+
+
+if __name__ == "__main__":
+    main()

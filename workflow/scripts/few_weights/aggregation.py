@@ -1,0 +1,108 @@
+"""From the metrics of the runs to tables: reads every metrics.json, trusts none."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from jsonschema import Draft202012Validator
+
+from few_weights.errors import StudyError
+from few_weights.runs import Run
+
+SCHEMA = Path(__file__).parents[2] / "schemas" / "metrics.schema.yaml"
+
+#: What is a table of its own in a metrics.json, not a column of runs.csv.
+NESTED = ("layers", "history")
+
+
+def read_runs(folder: Path, study: str, runs: Iterable[Run]) -> list[dict]:
+    """The metrics of the given runs of a study that lies in `folder`, in their order.
+
+    Raises:
+        StudyError: files are missing, broken, or hold another run than their place says; all are named.
+    """
+    validator = Draft202012Validator(yaml.safe_load(SCHEMA.read_text()))
+    records, problems = {}, []
+    for run in runs:
+        path = run.metrics_path(folder)
+        try:
+            metrics = _read_metrics(path, validator)
+            found = Run(metrics["architecture"], metrics["width"], metrics["seed"])
+            if metrics["study"] != study:
+                raise StudyError(f"belongs to the study '{metrics['study']}', not '{study}'")
+            if found in records:
+                raise StudyError(f"holds {found} again, which {records[found][0]} holds already")
+            if found != run:
+                raise StudyError(f"holds {found}, not {run} as its place says")
+            records[found] = (path, metrics)
+        except StudyError as error:
+            problems.append(f"{path} {error}")
+    if problems:
+        lines = "".join(f"\n  - {problem}" for problem in problems)
+        raise StudyError(
+            f"{len(problems)} of the runs cannot be merged:{lines}\n"
+            "Delete the files named and start again: Snakemake trains those runs anew."
+        )
+    return [metrics for _, metrics in records.values()]
+
+
+def _read_metrics(path: Path, validator: Draft202012Validator) -> dict:
+    try:
+        metrics = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise StudyError("is missing") from error
+    except ValueError as error:
+        raise StudyError(f"is no whole JSON file ({error})") from error
+    for violation in validator.iter_errors(metrics):
+        place = "".join(f"[{step!r}]" for step in violation.absolute_path)
+        raise StudyError(
+            f"is no metrics.json of this workflow ({place} {violation.message[:120]})".replace("( ", "(")
+        )
+    if len(metrics["history"]) != metrics["epochs"]:
+        raise StudyError(f"records {len(metrics['history'])} of {metrics['epochs']} epochs")
+    if metrics["test_accuracy"] != metrics["test_correct"] / metrics["test_examples"]:
+        raise StudyError("contradicts itself: test_accuracy is not test_correct / test_examples")
+    return metrics
+
+
+def runs_table(records: list[dict]) -> pd.DataFrame:
+    """One row a run: every scalar of its metrics, under its own name; `optimizer` is the optimizer's name."""
+    return pd.DataFrame([_scalars(metrics) for metrics in records])
+
+
+def _scalars(metrics: dict) -> dict:
+    row = {key: value for key, value in metrics.items() if key not in (*NESTED, "versions", "execution")}
+    optimizer = row.pop("optimizer")
+    execution = {key: value for key, value in metrics["execution"].items() if key != "epoch_seconds"}
+    return {
+        **row,
+        "optimizer": optimizer["name"],
+        **{key: value for key, value in optimizer.items() if key != "name"},
+        **metrics["versions"],
+        **execution,
+    }
+
+
+def layers_table(records: list[dict]) -> pd.DataFrame:
+    """One row for each layer of each model (architecture and width); seeds share them."""
+    models = {(metrics["architecture"], metrics["width"]): metrics["layers"] for metrics in records}
+    return pd.DataFrame(
+        [
+            {"architecture": architecture, "width": width, "position": position, **layer}
+            for (architecture, width), layers in models.items()
+            for position, layer in enumerate(layers)
+        ]
+    )
+
+
+def history_table(records: list[dict]) -> pd.DataFrame:
+    """One row for each epoch of each run."""
+    return pd.DataFrame(
+        [
+            {**{key: metrics[key] for key in ("architecture", "width", "seed")}, **epoch}
+            for metrics in records
+            for epoch in metrics["history"]
+        ]
+    )

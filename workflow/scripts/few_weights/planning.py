@@ -1,0 +1,68 @@
+"""What the Snakefile must know before the first job: which models there are, what they cost, where to write."""
+
+import hashlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from few_weights.errors import StudyError
+from few_weights.files import write_atomically
+from few_weights.fingerprint import code_fingerprint
+
+SCRIPT = Path(__file__).parents[1] / "describe_models.py"
+CACHE = Path(".snakemake", "few-weights")
+
+
+def describe_models(study: Mapping) -> dict[tuple[str, int], dict]:
+    """(architecture, width) -> parameters and multiply_adds of every model of the study.
+
+    Every model is built once, which takes the seconds that TensorFlow takes to load; the answer is kept for the
+    next start. It is empty where Snakemake's own environment has no TensorFlow, as with `--sdm conda`: then
+    jobs start in no particular order.
+
+    Raises:
+        StudyError: a model of the study cannot be built.
+    """
+    widths = {name: section["widths"] for name, section in study["architectures"].items()}
+    request = json.dumps({"dataset": study["dataset"], "widths": widths})
+    key = hashlib.sha256((request + code_fingerprint(SCRIPT)).encode()).hexdigest()[:16]
+    cached = CACHE / f"models-{key}.json"
+    if cached.exists():
+        records = json.loads(cached.read_text())
+    elif importlib.util.find_spec("tensorflow") is None:
+        records = []
+    else:
+        job = subprocess.run([sys.executable, SCRIPT], input=request, capture_output=True, text=True)
+        if job.returncode != 0:
+            raise StudyError(job.stderr.strip().rpartition("error: ")[2])
+        records = json.loads(job.stdout)
+        write_atomically(cached, json.dumps(records, indent=1))
+    return {(record["architecture"], record["width"]): record for record in records}
+
+
+def training_cost(model: Mapping, epochs: int) -> int:
+    """How long a training takes, relative to others: for ordering jobs, not for promising times.
+
+    Forward and backward pass cost about three times the forward multiply-adds; a million of them for each
+    image and epoch is a fair unit, and every model has some overhead however small it is.
+    """
+    return epochs * (3 * model["multiply_adds"] // 1000 + 100)
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse to start where results cannot be written.
+
+    Raises:
+        StudyError: the folder, or the nearest that exists above it, is not writable.
+    """
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir():
+        raise StudyError(f"{nearest} is a file; results go to {folder}/: move it away")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise StudyError(
+            f"{nearest.resolve()} is not writable; results go to {folder}/: mend its permissions or run elsewhere"
+        )

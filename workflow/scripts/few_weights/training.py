@@ -1,0 +1,147 @@
+"""One training job: from what a run is to its metrics.
+
+Two executions of one run on the same kind of machine give the same metrics but for the section `execution`.
+"""
+
+import math
+import platform
+import resource
+import socket
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from few_weights import counting
+from few_weights.architectures import build
+from few_weights.datasets import Dataset
+from few_weights.engine import Trainer
+from few_weights.errors import StudyError
+from few_weights.runs import Run
+
+
+def prepare_tensorflow(threads: int, gpus: int) -> str:
+    """Give TensorFlow its threads and GPUs, before its first operation. Returns the device in words.
+
+    A run asked for without GPU stays on the CPU even where there is one, so that a study has one device.
+
+    Raises:
+        StudyError: TensorFlow does not see as many GPUs as the job was given.
+    """
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.experimental.enable_op_determinism()
+    if gpus == 0:
+        tf.config.set_visible_devices([], "GPU")
+        return f"{_processor()}, {threads} thread{'s' if threads > 1 else ''}"
+    visible = tf.config.list_physical_devices("GPU")
+    if len(visible) < gpus:
+        raise StudyError(
+            f"the profile gives this job {gpus} GPU(s), but TensorFlow sees {len(visible)}; is this TensorFlow "
+            "built with CUDA, is the driver loaded, does the node have a GPU (nvidia-smi)? "
+            "To train on the CPU, take `gpu` out of the profile"
+        )
+    for gpu in visible:
+        # By default the first job takes all memory of a GPU; several small ones are to share it.
+        tf.config.experimental.set_memory_growth(gpu, True)
+    return tf.config.experimental.get_device_details(visible[0]).get("device_name", "GPU")
+
+
+def epoch_order(seed: int, epoch: int, examples: int) -> np.ndarray:
+    """The order in which an epoch takes its examples: it follows from seed and epoch (from 1) alone."""
+    return np.random.default_rng([seed, epoch]).permutation(examples)
+
+
+def train_run(
+    run: Run, study: str, dataset_name: str, recipe: Mapping, dataset: Dataset, device: str
+) -> dict:
+    """Train a network and return its metrics, laid out as in metrics.schema.yaml.
+
+    `recipe` holds `epochs`, `batch_size` and `optimizer`.
+
+    Raises:
+        StudyError: the network cannot be built, or the loss is no longer a finite number.
+    """
+    started = datetime.now(UTC)
+    keras.utils.set_random_seed(run.seed)  # Python, NumPy and TensorFlow
+    model = build(run.architecture, run.width, dataset.image_shape, dataset.classes)
+    trainer = Trainer(model, recipe["optimizer"], recipe["batch_size"], dataset.x_train, dataset.y_train)
+    print(f"{run}: {counting.trainable_parameters(model):,} parameters; {trainer.path}", flush=True)
+
+    history, epoch_seconds = [], []
+    for epoch in range(1, recipe["epochs"] + 1):
+        begin = time.perf_counter()
+        train_loss, train_accuracy = trainer.train_epoch(epoch_order(run.seed, epoch, len(dataset.x_train)))
+        test_loss, predictions = trainer.evaluate(dataset.x_test, dataset.y_test)
+        epoch_seconds.append(round(time.perf_counter() - begin, 4))
+        if not (math.isfinite(train_loss) and math.isfinite(test_loss)):
+            raise StudyError(
+                f"{run}: the loss of epoch {epoch} is not finite (train {train_loss}, test {test_loss}); "
+                "training has diverged, which a smaller learning_rate usually mends"
+            )
+        correct = int(np.count_nonzero(predictions == dataset.y_test))
+        history.append(
+            {
+                "epoch": epoch,
+                "train_loss": train_loss,
+                "train_accuracy": train_accuracy,
+                "test_loss": test_loss,
+                "test_accuracy": correct / len(dataset.y_test),
+            }
+        )
+        print(
+            f"epoch {epoch:>3}/{recipe['epochs']}  train loss {train_loss:.4f}  accuracy {train_accuracy:.4f}  "
+            f"test loss {test_loss:.4f}  accuracy {history[-1]['test_accuracy']:.4f}  {epoch_seconds[-1]:.2f} s",
+            flush=True,
+        )
+
+    return {
+        "study": study,
+        "dataset": dataset_name,
+        "architecture": run.architecture,
+        "width": run.width,
+        "seed": run.seed,
+        "parameters": counting.trainable_parameters(model),
+        "multiply_adds": counting.multiply_adds(model),
+        "epochs": recipe["epochs"],
+        "batch_size": recipe["batch_size"],
+        "optimizer": dict(recipe["optimizer"]),
+        "loss": "categorical_crossentropy",
+        "train_examples": len(dataset.y_train),
+        "test_examples": len(dataset.y_test),
+        "test_correct": correct,
+        "test_accuracy": correct / len(dataset.y_test),
+        "test_loss": test_loss,
+        "layers": counting.layer_table(model),
+        "history": history,
+        "path": trainer.path,
+        "versions": {
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+        },
+        "execution": {
+            "train_seconds": round(sum(epoch_seconds), 3),
+            "epoch_seconds": epoch_seconds,
+            "started": started.isoformat(timespec="seconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "host": socket.gethostname(),
+            "platform": platform.platform(),
+            "device": device,
+            "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        },
+    }
+
+
+def _processor() -> str:
+    """The processor's name; `platform.processor()` is empty on most Linux systems."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

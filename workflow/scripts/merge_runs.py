@@ -1,0 +1,43 @@
+"""Merge the metrics of a study's runs into runs.csv, layers.csv and history.csv."""
+
+import argparse
+import json
+from pathlib import Path
+
+from few_weights import aggregation
+from few_weights.errors import entry_point
+from few_weights.files import write_atomically
+from few_weights.runs import expand_runs
+
+
+@entry_point
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", required=True, help="name of the study")
+    parser.add_argument("--folder", required=True, type=Path, help="its folder, where runs/ lies")
+    parser.add_argument(
+        "--widths", required=True, type=json.loads, help="JSON: architecture -> list of widths"
+    )
+    parser.add_argument("--seeds", required=True, type=int, nargs="+")
+    parser.add_argument("--runs", required=True, type=Path, help="CSV to write: a row a run")
+    parser.add_argument(
+        "--layers", required=True, type=Path, help="CSV to write: a row a layer of each model"
+    )
+    parser.add_argument(
+        "--history", required=True, type=Path, help="CSV to write: a row an epoch of each run"
+    )
+    arguments = parser.parse_args()
+
+    runs = expand_runs(arguments.widths, arguments.seeds)
+    records = aggregation.read_runs(arguments.folder, arguments.study, runs)
+    for path, table in (
+        (arguments.runs, aggregation.runs_table(records)),
+        (arguments.layers, aggregation.layers_table(records)),
+        (arguments.history, aggregation.history_table(records)),
+    ):
+        write_atomically(path, table.to_csv(index=False, lineterminator="\n"))
+    print(f"merged {len(records)} runs")
+
+
+if __name__ == "__main__":
+    main()
