@@ -1,0 +1,54 @@
+"""There is one source of versions: what the conda environments pin is what the lock file holds."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ENVS = Path(__file__).parents[2] / "envs"
+LOCK = (ENVS / "requirements.txt").read_text()
+
+
+def locked_versions():
+    return dict(re.findall(r"^([\w.-]+)==([\w.]+)", LOCK, re.MULTILINE))
+
+
+@pytest.mark.parametrize("environment", sorted(ENVS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_conda_environments_agree_with_the_lock(environment):
+    locked = locked_versions()
+    (pins,) = [
+        part["pip"]
+        for part in yaml.safe_load(environment.read_text())["dependencies"]
+        if isinstance(part, dict)
+    ]
+    assert pins
+    for pin in pins:
+        name, version = pin.split("==")
+        assert locked[name] == version, f"{environment.name} has {pin}, the lock {locked[name]}"
+
+
+def test_the_lock_follows_the_requirements():
+    locked = locked_versions()
+    wanted = re.findall(r"^([\w.-]+)==([\w.]+)", (ENVS / "requirements.in").read_text(), re.MULTILINE)
+    assert wanted
+    for name, version in wanted:
+        assert locked[name] == version
+
+
+def test_every_locked_package_has_hashes_and_no_address():
+    packages = re.split(r"^(?=[\w.-]+==)", LOCK, flags=re.MULTILINE)[1:]
+    assert len(packages) > 50
+    for package in packages:
+        assert "--hash=sha256:" in package, package.splitlines()[0]
+    assert "://" not in LOCK
+
+
+def test_every_rule_has_an_environment_that_exists():
+    rules = ENVS.parent / "workflow" / "rules"
+    for file in rules.glob("*.smk"):
+        text = file.read_text()
+        environments = re.findall(r'conda:\s+"([^"]+)"', text)
+        assert len(environments) == len(re.findall(r"^rule ", text, re.MULTILINE)), file.name
+        for environment in environments:
+            assert (rules / environment).resolve().exists(), environment

@@ -1,0 +1,97 @@
+"""A fingerprint changes with the meaning of the code a job runs, and with nothing else."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from few_weights import fingerprint
+
+SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
+
+
+@pytest.fixture
+def scripts(tmp_path, monkeypatch):
+    """A copy of the scripts that may be changed."""
+    copy = tmp_path / "scripts"
+    shutil.copytree(SCRIPTS, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(fingerprint, "PACKAGE", copy / "few_weights")
+    return copy
+
+
+def taken(scripts, script="train.py", **options):
+    fingerprint.code_fingerprint.cache_clear()
+    fingerprint._meaning.cache_clear()
+    return fingerprint.code_fingerprint(scripts / script, **options)
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_comments_docstrings_and_layout_do_not_count(scripts):
+    before = taken(scripts)
+    path = scripts / "few_weights" / "training.py"
+    path.write_text("# a comment\n" + path.read_text().replace("    return ", "    return  ", 1))
+    edit(path, '"""The order in which', '"""The sequence in which')
+    assert taken(scripts) == before
+
+
+def test_a_change_in_a_module_that_is_imported_counts(scripts):
+    before = taken(scripts)
+    edit(scripts / "few_weights" / "training.py", "default_rng([seed, epoch])", "default_rng([epoch, seed])")
+    assert taken(scripts) != before
+
+
+def test_every_module_that_training_imports_counts(scripts):
+    """Each module of the package that a training process loads is covered, found by asking Python itself."""
+    import subprocess
+    import sys
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, few_weights.training; print(*sys.modules, sep='\\n')"],
+        cwd=scripts,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    covered = {path.relative_to(scripts) for path in fingerprint._closure(scripts / "train.py")}
+    for module in loaded:
+        if module.startswith("few_weights"):
+            path = Path(*module.split("."))
+            assert {path.with_suffix(".py"), path / "__init__.py"} & covered, module
+
+
+def test_plots_and_statistics_do_not_count_for_training(scripts):
+    before = taken(scripts)
+    for module in ("plotting", "breakpoints", "study", "aggregation"):
+        path = scripts / "few_weights" / f"{module}.py"
+        path.write_text(path.read_text() + "\nSOMETHING_NEW = 1\n")
+    assert taken(scripts) == before
+
+
+def test_only_its_own_network_counts_for_an_architecture(scripts):
+    names = ("mlp", "cnn", "vgg")
+    before = {name: taken(scripts, architecture=name) for name in names}
+    path = scripts / "few_weights" / "architectures.py"
+    edit(path, "dense(4 * width)", "dense(3 * width)")
+    path.write_text(
+        path.read_text() + "\n@architecture\ndef tiny(width, image_shape, classes):\n    return None\n"
+    )
+    after = {name: taken(scripts, architecture=name) for name in names}
+    assert [name for name in names if before[name] != after[name]] == ["cnn"]
+
+
+def test_a_network_that_another_calls_counts_for_both(scripts):
+    path = scripts / "few_weights" / "architectures.py"
+    caller = "@architecture\ndef twice(width, image_shape, classes):\n    return mlp(2 * width, image_shape, classes)"
+    path.write_text(f"{path.read_text()}\n{caller}\n")
+    before = taken(scripts, architecture="twice")
+    edit(
+        path,
+        "[layers.Input(image_shape), layers.Flatten(), dense(width), dense(width)",
+        "[layers.Input(image_shape), layers.Flatten(), dense(width), dense(1)",
+    )
+    assert taken(scripts, architecture="twice") != before

@@ -1,0 +1,175 @@
+"""Bad studies are refused with one line a problem that names the key and the mend."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from few_weights.errors import StudyError
+from few_weights.planning import require_writable
+from few_weights.runs import Run, expand_runs
+from few_weights.study import architecture_names, resolve_study
+
+CONFIG = Path(__file__).parents[2] / "config"
+ARTICLE = yaml.safe_load((CONFIG / "article.yaml").read_text())
+
+
+def changed(path, value):
+    """The article's study with one value replaced; a path is a list of keys and positions."""
+    study = copy.deepcopy(ARTICLE)
+    *parents, last = path
+    place = study
+    for step in parents:
+        place = place[step]
+    place[last] = value
+    return study
+
+
+def problems_of(study, files=()):
+    with pytest.raises(StudyError) as error:
+        resolve_study(study, files)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("file", sorted(CONFIG.glob("*.yaml")), ids=lambda file: file.name)
+def test_shipped_studies_are_valid(file):
+    resolve_study(yaml.safe_load(file.read_text()), [file])
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (["seed"], 1, "unknown key 'seed'; did you mean 'seeds'?"),
+        (
+            ["architectures", "vgg", "epoch"],
+            1,
+            "architectures.vgg: unknown key 'epoch'; did you mean 'epochs'?",
+        ),
+        (
+            ["architectures", "vgg", "optimizer", "learning_rte"],
+            1.0,
+            "architectures.vgg.optimizer: unknown key 'learning_rte'",
+        ),
+        (["architectures", "vgg", "optimizer", "momentum"], 0.9, "optimizer: unknown key 'momentum'"),
+        (
+            ["architectures", "vgg", "optimizer"],
+            {"name": "adadelta", "rho": 0.9},
+            "architectures.vgg.optimizer: the key 'learning_rate' is missing",
+        ),
+        (["architectures", "vgg", "optimizer", "name"], "adadelt", "did you mean 'adadelta'?"),
+        (
+            ["architectures", "vgg", "optimizer", "learning_rate"],
+            "1e-3",
+            'architectures.vgg.optimizer.learning_rate: must be a number, not "1e-3"; write 1.0e-03',
+        ),
+        (["architectures", "vgg", "optimizer", "learning_rate"], float("nan"), "must be a finite number"),
+        (["architectures", "vgg", "widths"], [], "architectures.vgg.widths: must not be empty"),
+        (
+            ["architectures", "vgg", "widths"],
+            [4, 0],
+            "architectures.vgg.widths[1]: must be at least 1, not 0",
+        ),
+        (
+            ["architectures", "vgg", "widths"],
+            [4, 2, 4],
+            "architectures.vgg.widths: 4 is given more than once",
+        ),
+        (
+            ["architectures", "vgg", "widths"],
+            4,
+            "architectures.vgg.widths: must be a list such as [1, 2], not 4",
+        ),
+        (["architectures", "vgg", "widths"], [4.5], "architectures.vgg.widths[0]: must be a whole number"),
+        (
+            ["architectures", "vgg", "epochs"],
+            True,
+            "architectures.vgg.epochs: must be a whole number, not true",
+        ),
+        (["architectures", "vgg", "epochs"], 0, "architectures.vgg.epochs: must be at least 1, not 0"),
+        (["architectures", "vgg"], None, "architectures.vgg: must be a mapping of keys to values, not empty"),
+        (
+            ["architectures", "vggg"],
+            ARTICLE["architectures"]["vgg"],
+            "unknown architecture 'vggg'; did you mean 'vgg'?",
+        ),
+        (["architectures"], {}, "architectures: must not be empty"),
+        (["architectures", "vgg", "baseline", "width"], 64, "cnn of width 64 is no model of this study"),
+        (
+            ["targets"],
+            [97],
+            "targets[0]: must lie between 0 and 1, both excluded, not 97; for 97 % write 0.97",
+        ),
+        (["targets"], [0.97, 1], "targets[1]: must lie between 0 and 1"),
+        (["targets"], [], "targets: must not be empty"),
+        (["seeds"], [], "seeds: must not be empty"),
+        (["seeds"], [-1], "seeds[0]: must be at least 0, not -1"),
+        (["seeds"], [2**32], "seeds[0]: must be at most 4294967295"),
+        (["dataset"], "minst", "dataset: must be one of mnist, not \"minst\"; did you mean 'mnist'?"),
+        (["sources"], ["whel"], 'sources[0]: must be keras, wheel or {file: PATH}, not "whel"'),
+        (["study"], "data", "study: results/data/ serves another purpose"),
+        (["study"], "../x", "study: must be letters"),
+    ],
+)
+def test_one_mistake_is_one_line(path, value, expected):
+    message = problems_of(changed(path, value))
+    assert expected in message
+    assert message.count("\n  - ") == 1, message
+
+
+def test_all_problems_are_told_at_once():
+    study = changed(["architectures", "vgg", "widths"], [0])
+    study["architectures"]["lenet"] = study["architectures"].pop("mlp")
+    study["targets"] = [2]
+    del study["seeds"]
+    message = problems_of(study)
+    for part in ("widths[0]", "unknown architecture 'lenet'", "targets[0]", "'seeds' is missing"):
+        assert part in message
+
+
+def test_a_key_given_twice_is_told_with_its_lines(tmp_path):
+    file = tmp_path / "twice.yaml"
+    file.write_text((CONFIG / "article.yaml").read_text() + "seeds: [1, 2]\n")
+    message = problems_of(yaml.safe_load(file.read_text()), [file])
+    assert "the key 'seeds' stands on line" in message
+    assert str(file) in message
+
+
+def test_defaults_are_filled_in():
+    study = changed(["architectures", "vgg", "optimizer"], {"name": "sgd", "learning_rate": 0.1})
+    del study["architectures"]["vgg"]["baseline"]
+    resolved = resolve_study(study)
+    assert resolved["sources"] == ["keras", "wheel"]
+    assert resolved["architectures"]["vgg"]["optimizer"] == {
+        "name": "sgd",
+        "learning_rate": 0.1,
+        "momentum": 0.0,
+        "nesterov": False,
+    }
+    assert resolved["architectures"]["vgg"]["baseline"] == {"architecture": "vgg", "width": 32}
+    assert "sources" not in study
+
+
+def test_architecture_names_are_those_that_keras_would_build():
+    from few_weights.architectures import ARCHITECTURES
+
+    assert architecture_names() == list(ARCHITECTURES)
+
+
+def test_runs_are_every_width_with_every_seed():
+    runs = expand_runs({"vgg": [2, 1], "mlp": [8]}, [0, 5])
+    assert runs == [
+        Run("vgg", 2, 0),
+        Run("vgg", 2, 5),
+        Run("vgg", 1, 0),
+        Run("vgg", 1, 5),
+        Run("mlp", 8, 0),
+        Run("mlp", 8, 5),
+    ]
+    assert str(runs[1].metrics_path("results/x")) == "results/x/runs/vgg/width-2/seed-5/metrics.json"
+
+
+def test_a_file_where_results_belong_is_told(tmp_path):
+    (tmp_path / "results").write_text("")
+    with pytest.raises(StudyError, match="results is a file"):
+        require_writable(tmp_path / "results" / "article")

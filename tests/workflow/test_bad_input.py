@@ -1,0 +1,121 @@
+"""A user's mistake ends the workflow with one short message, no traceback and no schema."""
+
+import os
+import subprocess
+
+import pytest
+
+
+def refused(workflow, *arguments):
+    job = workflow.snakemake(*arguments, check=False)
+    output = job.stdout + job.stderr
+    assert job.returncode != 0
+    assert "Traceback" not in output, output
+    assert "additionalProperties" not in output, output
+    return output
+
+
+def test_a_bad_study(fresh):
+    fresh.edit("config/smoke.yaml", "seeds: [0]", "seed: [0]")
+    fresh.edit("config/smoke.yaml", "  vgg:", "  vggg:")
+    output = refused(fresh, "--configfile", "config/smoke.yaml")
+    assert "config/smoke.yaml cannot be used:" in output
+    assert "unknown key 'seed'; did you mean 'seeds'?" in output
+    assert "unknown architecture 'vggg'; did you mean 'vgg'?" in output
+    assert len(output.splitlines()) < 12, output
+    assert not (fresh.folder / "results").exists()
+
+
+def test_a_network_that_cannot_be_built(fresh):
+    """Told before anything is fetched or trained."""
+    path = fresh.folder / "workflow" / "scripts" / "few_weights" / "architectures.py"
+    text = path.read_text()
+    path.write_text(
+        text.replace("            halving(),\n", "            halving(),\n            halving(),\n")
+    )
+    output = refused(fresh, "--configfile", "config/smoke.yaml", "--dry-run")
+    assert "vgg of width 2 cannot be built on images of (28, 28, 1)" in output
+
+
+def test_data_that_no_source_has(fresh):
+    fresh.edit("config/smoke.yaml", "study: smoke", "study: smoke\nsources: [{file: nowhere.npz}]")
+    output = refused(fresh, "--configfile", "config/smoke.yaml", "results/data/mnist.npz")
+    assert "file nowhere.npz: there is no such file or folder" in output
+    assert not list((fresh.folder / "results" / "data").glob("*.npz*"))
+
+
+def test_data_that_was_damaged(smoke):
+    path = smoke.folder / "results" / "data" / "mnist.npz"
+    path.write_bytes(path.read_bytes()[:-1000])
+    run = "results/smoke/runs/mlp/width-16/seed-0/metrics.json"
+    (smoke.folder / run).unlink()
+    output = refused(smoke, "--configfile", "config/smoke.yaml", run)
+    assert "results/data/mnist.npz is damaged" in output
+    assert "delete it and start again" in output
+    assert not (smoke.folder / run).exists()
+
+
+def test_a_broken_run_is_named(smoke):
+    run = smoke.folder / "results/smoke/runs/mlp/width-16/seed-0/metrics.json"
+    run.write_text(run.read_text()[:100])
+    output = refused(smoke, "--configfile", "config/smoke.yaml")
+    assert "mlp/width-16/seed-0/metrics.json is no whole JSON file" in output
+    assert "Delete the files named and start again" in output
+
+
+def test_a_gpu_that_is_not_there(smoke):
+    run = "results/smoke/runs/mlp/width-16/seed-0/metrics.json"
+    (smoke.folder / run).unlink()
+    output = refused(
+        smoke, "--configfile", "config/smoke.yaml", "--set-resources", "train_model:gpu=1", "--", run
+    )
+    assert "the profile gives this job 1 GPU(s), but TensorFlow sees 0" in output
+
+
+def test_a_loss_that_is_not_finite(smoke):
+    smoke.edit(
+        "config/smoke.yaml",
+        "{name: rmsprop, learning_rate: 0.001, rho: 0.9}",
+        "{name: sgd, learning_rate: 1.0e+30}",
+    )
+    run = "results/smoke/runs/mlp/width-16/seed-0/metrics.json"
+    output = refused(smoke, "--configfile", "config/smoke.yaml", run)
+    assert "mlp width 16 seed 0: the loss of epoch 1 is not finite" in output
+    assert "smaller learning_rate" in output
+    assert not (smoke.folder / run).exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 KiB, and a way to make it read-only."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True, text=True
+    )
+    if os.geteuid() != 0 or mount.returncode != 0:
+        pytest.skip("a file system of its own takes root")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_read_only_results_folder(fresh, small_disk):
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    (fresh.folder / "results").symlink_to(small_disk)
+    output = refused(fresh, "--configfile", "config/smoke.yaml")
+    assert f"{small_disk} is not writable, and results go to results/smoke/" in output
+
+
+def test_a_full_results_folder(smoke, small_disk):
+    """The metrics do not fit: the run fails with a reason, and leaves no part of a file."""
+    results = smoke.folder / "results" / "smoke"
+    (small_disk / "ballast").write_bytes(b"0" * 60_000)
+    run = results / "runs" / "mlp" / "width-64" / "seed-0"
+    run.parent.mkdir()
+    run.symlink_to(small_disk)
+    smoke.edit("config/smoke.yaml", "    widths: [32, 16]", "    widths: [64, 32, 16]")
+    output = refused(
+        smoke, "--configfile", "config/smoke.yaml", str(run.relative_to(smoke.folder) / "metrics.json")
+    )
+    assert "No space left on device" in output
+    assert [path.name for path in small_disk.iterdir() if "metrics" in path.name] == []
