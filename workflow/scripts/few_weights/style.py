@@ -1,0 +1,113 @@
+"""How everything looks: colours, fonts, sizes and number formats of the figures and the report, in one place.
+
+Figures are saved so that the same input gives the same bytes: no dates, no versions, no random ids.
+"""
+
+import io
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.figure import Figure
+
+# Warm for perceptrons, cool for convolutional networks; told apart with any colour vision.
+COLOURS = {"mlp": "#b8430c", "pooled_mlp": "#bd8600", "cnn": "#0a66a8", "vgg": "#00876c"}
+SPARE_COLOURS = ["#b0568c", "#4b9fd5", "#7a5c3a", "#6a51a3", "#4d4d4d", "#8a9a1b"]
+
+KINDS = {
+    "mlp": "perceptron",
+    "pooled_mlp": "perceptron on the pooled image",
+    "cnn": "convolutional network",
+    "vgg": "convolutional network",
+}
+
+INK, MUTED, FAINT = "#1b1f24", "#5b636d", "#d9dde2"
+
+#: Inches. Small on purpose: with 10-point text a figure stays readable on a phone and may grow on a desk.
+WIDTH = 6.4
+CURVE_HEIGHT = 4.7
+TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 12.5, 10, 8.8
+
+
+def colours(architectures: Iterable[str]) -> dict[str, str]:
+    """A colour an architecture; those we do not know share the rest by name, whatever their order."""
+    names = list(dict.fromkeys(architectures))
+    unknown = sorted(name for name in names if name not in COLOURS)
+    further = max(0, len(unknown) - len(SPARE_COLOURS))
+    spare = SPARE_COLOURS + sns.husl_palette(further, l=0.5).as_hex()
+    assigned = COLOURS | dict(zip(unknown, spare, strict=False))
+    return {name: assigned[name] for name in names}
+
+
+def named(architecture: str) -> str:
+    """The architecture as a sentence speaks of it: "the perceptron mlp"; a user's own by its name alone."""
+    return f"the {KINDS[architecture]} {architecture}" if architecture in KINDS else architecture
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Matplotlib's settings while a figure is drawn or saved."""
+    settings = sns.axes_style("ticks") | {
+        # The one font that Matplotlib brings along, so that every machine draws the same.
+        "font.family": "DejaVu Sans",
+        "font.size": TEXT_SIZE,
+        "text.color": INK,
+        "axes.edgecolor": "#8a929b",
+        "axes.labelcolor": MUTED,
+        "axes.linewidth": 0.8,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "xtick.color": "#8a929b",
+        "ytick.color": "#8a929b",
+        "xtick.labelcolor": MUTED,
+        "ytick.labelcolor": MUTED,
+        "xtick.labelsize": SMALL_SIZE + 0.4,
+        "ytick.labelsize": SMALL_SIZE + 0.4,
+        "figure.facecolor": "white",
+        "savefig.facecolor": "white",
+        "svg.fonttype": "path",
+        "svg.hashsalt": "few-weights",
+    }
+    with mpl.rc_context(settings):
+        yield
+
+
+def figure_bytes(figure: Figure, kind: str, title: str = "") -> bytes:
+    """The figure as the bytes of an "svg" or "png" file; `title` is what a screen reader says of an SVG."""
+    unsigned = {
+        "svg": {"Date": None, "Creator": None, "Format": None, "Type": None, "Title": title or None},
+        "png": {"Software": None},
+    }
+    buffer = io.BytesIO()
+    with figure_style():
+        figure.savefig(buffer, format=kind, dpi=200 if kind == "png" else 72, metadata=unsigned[kind])
+    return buffer.getvalue()
+
+
+def percent(share: float, digits: int | None = None) -> str:
+    """0.9748 as "97.48 %"; without `digits` as short as it can be written: 0.97 as "97 %"."""
+    value = 100 * share
+    return f"{value:.{digits}f} %" if digits is not None else f"{round(value, 6):g} %"
+
+
+def accuracy(value: float, examples: float) -> str:
+    """An accuracy with the decimals that a test set of this size can tell apart: 10,000 images, two."""
+    digits = max(0, math.ceil(math.log10(examples) - 2 - 1e-9))
+    return percent(value, min(digits, 3))
+
+
+def count(number: float) -> str:
+    """26506 as "26,506"."""
+    return f"{int(round(number)):,}"
+
+
+def times(ratio: float) -> str:
+    """A ratio as people say it: "28", "2.7", "1,287"; one decimal below ten."""
+    return f"{ratio:,.1f}" if ratio < 9.95 else count(ratio)
+
+
+def plural(number: int, noun: str) -> str:
+    """1 and "seed" as "1 seed", 3 as "3 seeds"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

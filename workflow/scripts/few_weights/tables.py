@@ -1,0 +1,61 @@
+"""Reads the study's tables, and says so plainly where a column is missing."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from few_weights.errors import StudyError
+
+RUNS = [
+    "study",
+    "dataset",
+    "architecture",
+    "width",
+    "seed",
+    "parameters",
+    "epochs",
+    "batch_size",
+    "optimizer",
+]
+RUNS += ["learning_rate", "train_examples", "test_accuracy", "test_correct", "test_examples", "train_seconds"]
+RUNS += ["path", "device", "python", "tensorflow", "keras", "numpy", "platform", "code"]
+LAYERS = ["architecture", "width", "position", "type", "parameters"]
+BREAKPOINTS = ["architecture", "target", "reached", "width", "parameters", "test_accuracy", "seeds"]
+BREAKPOINTS += ["baseline_architecture", "baseline_width", "baseline_parameters", "compression"]
+BREAKPOINTS += ["article_width", "article_parameters", "article_test_accuracy", "article_compression"]
+
+# Names are read as text: an architecture may be called "nan" or "1e3".
+TEXT = dict.fromkeys(["study", "dataset", "architecture", "baseline_architecture", "code"], str)
+WHOLE = ["width", "parameters", "seeds", "baseline_width", "baseline_parameters", "article_width"]
+WHOLE += ["article_parameters"]
+
+
+def read_runs(path: Path | str) -> pd.DataFrame:
+    """runs.csv: one row a run."""
+    return _read(path, RUNS, TEXT)
+
+
+def read_layers(path: Path | str) -> pd.DataFrame:
+    """layers.csv: one row a layer of a model."""
+    return _read(path, LAYERS, TEXT)
+
+
+def read_breakpoints(path: Path | str) -> pd.DataFrame:
+    """breakpoints.csv: one row an architecture and target; whole numbers stay whole beside empty cells."""
+    numbers = dict.fromkeys(WHOLE, "Int64")
+    floats = dict.fromkeys(
+        ["test_accuracy", "article_test_accuracy", "compression", "article_compression"], float
+    )
+    return _read(path, BREAKPOINTS, TEXT | numbers | floats)
+
+
+def _read(path: Path | str, columns: list[str], types: dict) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
+    except pd.errors.EmptyDataError:
+        raise StudyError(f"{path} is empty; remove it and run the workflow again") from None
+    missing = [column for column in columns if column not in table.columns]
+    if missing or table.empty:
+        problem = f"lacks {', '.join(missing)}" if missing else "has no rows"
+        raise StudyError(f"{path} {problem}; remove it and run the workflow again")
+    return table

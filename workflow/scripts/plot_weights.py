@@ -1,0 +1,33 @@
+"""Draws where the weights sit, layer by layer: layers.csv, runs.csv and breakpoints.csv ->
+figures/weights-by-layer.svg and .png."""
+
+import argparse
+
+from few_weights import tables
+from few_weights.errors import entry_point
+from few_weights.files import write_atomically
+from few_weights.plotting import plot_weights
+from few_weights.style import figure_bytes
+
+
+@entry_point
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--layers", required=True)
+    parser.add_argument("--runs", required=True)
+    parser.add_argument("--breakpoints", required=True)
+    parser.add_argument("--svg", required=True)
+    parser.add_argument("--png", required=True)
+    options = parser.parse_args()
+
+    figure, message = plot_weights(
+        tables.read_layers(options.layers),
+        tables.read_runs(options.runs),
+        tables.read_breakpoints(options.breakpoints),
+    )
+    write_atomically(options.svg, figure_bytes(figure, "svg", message))
+    write_atomically(options.png, figure_bytes(figure, "png"))
+
+
+if __name__ == "__main__":
+    main()
