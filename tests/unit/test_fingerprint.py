@@ -86,7 +86,8 @@ def test_only_its_own_network_counts_for_an_architecture(scripts):
 
 def test_a_network_that_another_calls_counts_for_both(scripts):
     path = scripts / "few_weights" / "architectures.py"
-    caller = "@architecture\ndef twice(width, image_shape, classes):\n    return mlp(2 * width, image_shape, classes)"
+    signature = "(width, image_shape, classes)"
+    caller = f"@architecture\ndef twice{signature}:\n    return mlp{signature}"
     path.write_text(f"{path.read_text()}\n{caller}\n")
     before = taken(scripts, architecture="twice")
     edit(

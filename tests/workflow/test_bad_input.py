@@ -39,7 +39,7 @@ def test_a_network_that_cannot_be_built(fresh):
 
 def test_data_that_no_source_has(fresh):
     fresh.edit("config/smoke.yaml", "study: smoke", "study: smoke\nsources: [{file: nowhere.npz}]")
-    output = refused(fresh, "--configfile", "config/smoke.yaml", "results/data/mnist.npz")
+    output = refused(fresh, "--configfile", "config/smoke.yaml", "--", "results/data/mnist.npz")
     assert "file nowhere.npz: there is no such file or folder" in output
     assert not list((fresh.folder / "results" / "data").glob("*.npz*"))
 
@@ -49,7 +49,7 @@ def test_data_that_was_damaged(smoke):
     path.write_bytes(path.read_bytes()[:-1000])
     run = "results/smoke/runs/mlp/width-16/seed-0/metrics.json"
     (smoke.folder / run).unlink()
-    output = refused(smoke, "--configfile", "config/smoke.yaml", run)
+    output = refused(smoke, "--configfile", "config/smoke.yaml", "--", run)
     assert "results/data/mnist.npz is damaged" in output
     assert "delete it and start again" in output
     assert not (smoke.folder / run).exists()
@@ -79,7 +79,7 @@ def test_a_loss_that_is_not_finite(smoke):
         "{name: sgd, learning_rate: 1.0e+30}",
     )
     run = "results/smoke/runs/mlp/width-16/seed-0/metrics.json"
-    output = refused(smoke, "--configfile", "config/smoke.yaml", run)
+    output = refused(smoke, "--configfile", "config/smoke.yaml", "--", run)
     assert "mlp width 16 seed 0: the loss of epoch 1 is not finite" in output
     assert "smaller learning_rate" in output
     assert not (smoke.folder / run).exists()
@@ -115,7 +115,7 @@ def test_a_full_results_folder(smoke, small_disk):
     run.symlink_to(small_disk)
     smoke.edit("config/smoke.yaml", "    widths: [32, 16]", "    widths: [64, 32, 16]")
     output = refused(
-        smoke, "--configfile", "config/smoke.yaml", str(run.relative_to(smoke.folder) / "metrics.json")
+        smoke, "--configfile", "config/smoke.yaml", "--", str(run.relative_to(smoke.folder) / "metrics.json")
     )
     assert "No space left on device" in output
     assert [path.name for path in small_disk.iterdir() if "metrics" in path.name] == []
