@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
 DIRECTIONS = [math.radians(degrees) for degrees in range(0, 360, 30)]
-DISTANCES = (5, 10, 18, 30, 46, 66)
+DISTANCES = (5, 10, 18, 30, 46, 66, 90, 120)
 
 
 @dataclass
@@ -99,9 +99,9 @@ class Ground:
             centre = anchor + offset
             box = Bbox.from_bounds(*(centre - (width / 2, height / 2)), width, height).padded(2 * self.pixel)
             turned = 1 - math.cos(angle - math.radians(label.towards))
-            yield self._crowding(box) + 0.004 * distance + 0.05 * turned, order, distance, offset, box
+            yield self.crowding(box) + 0.004 * distance + 0.05 * turned, order, distance, offset, box
 
-    def _crowding(self, box: Bbox) -> float:
+    def crowding(self, box: Bbox) -> float:
         """How much of what is drawn this box would cover; leaving the axes counts most."""
         frame = self.axes.bbox
         outside = max(0, frame.x0 - box.x0) + max(0, box.x1 - frame.x1)

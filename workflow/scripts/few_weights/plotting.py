@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from few_weights import style
 from few_weights.breakpoints import summarise_models
@@ -22,25 +22,8 @@ from few_weights.intervals import t_interval
 from few_weights.labels import Ground, Label
 
 #: Labels of the accuracy axis, the most telling first; those that would crowd the others are left out.
-ACCURACY_TICKS = [
-    0.9,
-    0.99,
-    0.999,
-    0.5,
-    0.95,
-    0.98,
-    0.995,
-    0.8,
-    0.1,
-    0.97,
-    0.998,
-    0.7,
-    0.96,
-    0.94,
-    0.985,
-    0.92,
-]
-ACCURACY_TICKS += [0.85, 0.975, 0.965, 0.9995, 0.9999, 0.3, 0.6, 0.4, 0.2, 0.0]
+ACCURACY_TICKS = [0.9, 0.99, 0.999, 0.5, 0.95, 0.98, 0.995, 0.8, 0.1, 0.97, 0.998, 0.7, 0.96, 0.94, 0.985]
+ACCURACY_TICKS += [0.92, 0.85, 0.975, 0.965, 0.9995, 0.9999, 0.3, 0.6, 0.4, 0.2, 0]
 
 
 def plot_curve(runs: pd.DataFrame, breakpoints: pd.DataFrame, architecture: str) -> tuple[Figure, str]:
@@ -61,8 +44,8 @@ def plot_curve(runs: pd.DataFrame, breakpoints: pd.DataFrame, architecture: str)
         shown = [*runs["test_accuracy"], *targets, *article["article_test_accuracy"]]
         scale_axes(axes, [*runs["parameters"], *article["article_parameters"]], shown, targets, runs)
         ground = Ground(axes)
-        draw_targets(axes, ground, targets, models)
         draw_curve(axes, ground, models, runs, colour)
+        draw_targets(axes, ground, targets)
         axes.plot(
             article["article_parameters"],
             article["article_test_accuracy"],
@@ -110,7 +93,6 @@ def plot_comparison(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> tuple[Figu
         targets = sorted(breakpoints["target"].unique())
         scale_axes(axes, runs["parameters"], [*runs["test_accuracy"], *targets], targets, runs)
         ground = Ground(axes)
-        draw_targets(axes, ground, targets, models_with_intervals(runs))
         ends = []
         for architecture, its_runs in runs.groupby("architecture", sort=False):
             models = models_with_intervals(its_runs)
@@ -120,6 +102,7 @@ def plot_comparison(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> tuple[Figu
             ]
             draw_breakpoints(axes, its_breakpoints, colours[architecture])
             ends.append((architecture, models.iloc[-1]))
+        draw_targets(axes, ground, targets)
         for architecture, end in ends:
             point = (end["parameters"], end["test_accuracy"])
             ground.place(
@@ -213,7 +196,7 @@ def breakpoint_label(rows: pd.DataFrame, parameters: int, width: int, examples: 
     targets = " and ".join(style.percent(target) for target in rows["target"])
     text = f"{style.count(parameters)} weights, width {width}\n"
     text += f"{style.accuracy(row['test_accuracy'], examples)} (target {targets})"
-    if row["compression"] > 1:
+    if row["compression"] >= 1.05:
         baseline = f"{row['baseline_architecture']} {row['baseline_width']}"
         text += f"\n{style.times(row['compression'])} times fewer than {baseline}"
     point = (parameters, row["test_accuracy"])
@@ -229,7 +212,7 @@ def article_label(row, examples: int) -> Label:
 def width_label(model, spelled: bool) -> Label:
     text = f"width {model.width}" if spelled else f"{model.width}"
     point = (model.parameters, model.test_accuracy)
-    return Label(text, point, style.MUTED, style.SMALL_SIZE, towards=100, optional=True)
+    return Label(text, point, style.MUTED, style.SMALL_SIZE, towards=100, optional=not spelled)
 
 
 # Tables
@@ -333,22 +316,27 @@ def margins(figure: Figure, top: float) -> tuple[float, float, float, float]:
 
 def scale_axes(axes: Axes, parameters, accuracies, targets, runs: pd.DataFrame) -> None:
     """Both scales, their limits and their labels."""
-    floor = 0.5 / runs["test_examples"].max()  # an accuracy of 1 stands half an example above the last error
+    # An accuracy of 1 has no place on a scale of errors: it stands just above the best mean below 1.
+    examples_seen = runs["test_examples"].max() * runs["seed"].nunique()
+    perfect = min(0.5 / examples_seen, 0.5 * (1 - max(targets)))
 
     def errors(accuracy):
-        return -np.log10(np.maximum(1 - np.asarray(accuracy), floor))
+        error = 1 - np.asarray(accuracy, dtype=float)
+        return -np.log10(np.where(error > 0, error, perfect))
 
     axes.set_yscale("function", functions=(errors, lambda y: 1 - 10.0 ** -np.asarray(y)))
     low, high = errors(min(accuracies)), errors(max(accuracies))
     room = max(0.12 * (high - low), 0.04)
-    bottom, top = low - 1.6 * room, high + 1.3 * room
+    bottom, top = low - 2 * room, high + 1.3 * room
     axes.set_ylim(1 - 10**-bottom, 1 - 10**-top)
-    axes.yaxis.set_major_locator(FixedLocator(spaced_ticks(targets, errors, bottom, top)))
+    whole = [1.0] if max(accuracies) == 1 else []
+    ticks = [tick for tick in ACCURACY_TICKS if not whole or errors(tick) < errors(1.0)]
+    axes.yaxis.set_major_locator(FixedLocator(spaced_ticks(targets, [*whole, *ticks], errors, bottom, top)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: style.percent(y)))
     axes.yaxis.set_minor_locator(NullLocator())
 
     low, high = np.log10(min(parameters)), np.log10(max(parameters))
-    room = max(0.06 * (high - low), 0.12)
+    room = max(0.06 * (high - low), 0.12 if high > low else 0.4)
     axes.set_xscale("log")
     axes.set_xlim(10 ** (low - room), 10 ** (high + room))
     decades = range(int(low - room) - 1, int(high + room) + 2)
@@ -358,6 +346,7 @@ def scale_axes(axes: Axes, parameters, accuracies, targets, runs: pd.DataFrame) 
         FixedLocator([step * 10.0**decade for decade in decades for step in range(2, 10)])
     )
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(which="minor", length=2)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", color=style.FAINT, linewidth=0.6, alpha=0.7)
@@ -366,10 +355,10 @@ def scale_axes(axes: Axes, parameters, accuracies, targets, runs: pd.DataFrame) 
     axes.set_xlabel("trainable parameters (log scale)", fontsize=style.SMALL_SIZE + 0.4)
 
 
-def spaced_ticks(targets, errors, bottom: float, top: float) -> list[float]:
-    """The targets and as many round accuracies as fit between them."""
+def spaced_ticks(targets, candidates, errors, bottom: float, top: float) -> list[float]:
+    """The targets and as many of the candidates as fit between them."""
     chosen: list[float] = []
-    for accuracy in [*targets, *ACCURACY_TICKS]:
+    for accuracy in [*targets, *candidates]:
         y = errors(accuracy)
         apart = min((abs(y - errors(other)) for other in chosen), default=np.inf)
         if accuracy in targets or (
@@ -379,22 +368,31 @@ def spaced_ticks(targets, errors, bottom: float, top: float) -> list[float]:
     return sorted(set(chosen))
 
 
-def draw_targets(axes: Axes, ground: Ground, targets, models: pd.DataFrame) -> None:
-    """A dashed line a target, named at the side where the curves are farther away."""
+def draw_targets(axes: Axes, ground: Ground, targets) -> None:
+    """A dashed line a target, named at whichever end, above or below, is the least crowded."""
     for target in targets:
         axes.axhline(target, color=style.INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1, label="target")
-        starts_above = models["test_accuracy"].iloc[0] >= target
-        text = axes.text(
-            0.995 if starts_above else 0.005,
-            target,
-            f"target {style.percent(target)}",
-            transform=axes.get_yaxis_transform(),
-            ha="right" if starts_above else "left",
-            va="top" if starts_above else "bottom",
-            fontsize=style.SMALL_SIZE,
-            color=style.INK,
-        )
-        ground.avoid_text(text)
+        texts = [
+            axes.annotate(
+                f"target {style.percent(target)}",
+                (x, target),
+                xycoords=axes.get_yaxis_transform(),
+                xytext=(0, 2.5 if va == "bottom" else -3),
+                textcoords="offset points",
+                ha=ha,
+                va=va,
+                fontsize=style.SMALL_SIZE,
+                color=style.INK,
+            )
+            for x, ha in ((0.005, "left"), (0.995, "right"))
+            for va in ("bottom", "top")
+        ]
+        best = min(texts, key=lambda text: ground.crowding(text.get_window_extent(ground.renderer)))
+        for text in texts:
+            if text is not best:
+                text.remove()
+        ground.avoid_text(best)
+    for target in targets:
         ground.avoid_line(axes.get_xlim(), (target, target))
 
 

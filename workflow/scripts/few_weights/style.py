@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 # Warm for perceptrons, cool for convolutional networks; told apart with any colour vision.
 COLOURS = {"mlp": "#b8430c", "pooled_mlp": "#bd8600", "cnn": "#0a66a8", "vgg": "#00876c"}
-SPARE_COLOURS = ["#b0568c", "#4b9fd5", "#7a5c3a", "#6a51a3", "#4d4d4d", "#8a9a1b"]
+SPARE_COLOURS = ["#b0568c", "#7a5c3a", "#6a51a3", "#4d4d4d", "#8a9a1b", "#4b9fd5"]
 
 KINDS = {
     "mlp": "perceptron",
