@@ -8,7 +8,7 @@ from few_weights import article
 
 
 def summarise_models(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row a model (architecture and width): parameters, mean test accuracy over seeds, number of seeds."""
+    """One row a model (architecture, width): parameters, mean test accuracy over seeds, number of seeds."""
     models = runs.groupby(["architecture", "width"], sort=False).agg(
         parameters=("parameters", "first"),
         test_correct=("test_correct", "sum"),
@@ -56,8 +56,8 @@ def find_breakpoints(
             }
             rows.append(row)
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
-    # Int64 keeps whole numbers whole beside the empty cells of an architecture that does not reach its target.
-    return table.astype({column: "Int64" for column in WHOLE_NUMBERS})
+    # Int64 keeps whole numbers whole beside the empty cells of a target that is not reached.
+    return table.astype(dict.fromkeys(WHOLE_NUMBERS, "Int64"))
 
 
 COLUMNS = [

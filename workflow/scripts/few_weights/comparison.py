@@ -1,4 +1,4 @@
-"""Two executions of one study side by side, as text: what is the same, what differs, and what might be why."""
+"""Two executions of one study side by side, as text: what differs, and what might be why."""
 
 import pandas as pd
 
@@ -12,24 +12,26 @@ def compare_runs(fresh: pd.DataFrame, reference: pd.DataFrame) -> str:
     """One line a run: both test accuracies, their difference in images, both training times."""
     columns = [*RUN, "parameters", "epochs", "test_correct", "test_accuracy", "train_seconds"]
     both = fresh[columns].merge(
-        reference[columns], on=RUN, how="outer", suffixes=("", "_reference"), indicator=True
+        reference[columns], on=RUN, how="outer", suffixes=("", "_reference"), indicator="found_in"
     )
-    lines = [f"{'run':<34}{'fresh':>9}{'reference':>11}{'images':>8}{'seconds':>10}{'reference':>11}"]
+    header = ("fresh", "reference", "images", "seconds", "reference")
+    lines = [f"{'run':<34}" + "".join(f"{title:>11}" for title in header)]
     for row in both.itertuples():
         name = f"{row.architecture} width {row.width} seed {row.seed}"
-        if row._merge != "both":
-            lines.append(f"{name:<34}only in the {'fresh study' if row._merge == 'left_only' else 'reference'}")
+        if row.found_in != "both":
+            where = "fresh study" if row.found_in == "left_only" else "reference"
+            lines.append(f"{name:<34}only in the {where}")
             continue
         lines.append(
-            f"{name:<34}{row.test_accuracy:>9.4f}{row.test_accuracy_reference:>11.4f}"
-            f"{row.test_correct - row.test_correct_reference:>+8.0f}"
-            f"{row.train_seconds:>10.1f}{row.train_seconds_reference:>11.1f}"
+            f"{name:<34}{row.test_accuracy:>11.4f}{row.test_accuracy_reference:>11.4f}"
+            f"{row.test_correct - row.test_correct_reference:>+11.0f}"
+            f"{row.train_seconds:>11.1f}{row.train_seconds_reference:>11.1f}"
         )
         for column in ("parameters", "epochs"):
             ours, theirs = getattr(row, column), getattr(row, f"{column}_reference")
             if ours != theirs:
                 lines.append(f"{'':<34}{column}: {ours:.0f}, reference {theirs:.0f}")
-    shared = both[both["_merge"] == "both"]
+    shared = both[both["found_in"] == "both"]
     same = (shared["test_correct"] == shared["test_correct_reference"]).sum()
     lines.append(f"{same} of {len(shared)} shared runs have the same number of correct test images")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What the Snakefile must know before the first job: which models there are, what they cost, where to write."""
+"""What the Snakefile must know before the first job: the models, their cost, and where to write."""
 
 import hashlib
 import importlib.util
@@ -20,9 +20,9 @@ CACHE = Path(".snakemake", "few-weights")
 def describe_models(study: Mapping) -> dict[tuple[str, int], dict]:
     """(architecture, width) -> parameters and multiply_adds of every model of the study.
 
-    Every model is built once, which takes the seconds that TensorFlow takes to load; the answer is kept for the
-    next start. It is empty where Snakemake's own environment has no TensorFlow, as with `--sdm conda`: then
-    jobs start in no particular order.
+    Every model is built once, which takes the seconds that TensorFlow takes to load; the answer is kept for
+    the next start. It is empty where Snakemake's own environment has no TensorFlow, as with `--sdm conda`:
+    then jobs start in no particular order.
 
     Raises:
         StudyError: a model of the study cannot be built.
@@ -64,5 +64,6 @@ def require_writable(folder: Path) -> None:
         raise StudyError(f"{nearest} is a file; results go to {folder}/: move it away")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise StudyError(
-            f"{nearest.resolve()} is not writable; results go to {folder}/: mend its permissions or run elsewhere"
+            f"{nearest.resolve()} is not writable, and results go to {folder}/: "
+            "mend its permissions, or run in another folder with --directory"
         )

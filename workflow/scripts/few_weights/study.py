@@ -35,7 +35,7 @@ TYPE_NAMES = {
 
 def architecture_names() -> list[str]:
     """The names under which architectures.py registers its networks, read without importing Keras."""
-    return list(architecture_functions(ast.parse(ARCHITECTURES.read_text())))
+    return list(architecture_functions(ast.parse(ARCHITECTURES.read_text(encoding="utf-8"))))
 
 
 def resolve_study(config: Mapping, files: Iterable[Path | str] = ()) -> dict:
@@ -48,7 +48,7 @@ def resolve_study(config: Mapping, files: Iterable[Path | str] = ()) -> dict:
         StudyError: the study is not valid; the message lists every problem, one a line.
     """
     study = json.loads(json.dumps(config))
-    schema = yaml.safe_load(SCHEMA.read_text())
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     problems = [problem for file in files for problem in _repeated_keys(file)]
     violations = list(Draft202012Validator(schema).iter_errors(study))
     problems += [line for violation in violations for line in _explain(violation)]
@@ -106,7 +106,7 @@ def _explain(violation: ValidationError) -> Iterator[str]:
             known = violation.schema["properties"]
             for key in value:
                 if key not in known:
-                    yield f"{at}unknown key '{key}'; {_suggestion(key, set(known) - set(value) or known)}"
+                    yield f"{at}unknown key '{key}'; {_suggestion(key, known)}"
         case "required":
             # jsonschema reports each missing key by itself, and names it only in its message
             key = violation.message.split("'")[1]
@@ -114,7 +114,8 @@ def _explain(violation: ValidationError) -> Iterator[str]:
         case "type":
             yield f"{at}must be {TYPE_NAMES[rule]}, not {_quote(value)}{_number_hint(value, rule)}"
         case "enum":
-            yield f"{at}must be one of {', '.join(map(str, rule))}, not {_quote(value)}; {_suggestion(value, rule)}"
+            known = ", ".join(map(str, rule))
+            yield f"{at}must be one of {known}, not {_quote(value)}; {_suggestion(value, rule)}"
         case "oneOf":
             yield f"{at}must be keras, wheel or {{file: PATH}}, not {_quote(value)}"
         case "minItems" | "minProperties":
@@ -134,7 +135,7 @@ def _explain(violation: ValidationError) -> Iterator[str]:
         case "exclusiveMaximum":
             yield f"{at}must be less than {rule}, not {_quote(value)}"
         case "pattern":
-            yield f"{at}must be made of letters, digits, '_', '-' and '.' and not begin with a sign, not {_quote(value)}"
+            yield f"{at}must be letters, digits, '_', '-' or '.', not {_quote(value)}"
         case _:
             yield f"{at}{violation.message}"
 
@@ -215,7 +216,7 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def _repeated_keys(file: Path | str) -> list[str]:
-    loader = _StrictLoader(Path(file).read_text())
+    loader = _StrictLoader(Path(file).read_text(encoding="utf-8"))
     try:
         loader.get_single_data()
     finally:

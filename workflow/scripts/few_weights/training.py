@@ -41,8 +41,8 @@ def prepare_tensorflow(threads: int, gpus: int) -> str:
     visible = tf.config.list_physical_devices("GPU")
     if len(visible) < gpus:
         raise StudyError(
-            f"the profile gives this job {gpus} GPU(s), but TensorFlow sees {len(visible)}; is this TensorFlow "
-            "built with CUDA, is the driver loaded, does the node have a GPU (nvidia-smi)? "
+            f"the profile gives this job {gpus} GPU(s), but TensorFlow sees {len(visible)}; is this "
+            "TensorFlow built with CUDA, is the driver loaded, does the node have a GPU (nvidia-smi)? "
             "To train on the CPU, take `gpu` out of the profile"
         )
     for gpu in visible:
@@ -94,8 +94,10 @@ def train_run(
             }
         )
         print(
-            f"epoch {epoch:>3}/{recipe['epochs']}  train loss {train_loss:.4f}  accuracy {train_accuracy:.4f}  "
-            f"test loss {test_loss:.4f}  accuracy {history[-1]['test_accuracy']:.4f}  {epoch_seconds[-1]:.2f} s",
+            f"epoch {epoch:>3}/{recipe['epochs']}"
+            f"  train loss {train_loss:.4f}  accuracy {train_accuracy:.4f}"
+            f"  test loss {test_loss:.4f}  accuracy {history[-1]['test_accuracy']:.4f}"
+            f"  {epoch_seconds[-1]:.2f} s",
             flush=True,
         )
 
