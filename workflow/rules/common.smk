@@ -35,6 +35,13 @@ DATA = f"results/data/{STUDY['dataset']}.npz"
 RUN = RESULTS + "/runs/{architecture}/width-{width}/seed-{seed}"
 ARCHITECTURES = STUDY["architectures"]
 
+# What report.html is made of, beside the code that fills it in.
+REPORT_TEMPLATES = sorted(
+    path.name
+    for pattern in ("*.j2", "*.css", "*.js")
+    for path in (ROOT / "workflow" / "report").glob(pattern)
+)
+
 
 wildcard_constraints:
     architecture="|".join(ARCHITECTURES),

@@ -1,1 +1,142 @@
-"""From the tables to what people look at."""
+"""From the tables to what people look at.
+
+Requires runs.csv, layers.csv and breakpoints.csv. Makes the figures, report.html (one self-contained page) and the
+two tables that Snakemake's own report shows.
+"""
+
+
+rule plot_curve:
+    input:
+        runs=f"{RESULTS}/runs.csv",
+        breakpoints=f"{RESULTS}/breakpoints.csv",
+    output:
+        svg=report(
+            f"{RESULTS}/figures/curve-{{architecture}}.svg",
+            caption="../report/curve.rst",
+            category="Accuracy against parameters",
+            labels={"architecture": "{architecture}"},
+        ),
+        png=f"{RESULTS}/figures/curve-{{architecture}}.png",
+    log:
+        f"{RESULTS}/logs/plot_curve-{{architecture}}.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        script=script("plot_curve.py"),
+        code=code_of("plot_curve.py"),
+    shell:
+        "python {params.script:q}"
+        " --runs {input.runs:q}"
+        " --breakpoints {input.breakpoints:q}"
+        " --architecture {wildcards.architecture:q}"
+        " --svg {output.svg:q}"
+        " --png {output.png:q}"
+        " > {log:q} 2>&1"
+
+
+rule plot_comparison:
+    input:
+        runs=f"{RESULTS}/runs.csv",
+        breakpoints=f"{RESULTS}/breakpoints.csv",
+    output:
+        svg=report(
+            f"{RESULTS}/figures/comparison.svg",
+            caption="../report/comparison.rst",
+            category="Accuracy against parameters",
+            labels={"architecture": "all"},
+        ),
+        png=f"{RESULTS}/figures/comparison.png",
+    log:
+        f"{RESULTS}/logs/plot_comparison.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        script=script("plot_comparison.py"),
+        code=code_of("plot_comparison.py"),
+    shell:
+        "python {params.script:q}"
+        " --runs {input.runs:q}"
+        " --breakpoints {input.breakpoints:q}"
+        " --svg {output.svg:q}"
+        " --png {output.png:q}"
+        " > {log:q} 2>&1"
+
+
+rule plot_weights:
+    input:
+        runs=f"{RESULTS}/runs.csv",
+        layers=f"{RESULTS}/layers.csv",
+        breakpoints=f"{RESULTS}/breakpoints.csv",
+    output:
+        svg=report(
+            f"{RESULTS}/figures/weights-by-layer.svg",
+            caption="../report/weights.rst",
+            category="Where the weights sit",
+            labels={"figure": "weights by layer"},
+        ),
+        png=f"{RESULTS}/figures/weights-by-layer.png",
+    log:
+        f"{RESULTS}/logs/plot_weights.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        script=script("plot_weights.py"),
+        code=code_of("plot_weights.py"),
+    shell:
+        "python {params.script:q}"
+        " --runs {input.runs:q}"
+        " --layers {input.layers:q}"
+        " --breakpoints {input.breakpoints:q}"
+        " --svg {output.svg:q}"
+        " --png {output.png:q}"
+        " > {log:q} 2>&1"
+
+
+rule render_report:
+    input:
+        runs=f"{RESULTS}/runs.csv",
+        breakpoints=f"{RESULTS}/breakpoints.csv",
+        comparison=f"{RESULTS}/figures/comparison.svg",
+        weights=f"{RESULTS}/figures/weights-by-layer.svg",
+        curves=expand(f"{RESULTS}/figures/curve-{{architecture}}.svg", architecture=ARCHITECTURES),
+    output:
+        report=f"{RESULTS}/report.html",
+        breakpoints=report(
+            f"{RESULTS}/tables/breakpoints.html",
+            caption="../report/breakpoints.rst",
+            category="Tables",
+            labels={"table": "breakpoints"},
+        ),
+        runs=report(
+            f"{RESULTS}/tables/runs.html",
+            caption="../report/runs.rst",
+            category="Tables",
+            labels={"table": "runs"},
+        ),
+    log:
+        f"{RESULTS}/logs/render_report.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        script=script("render_report.py"),
+        templates=unrecorded(ROOT / "workflow" / "report"),
+        code=code_of(
+            "render_report.py",
+            also=[f"workflow/report/{name}" for name in REPORT_TEMPLATES],
+        ),
+    shell:
+        "python {params.script:q}"
+        " --runs {input.runs:q}"
+        " --breakpoints {input.breakpoints:q}"
+        " --comparison {input.comparison:q}"
+        " --weights {input.weights:q}"
+        " --curves {input.curves:q}"
+        " --templates {params.templates:q}"
+        " --report {output.report:q}"
+        " --breakpoints-table {output.breakpoints:q}"
+        " --runs-table {output.runs:q}"
+        " > {log:q} 2>&1"
