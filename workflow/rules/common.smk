@@ -4,7 +4,6 @@ Takes `config`. Gives STUDY (validated, with its defaults), where things lie, an
 """
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -14,14 +13,13 @@ ROOT = Path(workflow.basedir)
 SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-# Jobs say `python`; let that be the one that runs Snakemake, also where its environment is not activated.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-
 from few_weights.errors import StudyError
 from few_weights.fingerprint import code_fingerprint
-from few_weights.planning import describe_models, require_writable, training_cost
+from few_weights.planning import describe_models, put_own_python_first, require_writable, training_cost
 from few_weights.runs import Run, expand_runs
 from few_weights.study import resolve_study
+
+put_own_python_first()
 
 try:
     STUDY = resolve_study(config, workflow.configfiles)
@@ -32,7 +30,7 @@ except StudyError as error:
     raise WorkflowError(str(error)) from None
 
 DATA = f"results/data/{STUDY['dataset']}.npz"
-RUN = RESULTS + "/runs/{architecture}/width-{width}/seed-{seed}"
+RUN = f"{RESULTS}/runs/{{architecture}}/width-{{width}}/seed-{{seed}}"
 ARCHITECTURES = STUDY["architectures"]
 
 # What report.html is made of, beside the code that fills it in.

@@ -53,6 +53,11 @@ def training_cost(model: Mapping, epochs: int) -> int:
     return epochs * (3 * model["multiply_adds"] // 1000 + 100)
 
 
+def put_own_python_first() -> None:
+    """Let the `python` of the jobs be the one that runs Snakemake, also where its environment is not activated."""
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+
+
 def require_writable(folder: Path) -> None:
     """Refuse to start where results cannot be written.
 
