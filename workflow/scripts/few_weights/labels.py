@@ -48,12 +48,13 @@ class Ground:
             self._add(np.linspace(start, end, steps))
         self._add(corners)
 
-    def avoid_points(self, x, y) -> None:
-        """Keep away from the discs around these data points."""
+    def avoid_points(self, x, y, radius: float = 4) -> None:
+        """Keep away from the discs around these data points; the radius in points."""
         centres = self.axes.transData.transform(np.column_stack([x, y]))
-        radius = 4 * self.pixel
-        for dx, dy in ((0, 0), (radius, 0), (-radius, 0), (0, radius), (0, -radius)):
-            self._add(centres + (dx, dy))
+        radius *= self.pixel
+        self._add(centres)
+        for angle in DIRECTIONS:
+            self._add(centres + (radius * math.cos(angle), radius * math.sin(angle)))
 
     def avoid_text(self, text) -> None:
         """Keep away from a text that is drawn already."""
@@ -99,7 +100,8 @@ class Ground:
             centre = anchor + offset
             box = Bbox.from_bounds(*(centre - (width / 2, height / 2)), width, height).padded(2 * self.pixel)
             turned = 1 - math.cos(angle - math.radians(label.towards))
-            yield self.crowding(box) + 0.004 * distance + 0.05 * turned, order, distance, offset, box
+            cost = self.crowding(box) + self._crossing(anchor, box) + 0.004 * distance + 0.05 * turned
+            yield cost, order, distance, offset, box
 
     def crowding(self, box: Bbox) -> float:
         """How much of what is drawn this box would cover; leaving the axes counts most."""
@@ -110,6 +112,11 @@ class Ground:
         covered = np.sum((x > box.x0) & (x < box.x1) & (y > box.y0) & (y < box.y1))
         overlapping = sum(box.overlaps(other) for other in self.taken)
         return 1.0 * covered + 30.0 * overlapping + 20.0 * outside / self.pixel
+
+    def _crossing(self, anchor, box: Bbox) -> float:
+        """How much other text a line from the point to the box would run through."""
+        way = np.linspace(anchor, np.clip(anchor, box.min, box.max), 12)
+        return 5.0 * sum(other.contains(*spot) for other in self.taken for spot in way)
 
     def _draw_leader(self, label: Label, anchor, box: Bbox) -> None:
         nearest = np.clip(anchor, box.min, box.max)

@@ -54,7 +54,7 @@ def training_cost(model: Mapping, epochs: int) -> int:
 
 
 def put_own_python_first() -> None:
-    """Let the `python` of the jobs be the one that runs Snakemake, also where its environment is not activated."""
+    """Let the jobs' `python` be the one that runs Snakemake, also where its environment is not activated."""
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 

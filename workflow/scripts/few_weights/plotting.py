@@ -45,6 +45,7 @@ def plot_curve(runs: pd.DataFrame, breakpoints: pd.DataFrame, architecture: str)
         scale_axes(axes, [*runs["parameters"], *article["article_parameters"]], shown, targets, runs)
         ground = Ground(axes)
         draw_curve(axes, ground, models, runs, colour)
+        draw_breakpoints(axes, ground, reached, colour)
         draw_targets(axes, ground, targets)
         axes.plot(
             article["article_parameters"],
@@ -57,7 +58,6 @@ def plot_curve(runs: pd.DataFrame, breakpoints: pd.DataFrame, architecture: str)
             zorder=5,
             label="article",
         )
-        draw_breakpoints(axes, reached, colour)
         ground.avoid_points(article["article_parameters"], article["article_test_accuracy"])
 
         examples = runs["test_examples"].max()
@@ -100,7 +100,7 @@ def plot_comparison(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> tuple[Figu
             its_breakpoints = breakpoints[
                 (breakpoints["architecture"] == architecture) & breakpoints["reached"]
             ]
-            draw_breakpoints(axes, its_breakpoints, colours[architecture])
+            draw_breakpoints(axes, ground, its_breakpoints, colours[architecture])
             ends.append((architecture, models.iloc[-1]))
         draw_targets(axes, ground, targets)
         for architecture, end in ends:
@@ -129,7 +129,7 @@ def plot_weights(layers: pd.DataFrame, runs: pd.DataFrame, breakpoints: pd.DataF
         height = body + 0.35 + (1 - top) * figure.get_figheight()
         figure.set_figheight(height)
         top = write_title(figure, message, note)
-        axes = figure.add_axes((0.2, 0.3 / height, 0.77, top - 0.3 / height))
+        axes = figure.add_axes((0.21, 0.3 / height, 0.76, top - 0.3 / height))
         draw_weights(axes, rows, colours)
     return figure, message
 
@@ -289,10 +289,10 @@ def write_title(figure: Figure, message: str, note: str) -> float:
     inch = 1 / figure.get_figheight()
     y = 1 - 0.14 * inch
     for text, characters, size, weight, colour in (
-        (message, 58, style.TITLE_SIZE, "bold", style.INK),
-        (note, 98, style.SMALL_SIZE, "normal", style.MUTED),
+        (message, 51, style.TITLE_SIZE, "bold", style.INK),
+        (note, 87, style.SMALL_SIZE, "normal", style.MUTED),
     ):
-        lines = textwrap.wrap(text, characters)
+        lines = balanced_lines(text, characters)
         figure.text(
             0.025,
             y,
@@ -308,10 +308,18 @@ def write_title(figure: Figure, message: str, note: str) -> float:
     return y - 0.1 * inch
 
 
+def balanced_lines(text: str, characters: int) -> list[str]:
+    """As few lines as fit, of about equal length: no single word on the last one."""
+    lines = textwrap.wrap(text, characters)
+    while len(narrower := textwrap.wrap(text, characters - 1)) == len(lines):
+        lines, characters = narrower, characters - 1
+    return lines
+
+
 def margins(figure: Figure, top: float) -> tuple[float, float, float, float]:
     """Where axes with labels left and below them go, in shares of the figure."""
     bottom = 0.58 / figure.get_figheight()
-    return (0.115, bottom, 0.825, top - bottom)
+    return (0.125, bottom, 0.81, top - bottom)
 
 
 def scale_axes(axes: Axes, parameters, accuracies, targets, runs: pd.DataFrame) -> None:
@@ -432,7 +440,7 @@ def draw_curve(axes: Axes, ground: Ground, models: pd.DataFrame, runs: pd.DataFr
         ground.avoid_line((model.parameters, model.parameters), (model.low, model.high))
 
 
-def draw_breakpoints(axes: Axes, reached: pd.DataFrame, colour: str) -> None:
+def draw_breakpoints(axes: Axes, ground: Ground, reached: pd.DataFrame, colour: str) -> None:
     """A ring around each breakpoint."""
     axes.plot(
         reached["parameters"],
@@ -446,6 +454,7 @@ def draw_breakpoints(axes: Axes, reached: pd.DataFrame, colour: str) -> None:
         zorder=2.5,
         label="breakpoint",
     )
+    ground.avoid_points(reached["parameters"], reached["test_accuracy"], radius=7)
 
 
 def draw_bars(axes: Axes, first: pd.DataFrame, runs: pd.DataFrame, colours: dict[str, str]) -> None:
@@ -468,7 +477,7 @@ def draw_bars(axes: Axes, first: pd.DataFrame, runs: pd.DataFrame, colours: dict
     axes.set_yticks(range(len(order)), order["architecture"], fontsize=style.TEXT_SIZE, fontweight="bold")
     for label, architecture in zip(axes.get_yticklabels(), order["architecture"], strict=True):
         label.set_color(colours[architecture])
-    axes.set_xlim(0, 1.35 * longest)
+    axes.set_xlim(0, 1.42 * longest)
     axes.set_ylim(len(order) - 0.5, -0.5)
     make_room_for_names(axes)
     axes.tick_params(axis="y", length=0)
@@ -506,7 +515,7 @@ def draw_weights(axes: Axes, rows: list[dict], colours: dict[str, str]) -> None:
         for name, share, shade in zip(row["layers"], row["shares"], shades, strict=True):
             axes.barh(y, share, left=start, height=0.74, color=shade, edgecolor="white", linewidth=0.8)
             text = f"{name} {style.percent(share, 0)}"
-            if share > 0.0165 * len(text):
+            if share > 0.0185 * len(text):
                 ink = "white" if luminance(shade) < 0.42 else style.INK
                 axes.text(start + share / 2, y, text, ha="center", va="center", fontsize=8.6, color=ink)
             start += share

@@ -85,7 +85,8 @@ def inline_svg(svg: str, prefix: str) -> Markup:
     svg = re.sub(r'(\bid="|\bhref="#|url\(#)', rf"\g<1>{prefix}", svg)
     # The viewBox alone lets the page choose the size.
     opening = re.sub(r'\s(?:width|height)="[^"]*"', "", svg[: svg.index(">")])
-    label = f'{opening} role="img" aria-label="{title[1] if title else prefix}"'
+    name = title[1].replace('"', "&quot;") if title else prefix
+    label = f'{opening} role="img" aria-label="{name}"'
     return Markup(label + svg[svg.index(">") :])
 
 
@@ -203,10 +204,10 @@ def remark(point, models: pd.DataFrame, examples: int) -> str:
     )
     bar = style.percent(point.target)
     if model["test_accuracy"] < point.target:
-        outcome = "so the breakpoint moves" if point.reached else "and no wider model reaches it either"
+        outcome = "so the breakpoint moves" if point.reached else "and no other width reaches it"
         return (
-            f"The article's width {point.article_width} misses {bar} here{of} ({measured}; the article's single "
-            f"run: {style.accuracy(point.article_test_accuracy, examples)}), {outcome}"
+            f"The article's width {point.article_width} misses {bar} here{of} ({measured}; in the article "
+            f"{style.accuracy(point.article_test_accuracy, examples)}), {outcome}"
             + (f" to width {point.width}." if point.reached else ".")
         )
     return f"A smaller model than the article's is enough here{of}."

@@ -26,8 +26,8 @@ KINDS = {
 INK, MUTED, FAINT = "#1b1f24", "#5b636d", "#d9dde2"
 
 #: Inches. Small on purpose: with 10-point text a figure stays readable on a phone and may grow on a desk.
-WIDTH = 6.4
-CURVE_HEIGHT = 4.7
+WIDTH = 5.7
+CURVE_HEIGHT = 4.5
 TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 12.5, 10, 8.8
 
 
