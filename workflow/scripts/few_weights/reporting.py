@@ -107,8 +107,18 @@ def facts(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
         "train_examples": style.count(runs["train_examples"].max()),
         "test_examples": style.count(examples),
         "train_time": duration(runs["train_seconds"].sum()),
+        "baselines": baselines(breakpoints),
         "has_article": bool(breakpoints["article_parameters"].notna().any()),
     }
+
+
+def baselines(breakpoints: pd.DataFrame) -> str:
+    """Which full-size model each architecture's breakpoint is compared with; empty where none was reached."""
+    reached = breakpoints[breakpoints["reached"]].drop_duplicates("architecture")
+    pairs = zip(
+        reached["architecture"], reached["baseline_architecture"], reached["baseline_width"], strict=True
+    )
+    return "; ".join(f"{name} with {baseline} of width {width}" for name, baseline, width in pairs)
 
 
 def answer(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> list[str]:
@@ -272,7 +282,7 @@ def interval(model: pd.Series, examples: int) -> str:
     if pd.isna(model["low"]):
         return ""
     low, high = (style.accuracy(model[end], examples) for end in ("low", "high"))
-    return f"{low.removesuffix(' %')} to {high}"
+    return f"{low[:-2]} to {high}"
 
 
 def seeds_phrase(runs: pd.DataFrame) -> str:
