@@ -8,11 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import render_report as script
+import yaml
 from test_plotting import STUDY, breakpoints_of, layers_of, make_runs, spaced
 
 from few_weights import style, tables
 from few_weights.plotting import models_with_intervals, plot_comparison, plot_curve, plot_weights
-from few_weights.reporting import answer, inline_svg, remark, render_report, render_table
+from few_weights.reporting import RECIPE, answer, inline_svg, remark, render_report, render_table
 
 TEMPLATES = Path(script.__file__).parents[1] / "report"
 
@@ -22,7 +23,7 @@ def complete(runs: pd.DataFrame) -> pd.DataFrame:
     recipe = {"epochs": 12, "batch_size": 128, "optimizer": "adadelta", "learning_rate": 1.0}
     origin = {"train_examples": 60_000, "train_seconds": 30.25, "path": "keras", "device": "a CPU, 1 thread"}
     versions = {"python": "3.11.7", "tensorflow": "2.21.0", "keras": "3.15.1", "numpy": "2.4.6"}
-    return runs.assign(**recipe, **origin, **versions, platform="Linux", code="abc123")
+    return runs.assign(**recipe, **origin, **versions, platform="Linux", code="abc123", host="node-7")
 
 
 def drawings(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
@@ -91,7 +92,14 @@ def test_numbers_are_those_of_the_tables(page):
     for run in make_runs(STUDY).itertuples():
         assert f'<td data-value="{run.test_accuracy}">{100 * run.test_accuracy:.2f} %</td>' in page
     assert "epochs 12, batch size 128, optimizer adadelta, learning rate 1" in page
+    assert "node-7" not in page  # no part of the recipe
     assert "All training took 3 minutes" in page  # six runs of 30.25 seconds
+
+
+def test_recipe_shows_every_optimizer_setting():
+    schema = yaml.safe_load((TEMPLATES.parent / "schemas" / "study.schema.yaml").read_text())["$defs"]
+    optimizers = [schema[name]["properties"] for name in ("adadelta", "rmsprop", "sgd", "adam")]
+    assert {key for settings in optimizers for key in settings} - {"name"} <= set(RECIPE)
 
 
 def test_same_input_same_page(page):

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
-DIRECTIONS = [math.radians(degrees) for degrees in range(0, 360, 30)]
+DIRECTIONS = [math.radians(degrees) for degrees in range(0, 360, 15)]
 DISTANCES = (5, 10, 18, 30, 46, 66, 90, 120)
 
 

@@ -337,7 +337,7 @@ def scale_axes(axes: Axes, parameters, accuracies, targets, runs: pd.DataFrame) 
     axes.set_yscale("function", functions=(errors, lambda y: 1 - 10.0 ** -np.asarray(y)))
     low, high = errors(min(accuracies)), errors(max(accuracies))
     room = max(0.12 * (high - low), 0.04)
-    bottom, top = low - 2 * room, high + 1.3 * room
+    bottom, top = low - 2 * room, high + 1.6 * room
     axes.set_ylim(1 - 10**-bottom, 1 - 10**-top)
     whole = [1.0] if max(accuracies) == 1 else []
     ticks = [tick for tick in ACCURACY_TICKS if not whole or errors(tick) < errors(1.0)]

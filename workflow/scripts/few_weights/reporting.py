@@ -16,10 +16,9 @@ from few_weights.errors import StudyError
 from few_weights.intervals import binomial_half_width
 from few_weights.plotting import first_target, models_with_intervals
 
-#: Columns of runs.csv that are not part of an architecture's recipe: what was run, how it went, and where.
-NOT_RECIPE = {"study", "dataset", "architecture", "width", "seed", "parameters", "train_examples"}
-NOT_RECIPE |= {"test_accuracy", "test_correct", "test_examples", "test_loss", "train_seconds"}
-NOT_RECIPE |= {"path", "device", "python", "tensorflow", "keras", "numpy", "platform", "code"}
+#: The columns of runs.csv that say how an architecture was trained; each optimizer fills some of them.
+RECIPE = ["epochs", "batch_size", "loss", "optimizer", "learning_rate", "rho", "momentum", "nesterov"]
+RECIPE += ["beta_1", "beta_2", "epsilon", "code"]
 VERSIONS = ["python", "tensorflow", "keras", "numpy", "platform"]
 
 
@@ -244,7 +243,7 @@ def run_rows(runs: pd.DataFrame) -> list[dict]:
 
 def recipes(runs: pd.DataFrame) -> list[tuple[str, str]]:
     """How each architecture was trained: every recipe column that it fills, as "name value"."""
-    columns = [column for column in runs.columns if column not in NOT_RECIPE]
+    columns = [column for column in RECIPE if column in runs.columns]
     return [
         (
             name,
@@ -259,10 +258,10 @@ def recipes(runs: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def versions(runs: pd.DataFrame) -> list[tuple[str, str]]:
-    """Software, device, way of computing and code fingerprint; several values where runs differ."""
+    """Software, device and way of computing; several values where runs differ."""
     names = {"platform": "Platform", "python": "Python", "tensorflow": "TensorFlow", "keras": "Keras"}
-    names |= {"numpy": "NumPy", "device": "Device", "path": "Computed by", "code": "Training code"}
-    return [(names[column], distinct(runs[column])) for column in [*VERSIONS, "device", "path", "code"]]
+    names |= {"numpy": "NumPy", "device": "Device", "path": "Computed by"}
+    return [(names[column], distinct(runs[column])) for column in [*VERSIONS, "device", "path"]]
 
 
 def certainty(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
