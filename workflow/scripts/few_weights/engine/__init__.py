@@ -5,6 +5,7 @@ epoch is computed: as one compiled loop over data that stay where they are, in w
 the network at hand. `Trainer.path` says which way that was, and why.
 """
 
+import math
 from collections.abc import Callable, Mapping
 
 import keras
@@ -14,14 +15,14 @@ from keras import layers
 
 from few_weights.engine import batch_last
 
-#: Layers without weights that only choose or arrange pixels, so that they may as well be applied to bytes.
-SELECTING = (layers.Flatten, layers.MaxPooling2D, layers.Reshape)
+#: Layers without weights: where a network begins with them, they are applied once to all images.
+WEIGHTLESS = (layers.Flatten, layers.MaxPooling2D, layers.Reshape)
 
 #: The largest number of kernels (channels x filters, summed over the convolutions) that is faster batch-last
 #: than in oneDNN. Both its running time and its compilation grow with them.
 BATCH_LAST_KERNELS = 32
 
-#: (images as float32, labels, training) -> (cross-entropy of each image, a score for each image and class)
+#: (images, labels, training) -> (cross-entropy of each image, a score for each image and class)
 Forward = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 
 
@@ -77,7 +78,7 @@ class Trainer:
         return float(loss) / len(images), predictions.numpy()[: len(images)]
 
     def _place(self, images, labels):
-        return tf.constant(_apply_layers(self._leading, images)), tf.constant(labels, tf.int32)
+        return _prepare(self._leading, images), tf.constant(labels, tf.int32)
 
     def _fill_up(self, order):
         """What XLA compiles has one shape, so the last batch is filled up, with examples that will weigh 0.
@@ -117,7 +118,7 @@ class Trainer:
 
     def _take_step(self, images, labels, weights):
         with tf.GradientTape() as tape:
-            losses, scores = self._forward(_scale(images), labels, training=True)
+            losses, scores = self._forward(images, labels, training=True)
             total = tf.reduce_sum(losses * weights)
             # The mean over the batch and what layers add to the loss, as Keras has it.
             objective = total / tf.reduce_sum(weights) + sum(self.model.losses)
@@ -127,17 +128,13 @@ class Trainer:
         return total, tf.reduce_sum(hits * weights)
 
     def _score_batch(self, images, labels, weights):
-        losses, scores = self._forward(_scale(images), labels, training=False)
+        losses, scores = self._forward(images, labels, training=False)
         return tf.reduce_sum(losses * weights), tf.cast(tf.argmax(scores, 1, tf.int32), tf.uint8)
 
 
 def _build_optimizer(optimizer: Mapping) -> keras.optimizers.Optimizer:
     settings = dict(optimizer)
     return keras.optimizers.get({"class_name": settings.pop("name"), "config": settings})
-
-
-def _scale(images: tf.Tensor) -> tf.Tensor:
-    return tf.cast(images, tf.float32) / 255.0
 
 
 def choose_path(model: keras.Model) -> tuple[list[keras.Layer], Forward, bool, str]:
@@ -147,46 +144,45 @@ def choose_path(model: keras.Model) -> tuple[list[keras.Layer], Forward, bool, s
         The leading layers to apply once to the data, the forward pass of the rest, whether XLA is to compile
         it, and all this in words.
     """
-    body = list(model.layers) if isinstance(model, keras.Sequential) else []
-    if not body or not _ends_in_softmax(body[-1]):
-        return [], _as_keras(model), False, "by Keras: no plain stack of layers that ends in a dense softmax"
-    known = (*batch_last.LOWERINGS, *SELECTING)
-    if unknown := [layer.name for layer in body if type(layer) not in known]:
-        return [], _as_keras(model), False, f"by Keras: no faster way is known for {', '.join(unknown)}"
-
+    body = list(model.layers) if isinstance(model, keras.Sequential) else [model]
     leading = []
-    while isinstance(body[0], SELECTING):
+    while isinstance(body[0], WEIGHTLESS):
         leading.append(body.pop(0))
-    once = f" ({', '.join(layer.name for layer in leading)} applied once)" if leading else ""
-    convolutions = [layer for layer in body if isinstance(layer, layers.Conv2D)]
-    if not convolutions:
-        return leading, _layer_by_layer(body), True, f"dense layers, compiled by XLA{once}"
-    kernels = sum(layer.kernel.shape[2] * layer.kernel.shape[3] for layer in convolutions)
-    lowered = [batch_last.lower_layer(layer) for layer in body]
-    if kernels > BATCH_LAST_KERNELS or None in lowered or tf.config.get_visible_devices("GPU"):
-        return leading, _layer_by_layer(body), False, f"{kernels} kernels, convolved by the library{once}"
-    return leading, _batch_last(lowered), True, f"{kernels} kernels, batch-last, compiled by XLA{once}"
+    once = f"; {', '.join(layer.name for layer in leading)} applied once" if leading else ""
+
+    kernels = sum(math.prod(layer.kernel.shape[2:]) for layer in body if isinstance(layer, layers.Conv2D))
+    reason = _why_not_batch_last(body, kernels)
+    if reason is None:
+        lowered = [batch_last.lower_layer(layer) for layer in body]
+        return leading, _batch_last(lowered), True, f"batch-last by XLA, {kernels} kernels{once}"
+    return (
+        leading,
+        _as_keras(keras.Sequential(body) if leading else model),
+        False,
+        f"by Keras, {reason}{once}",
+    )
 
 
-def _ends_in_softmax(layer: keras.Layer) -> bool:
-    return type(layer) is layers.Dense and layer.activation is keras.activations.softmax and layer.use_bias
+def _why_not_batch_last(body: list[keras.Layer], kernels: int) -> str | None:
+    if tf.config.get_visible_devices("GPU"):
+        return "on a GPU"
+    unknown = [layer.name for layer in body if batch_last.lower_layer(layer) is None]
+    if unknown:
+        return f"for {', '.join(unknown)}"
+    if getattr(body[-1], "activation", None) is not keras.activations.softmax:
+        return "for a last layer without softmax"
+    if kernels == 0:
+        return "without convolutions"
+    if kernels > BATCH_LAST_KERNELS:
+        return f"with {kernels} kernels"
+    return None
 
 
 def _as_keras(model: keras.Model) -> Forward:
     def forward(images, labels, training):
         probabilities = model(images, training=training)
+        # In a graph, Keras takes the logits from behind the softmax here.
         return keras.losses.sparse_categorical_crossentropy(labels, probabilities), probabilities
-
-    return forward
-
-
-def _layer_by_layer(body: list[keras.Layer]) -> Forward:
-    *hidden, last = body
-
-    def forward(images, labels, training):
-        for layer in hidden:
-            images = layer(images)
-        return _with_cross_entropy(tf.matmul(images, last.kernel) + last.bias, labels)
 
     return forward
 
@@ -196,19 +192,23 @@ def _batch_last(lowered: list[Callable]) -> Forward:
         x = tf.transpose(images, [3, 1, 2, 0])
         for compute in lowered:
             x = compute(x)
-        return _with_cross_entropy(tf.transpose(x), labels)
+        logits = tf.transpose(x)
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits), logits
 
     return forward
 
 
-def _with_cross_entropy(logits, labels):
-    """From logits, as Keras takes them from behind a softmax in a compiled graph."""
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits), logits
+def _prepare(leading: list[keras.Layer], images: np.ndarray) -> tf.Tensor:
+    """The images as the first layer with weights sees them, as float32. In parts, to spare memory.
 
+    The division is done here and not in the compiled step, where it would become a multiplication by 1 / 255,
+    one bit off what Keras is given.
+    """
 
-def _apply_layers(leading: list[keras.Layer], images: np.ndarray) -> np.ndarray:
-    """Bytes in, bytes out: these layers select pixels and compute nothing. In parts, to spare memory."""
-    for layer in leading:
-        parts = [layer(part.astype(np.float32)) for part in np.array_split(images, min(20, len(images)))]
-        images = np.concatenate([np.asarray(part, np.uint8) for part in parts])
-    return images
+    def prepare(part):
+        part = tf.constant(part / np.float32(255))
+        for layer in leading:
+            part = layer(part)
+        return part
+
+    return tf.concat([prepare(part) for part in np.array_split(images, min(20, len(images)))], 0)

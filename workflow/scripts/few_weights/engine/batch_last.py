@@ -2,7 +2,7 @@
 
 With one to a few channels, a convolution library spends its time on moving data: its vectors run along the
 channels, and there are none to speak of. Here they run along the batch. A convolution is a sum of shifted
-images, each times one weight, which XLA fuses into one pass; the gradient of its kernel is one matrix product.
+images, each times one weight, which XLA fuses into one pass; the gradient of its kernel is a matrix product.
 """
 
 import keras
