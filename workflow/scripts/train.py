@@ -11,6 +11,7 @@ By hand, from the root of the repository:
 import argparse
 import json
 import os
+import time
 from pathlib import Path
 
 from few_weights.datasets import load_dataset
@@ -21,6 +22,7 @@ from few_weights.runs import Run
 
 @entry_point
 def main() -> None:
+    begin = time.perf_counter()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -50,6 +52,8 @@ def main() -> None:
     run = Run(arguments.architecture, arguments.width, arguments.seed)
     metrics = training.train_run(run, arguments.study, arguments.dataset, arguments.recipe, dataset, device)
     metrics["code"] = arguments.code
+    execution = metrics["execution"]
+    execution["overhead_seconds"] = round(time.perf_counter() - begin - execution["train_seconds"], 3)
     write_atomically(arguments.output, json.dumps(metrics, indent=1) + "\n")
 
 

@@ -133,8 +133,8 @@ def train_run(
         "execution": {
             "train_seconds": round(sum(epoch_seconds), 3),
             "epoch_seconds": epoch_seconds,
-            "started": started.isoformat(timespec="seconds"),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "started": started.isoformat(timespec="milliseconds"),
+            "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "host": socket.gethostname(),
             "platform": platform.platform(),
             "device": device,

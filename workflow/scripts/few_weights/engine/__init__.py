@@ -47,7 +47,7 @@ class Trainer:
     ):
         self.model = model
         self.batch_size = min(batch_size, len(images))
-        self.optimizer = _build_optimizer(optimizer)
+        self.optimizer = build_optimizer(optimizer)
         self.optimizer.build(model.trainable_variables)
         self._leading, self._forward, self._compiled, self.path = choose_path(model)
         self._train_step = tf.function(self._take_step, jit_compile=self._compiled)
@@ -132,7 +132,8 @@ class Trainer:
         return tf.reduce_sum(losses * weights), tf.cast(tf.argmax(scores, 1, tf.int32), tf.uint8)
 
 
-def _build_optimizer(optimizer: Mapping) -> keras.optimizers.Optimizer:
+def build_optimizer(optimizer: Mapping) -> keras.optimizers.Optimizer:
+    """Keras' optimizer of that `name`, with the other keys as its arguments."""
     settings = dict(optimizer)
     return keras.optimizers.get({"class_name": settings.pop("name"), "config": settings})
 
