@@ -12,6 +12,7 @@ import yaml
 from test_plotting import STUDY, breakpoints_of, layers_of, make_runs, spaced
 
 from few_weights import style, tables
+from few_weights.performance import plot_timeline
 from few_weights.plotting import models_with_intervals, plot_comparison, plot_curve, plot_weights
 from few_weights.reporting import RECIPE, answer, inline_svg, remark, render_report, render_table
 
@@ -21,7 +22,8 @@ TEMPLATES = Path(script.__file__).parents[1] / "report"
 def complete(runs: pd.DataFrame) -> pd.DataFrame:
     """The columns of runs.csv that only the report reads."""
     recipe = {"epochs": 12, "batch_size": 128, "optimizer": "adadelta", "learning_rate": 1.0}
-    origin = {"train_examples": 60_000, "train_seconds": 30.25, "path": "keras", "device": "a CPU, 1 thread"}
+    origin = {"train_examples": 60_000, "path": "keras", "device": "a CPU, 1 thread"}
+    origin |= {"train_seconds": 30.25, "overhead_seconds": 4.5, "finished": "2026-01-01T00:01:00.000+00:00"}
     versions = {"python": "3.11.7", "tensorflow": "2.21.0", "keras": "3.15.1", "numpy": "2.4.6"}
     return runs.assign(**recipe, **origin, **versions, platform="Linux", code="abc123", host="node-7")
 
@@ -30,6 +32,7 @@ def drawings(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
     figures = {
         "comparison": plot_comparison(runs, breakpoints),
         "weights-by-layer": plot_weights(layers_of(runs), runs, breakpoints),
+        "timeline": plot_timeline(runs),
     }
     figures |= {
         f"curve-{name}": plot_curve(runs, breakpoints, name) for name in runs["architecture"].unique()
@@ -197,6 +200,7 @@ def write_inputs(folder: Path) -> dict[str, list[Path]]:
         "--breakpoints": [folder / "breakpoints.csv"],
         "--comparison": [folder / "comparison.svg"],
         "--weights": [folder / "weights-by-layer.svg"],
+        "--timeline": [folder / "timeline.svg"],
         "--curves": [folder / "curve-mlp.svg", folder / "curve-vgg.svg"],
         "--templates": [TEMPLATES],
         "--report": [folder / "report.html"],

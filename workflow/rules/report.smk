@@ -95,12 +95,40 @@ rule plot_weights:
         " > {log:q} 2>&1"
 
 
+rule plot_timeline:
+    input:
+        runs=f"{RESULTS}/runs.csv",
+    output:
+        svg=report(
+            f"{RESULTS}/figures/timeline.svg",
+            caption="../report/timeline.rst",
+            category="How it was made",
+            labels={"figure": "timeline"},
+        ),
+        png=f"{RESULTS}/figures/timeline.png",
+    log:
+        f"{RESULTS}/logs/plot_timeline.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        script=script("plot_timeline.py"),
+        code=code_of("plot_timeline.py"),
+    shell:
+        "python {params.script:q}"
+        " --runs {input.runs:q}"
+        " --svg {output.svg:q}"
+        " --png {output.png:q}"
+        " > {log:q} 2>&1"
+
+
 rule render_report:
     input:
         runs=f"{RESULTS}/runs.csv",
         breakpoints=f"{RESULTS}/breakpoints.csv",
         comparison=f"{RESULTS}/figures/comparison.svg",
         weights=f"{RESULTS}/figures/weights-by-layer.svg",
+        timeline=f"{RESULTS}/figures/timeline.svg",
         curves=expand(f"{RESULTS}/figures/curve-{{architecture}}.svg", architecture=ARCHITECTURES),
     output:
         report=f"{RESULTS}/report.html",
@@ -134,6 +162,7 @@ rule render_report:
         " --breakpoints {input.breakpoints:q}"
         " --comparison {input.comparison:q}"
         " --weights {input.weights:q}"
+        " --timeline {input.timeline:q}"
         " --curves {input.curves:q}"
         " --templates {params.templates:q}"
         " --report {output.report:q}"

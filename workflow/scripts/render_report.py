@@ -15,6 +15,7 @@ def main() -> None:
     parser.add_argument("--breakpoints", required=True)
     parser.add_argument("--comparison", required=True, help="figures/comparison.svg")
     parser.add_argument("--weights", required=True, help="figures/weights-by-layer.svg")
+    parser.add_argument("--timeline", required=True, help="figures/timeline.svg")
     parser.add_argument(
         "--curves", required=True, nargs="+", help="figures/curve-<architecture>.svg, all of them"
     )
@@ -29,6 +30,7 @@ def main() -> None:
     runs = tables.read_runs(options.runs)
     breakpoints = tables.read_breakpoints(options.breakpoints)
     figures = {"comparison": options.comparison, "weights-by-layer": options.weights}
+    figures["timeline"] = options.timeline
     figures |= {Path(path).stem: path for path in options.curves}
     missing = {f"curve-{name}" for name in breakpoints["architecture"]} - figures.keys()
     if missing:

@@ -25,7 +25,7 @@ VERSIONS = ["python", "tensorflow", "keras", "numpy", "platform"]
 def render_report(
     template: Path, runs: pd.DataFrame, breakpoints: pd.DataFrame, figures: dict[str, str]
 ) -> str:
-    """The page. `figures` are SVG documents by name: comparison, weights-by-layer, curve-<architecture>."""
+    """The page. `figures` are SVG documents by name: comparison, weights-by-layer, timeline, curve-<name>."""
     inlined = {name: inline_svg(svg, f"{name}-") for name, svg in figures.items()}
     return (
         environment(template.parent)
@@ -40,6 +40,7 @@ def render_report(
             certainty=certainty(runs, breakpoints),
             comparison=inlined["comparison"],
             weights=inlined["weights-by-layer"],
+            timeline=inlined["timeline"],
             curves=[(name, inlined[f"curve-{name}"]) for name in dict.fromkeys(breakpoints["architecture"])],
         )
     )

@@ -17,7 +17,8 @@ RUNS = [
     "batch_size",
     "optimizer",
 ]
-RUNS += ["learning_rate", "train_examples", "test_accuracy", "test_correct", "test_examples", "train_seconds"]
+RUNS += ["learning_rate", "train_examples", "test_accuracy", "test_correct", "test_examples"]
+RUNS += ["train_seconds", "overhead_seconds", "finished"]
 RUNS += ["path", "device", "python", "tensorflow", "keras", "numpy", "platform", "code"]
 LAYERS = ["architecture", "width", "position", "type", "parameters"]
 BREAKPOINTS = ["architecture", "target", "reached", "width", "parameters", "test_accuracy", "seeds"]

@@ -1,0 +1,120 @@
+"""Figures about speed: how full the machine was during a study, and how the engine compares with its peers."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from few_weights import style
+from few_weights.plotting import new_figure, write_title
+
+
+def assign_lanes(runs: pd.DataFrame) -> pd.DataFrame:
+    """runs.csv with `begin` and `end` (seconds since the first job began) and `lane` for each job.
+
+    A job lasts from its process' start (`overhead_seconds` before training) to its end. Each takes the lowest
+    lane that is free, so there are as many lanes as jobs ever ran at once.
+    """
+    finished = pd.to_datetime(runs["finished"])
+    seconds = runs["train_seconds"] + runs["overhead_seconds"]
+    begin = finished - pd.to_timedelta(seconds, unit="s")
+    jobs = runs.assign(
+        begin=(begin - begin.min()).dt.total_seconds(),
+        end=(finished - begin.min()).dt.total_seconds(),
+    ).sort_values("begin")
+    free_from: list[float] = []
+    lanes = []
+    for job in jobs.itertuples():
+        # Clocks are rounded, so a job may seem to begin a moment before the last one ended.
+        free = (lane for lane, end in enumerate(free_from) if end <= job.begin + 0.5)
+        lane = next(free, len(free_from))
+        free_from[lane:] = [job.end, *free_from[lane + 1 :]]
+        lanes.append(lane)
+    return jobs.assign(lane=lanes)
+
+
+def makespan_ratio(jobs: pd.DataFrame) -> float:
+    """The time from first to last over the least possible: all work spread evenly, or the longest job."""
+    seconds = jobs["end"] - jobs["begin"]
+    return jobs["end"].max() / max(seconds.sum() / (jobs["lane"].max() + 1), seconds.max())
+
+
+def plot_timeline(runs: pd.DataFrame) -> tuple[Figure, str]:
+    """One bar a training job, one row for each that ran at the same time; and its message."""
+    jobs = assign_lanes(runs)
+    colours = style.colours(runs["architecture"])
+    lanes = jobs["lane"].max() + 1
+    minutes = jobs["end"].max() / 60
+    message = f"{style.plural(len(jobs), 'training job')} in {minutes:.1f} minutes, {lanes} at a time"
+    note = (
+        f"Longest first. From the first job to the last took {makespan_ratio(jobs):.2f} times the least possible "
+        f"(all work spread evenly, or the longest job). Paler: imports, data and building. {runs['device'].iloc[0]} "
+        "a job."
+    )
+    with style.figure_style():
+        height = 0.5 * lanes + 1.9
+        figure = new_figure(height)
+        top = write_title(figure, message, note)
+        axes = figure.add_axes((0.05, 0.55 / height, 0.92, top - 0.95 / height))
+        for job in jobs.itertuples():
+            colour = colours[job.architecture]
+            length = job.end - job.begin
+            axes.barh(job.lane, length, left=job.begin, height=0.72, color=colour, edgecolor="white", lw=0.8)
+            axes.barh(job.lane, job.overhead_seconds, left=job.begin, height=0.72, color="white", alpha=0.55)
+            if length > 0.045 * jobs["end"].max():
+                axes.text(
+                    job.begin + length / 2, job.lane, job.width, ha="center", va="center", color="white"
+                )
+        for position, (architecture, colour) in enumerate(colours.items()):
+            axes.text(
+                position / len(colours),
+                1.02,
+                architecture,
+                transform=axes.transAxes,
+                color=colour,
+                fontweight="bold",
+                va="bottom",
+            )
+        axes.set(yticks=[], xlabel="seconds since the first job began", xlim=(0, jobs["end"].max()))
+        axes.spines["left"].set_visible(False)
+        axes.invert_yaxis()
+    return figure, message
+
+
+def plot_benchmark(table: pd.DataFrame, machine: dict) -> tuple[Figure, str]:
+    """How many times faster than plain Keras each model trains, with the range of its rounds."""
+    colours = style.colours(table["architecture"])
+    mean = float(np.exp(np.log(table["keras_ratio"]).mean()))
+    message = (
+        f"An epoch is {mean:.1f} times as fast as plain Keras, {table['keras_ratio'].max():.0f} times at best"
+    )
+    note = (
+        f"Geometric mean over {len(table)} models; bars: medians of {table['rounds'].min()} rounds in turn, one "
+        f"thread each; lines: their range. {machine['cpu']}, {machine['keras']}."
+    )
+    with style.figure_style():
+        height = 0.2 * len(table) + 1.9
+        figure = new_figure(height)
+        top = write_title(figure, message, note)
+        axes = figure.add_axes((0.2, 0.55 / height, 0.72, top - 0.6 / height))
+        for position, row in enumerate(table.itertuples()):
+            axes.barh(position, row.keras_ratio, color=colours[row.architecture], height=0.75)
+            axes.plot([row.keras_ratio_min, row.keras_ratio_max], [position] * 2, color=style.INK, lw=1)
+            reach = max(row.keras_ratio_max, row.keras_ratio)
+            axes.text(
+                reach * 1.05, position, f"{row.keras_ratio:.1f}", va="center", fontsize=style.SMALL_SIZE
+            )
+        axes.axvline(1, color=style.INK, lw=0.8)
+        axes.set(
+            yticks=range(len(table)),
+            yticklabels=table["architecture"] + " " + table["width"].astype(str),
+            xlabel="plain Keras' seconds an epoch / ours",
+            xscale="log",
+            xlim=(0.8, table["keras_ratio_max"].max() * 1.4),
+            ylim=(len(table) - 0.4, -0.6),
+        )
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda ratio, _: f"{ratio:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_xticks([1, 2, 5, 10, 20])
+        axes.tick_params(axis="y", length=0)
+    return figure, message

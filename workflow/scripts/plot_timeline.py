@@ -1,0 +1,26 @@
+"""Draw when each training job of a study ran: runs.csv -> figures/timeline.svg and .png."""
+
+import argparse
+
+from few_weights import tables
+from few_weights.errors import entry_point
+from few_weights.files import write_atomically
+from few_weights.performance import plot_timeline
+from few_weights.style import figure_bytes
+
+
+@entry_point
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", required=True)
+    parser.add_argument("--svg", required=True)
+    parser.add_argument("--png", required=True)
+    options = parser.parse_args()
+
+    figure, message = plot_timeline(tables.read_runs(options.runs))
+    write_atomically(options.svg, figure_bytes(figure, "svg", message))
+    write_atomically(options.png, figure_bytes(figure, "png", message))
+
+
+if __name__ == "__main__":
+    main()
