@@ -1,4 +1,4 @@
-"""The timeline puts jobs that ran side by side on different rows, and judges the schedule by what was possible."""
+"""The timeline keeps jobs that ran side by side apart, and judges the schedule by what was possible."""
 
 import pandas as pd
 import pytest

@@ -1,4 +1,4 @@
-"""Figures about speed: how full the machine was during a study, and how the engine compares with its peers."""
+"""Speed in pictures: how full the machine was during a study, how the engine fares against its peers."""
 
 import numpy as np
 import pandas as pd
@@ -47,9 +47,8 @@ def plot_timeline(runs: pd.DataFrame) -> tuple[Figure, str]:
     minutes = jobs["end"].max() / 60
     message = f"{style.plural(len(jobs), 'training job')} in {minutes:.1f} minutes, {lanes} at a time"
     note = (
-        f"Longest first. From the first job to the last took {makespan_ratio(jobs):.2f} times the least possible "
-        f"(all work spread evenly, or the longest job). Paler: imports, data and building. {runs['device'].iloc[0]} "
-        "a job."
+        f"Longest first. All together took {makespan_ratio(jobs):.2f} times the least possible (all work "
+        f"spread evenly, or the longest job). Paler: imports, data and building. {runs['device'].iloc[0]} a job."
     )
     with style.figure_style():
         height = 0.5 * lanes + 1.9
@@ -85,12 +84,11 @@ def plot_benchmark(table: pd.DataFrame, machine: dict) -> tuple[Figure, str]:
     """How many times faster than plain Keras each model trains, with the range of its rounds."""
     colours = style.colours(table["architecture"])
     mean = float(np.exp(np.log(table["keras_ratio"]).mean()))
-    message = (
-        f"An epoch is {mean:.1f} times as fast as plain Keras, {table['keras_ratio'].max():.0f} times at best"
-    )
+    best = table["keras_ratio"].max()
+    message = f"An epoch is {mean:.1f} times as fast as plain Keras, {best:.0f} times at best"
     note = (
-        f"Geometric mean over {len(table)} models; bars: medians of {table['rounds'].min()} rounds in turn, one "
-        f"thread each; lines: their range. {machine['cpu']}, {machine['keras']}."
+        f"Geometric mean over {len(table)} models. Bars: medians of {table['rounds'].min()} rounds in turn, "
+        f"one thread each; lines: their range. {machine['cpu']}, {machine['keras']}."
     )
     with style.figure_style():
         height = 0.2 * len(table) + 1.9
