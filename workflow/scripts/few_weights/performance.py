@@ -47,8 +47,8 @@ def plot_timeline(runs: pd.DataFrame) -> tuple[Figure, str]:
     minutes = jobs["end"].max() / 60
     message = f"{style.plural(len(jobs), 'training job')} in {minutes:.1f} minutes, {lanes} at a time"
     note = (
-        f"Longest first. All together took {makespan_ratio(jobs):.2f} times the least possible (all work "
-        f"spread evenly, or the longest job). Paler: imports, data and building. {runs['device'].iloc[0]} a job."
+        f"Longest first; all together in {makespan_ratio(jobs):.2f} times the least possible (all work spread "
+        f"evenly, or the longest job). Paler: imports, data, building. {runs['device'].iloc[0]} a job."
     )
     with style.figure_style():
         height = 0.5 * lanes + 1.9
