@@ -1,6 +1,6 @@
 # Everything a newcomer needs: `make study` and `make test` set themselves up. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help study test env report reference compare lock format
+.PHONY: help study test env report reference compare benchmark lock format
 
 PYTHON ?= python3
 STUDY ?= article
@@ -47,6 +47,17 @@ reference: env  ## copy a finished study's small outputs to results/reference/, 
 
 compare: env  ## set a fresh run of a study beside the committed one, run by run
 	$(BIN)/python workflow/scripts/compare_runs.py --study results/$(STUDY) --reference results/reference/$(STUDY)
+
+# `make benchmark PYTORCH=1` adds PyTorch, which has an environment of its own: it is large, and nothing else needs it.
+benchmark: env $(if $(PYTORCH),.venv/pytorch/installed)  ## time training against plain Keras [PYTORCH=1: and PyTorch]
+	$(BIN)/snakemake --cores 1 -- results/data/mnist.npz
+	$(BIN)/python workflow/scripts/benchmark_training.py --output results/benchmark \
+		$(if $(PYTORCH),--pytorch .venv/pytorch/bin/python)
+
+.venv/pytorch/installed: envs/pytorch.txt .venv/installed
+	$(PYTHON) -m venv --clear .venv/pytorch
+	.venv/pytorch/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/pytorch.txt
+	@touch $@
 
 lock: env  ## resolve envs/requirements.in into the lock file (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

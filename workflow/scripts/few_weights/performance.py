@@ -47,7 +47,7 @@ def plot_timeline(runs: pd.DataFrame) -> tuple[Figure, str]:
     minutes = jobs["end"].max() / 60
     message = f"{style.plural(len(jobs), 'training job')} in {minutes:.1f} minutes, {lanes} at a time"
     note = (
-        f"Longest first; all together in {makespan_ratio(jobs):.2f} times the least possible (all work spread "
+        f"Longest first, in {makespan_ratio(jobs):.2f} times the least time possible (all work spread "
         f"evenly, or the longest job). Paler: imports, data, building. {runs['device'].iloc[0]} a job."
     )
     with style.figure_style():

@@ -20,7 +20,7 @@ SCHEMA = Path(__file__).parents[2] / "schemas" / "study.schema.yaml"
 ARCHITECTURES = Path(__file__).with_name("architectures.py")
 
 #: Folders in results/ that a study of the same name would write over.
-RESERVED_NAMES = {"data", "reference"}
+RESERVED_NAMES = {"benchmark", "data", "reference"}
 
 #: JSON Schema's types in the words of a YAML file.
 TYPE_NAMES = {
