@@ -42,7 +42,8 @@ def keras_side(data: dict, ours: bool) -> tuple[Callable, Callable, str]:
         if ours:
             state["trainer"] = Trainer(model, optimizer, batch_size, images, labels)
         else:
-            model.compile(build_optimizer(optimizer), "sparse_categorical_crossentropy", ["accuracy"])
+            loss = "sparse_categorical_crossentropy"
+            model.compile(build_optimizer(optimizer), loss=loss, metrics=["accuracy"])
             state["model"] = model
         run_epoch(2 * BATCH)  # compiles
         return {
@@ -120,6 +121,7 @@ def measure_peak() -> float:
     """Operations a second of one core: the best of several float32 products of 2048 x 2048 matrices."""
     import tensorflow as tf
 
+    tf.random.set_seed(0)  # op determinism asks for one
     a, b = (tf.random.normal([2048, 2048]) for _ in range(2))
     tf.matmul(a, b).numpy()
     best = float("inf")
