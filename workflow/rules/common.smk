@@ -16,7 +16,7 @@ sys.path.insert(0, str(SCRIPTS))
 from few_weights.errors import StudyError
 from few_weights.fingerprint import code_fingerprint
 from few_weights.planning import describe_models, put_own_python_first, require_writable, training_cost
-from few_weights.runs import Run, expand_runs
+from few_weights.runs import expand_runs
 from few_weights.study import resolve_study
 
 put_own_python_first()
