@@ -24,8 +24,11 @@ env: .venv/installed  ## make .venv/, the environment that everything runs from,
 	@touch $@
 	@echo "Environment ready."
 
-study: env  ## run a study from nothing to its report: make study [STUDY=article] [CORES=all]
+study: env $(CONFIG)  ## run a study from nothing to its report: make study [STUDY=article] [CORES=all]
 	$(BIN)/snakemake --configfile $(CONFIG) --cores $(CORES)
+
+config/%.yaml:
+	@echo "There is no $@; STUDY takes one of: $(patsubst config/%.yaml,%,$(wildcard config/*.yaml))" >&2; exit 1
 
 test: env  ## run every check and test
 	$(BIN)/ruff check .
@@ -35,7 +38,7 @@ test: env  ## run every check and test
 	$(BIN)/python -m pytest
 
 # --allowed-rules leaves training out: runs that are missing are then an error instead of hours of work.
-report: env  ## make a study's report and Snakemake's provenance report anew, training nothing
+report: env $(CONFIG)  ## make a study's report and Snakemake's provenance report anew, training nothing
 	$(BIN)/snakemake --configfile $(CONFIG) --cores $(CORES) --forcerun merge_runs --allowed-rules $(REPORT_RULES) \
 		-- results/$(STUDY)/report.html
 	$(BIN)/snakemake --configfile $(CONFIG) --report results/$(STUDY)/provenance.html
