@@ -11,14 +11,16 @@ import pandas as pd
 from markupsafe import Markup
 
 from few_weights import style
-from few_weights.breakpoints import summarise_models
 from few_weights.errors import StudyError
 from few_weights.intervals import binomial_half_width
+from few_weights.models import summarise_models
 from few_weights.plotting import first_target, models_with_intervals
 
 #: Columns of runs.csv that are not part of an architecture's recipe: what was run, how it went, and where.
 NOT_RECIPE = {"study", "dataset", "architecture", "width", "seed", "parameters", "train_examples"}
 NOT_RECIPE |= {"test_accuracy", "test_correct", "test_examples", "test_loss", "train_seconds"}
+NOT_RECIPE |= {"validation_examples", "validation_accuracy", "validation_correct", "validation_loss"}
+NOT_RECIPE |= {"baseline_architecture", "baseline_width", "baseline_parameters"}
 NOT_RECIPE |= {"path", "device", "python", "tensorflow", "keras", "numpy", "platform", "code"}
 VERSIONS = ["python", "tensorflow", "keras", "numpy", "platform"]
 
