@@ -22,7 +22,7 @@ def main() -> None:
         tables.read_runs(options.runs), tables.read_breakpoints(options.breakpoints)
     )
     write_atomically(options.svg, figure_bytes(figure, "svg", message))
-    write_atomically(options.png, figure_bytes(figure, "png"))
+    write_atomically(options.png, figure_bytes(figure, "png", message))
 
 
 if __name__ == "__main__":

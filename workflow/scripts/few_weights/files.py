@@ -1,7 +1,6 @@
 """Writing a result whole or not at all, so that a run cut short never leaves half a file behind."""
 
 import contextlib
-import os
 import uuid
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from few_weights.errors import StudyError
 def write_atomically(path: Path | str, data: bytes | str) -> None:
     """Write `data` to `path`, making its folder where needed; text is written as UTF-8.
 
-    The bytes go to a hidden neighbour first: a rename within one folder is atomic, across file systems it is not.
+    The bytes go to a hidden neighbour first: within one folder a rename is atomic, between disks it is not.
     """
     path = Path(path)
     content = data.encode("utf-8") if isinstance(data, str) else data
@@ -20,7 +19,7 @@ def write_atomically(path: Path | str, data: bytes | str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         # A plain open, not `tempfile`, whose files only their owner may read.
         temporary.write_bytes(content)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise StudyError(

@@ -102,12 +102,13 @@ def plot_comparison(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> tuple[Figu
             ]
             draw_breakpoints(axes, ground, its_breakpoints, colours[architecture])
             ends.append((architecture, models.iloc[-1]))
-        draw_targets(axes, ground, targets)
-        for architecture, end in ends:
+        # The line that ends farthest to the right has the least room for its name.
+        for architecture, end in sorted(ends, key=lambda pair: -pair[1]["parameters"]):
             point = (end["parameters"], end["test_accuracy"])
             ground.place(
                 Label(architecture, point, colours[architecture], style.TEXT_SIZE, "bold", towards=90)
             )
+        draw_targets(axes, ground, targets)
     return figure, message
 
 

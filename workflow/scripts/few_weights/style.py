@@ -74,11 +74,11 @@ def figure_style() -> Iterator[None]:
         yield
 
 
-def figure_bytes(figure: Figure, kind: str, title: str = "") -> bytes:
-    """The figure as the bytes of an "svg" or "png" file; `title` is what a screen reader says of an SVG."""
+def figure_bytes(figure: Figure, kind: str, title: str) -> bytes:
+    """The figure as the bytes of an "svg" or "png" file; `title` is what a screen reader says of it."""
     unsigned = {
-        "svg": {"Date": None, "Creator": None, "Format": None, "Type": None, "Title": title or None},
-        "png": {"Software": None},
+        "svg": {"Date": None, "Creator": None, "Format": None, "Type": None, "Title": title},
+        "png": {"Software": None, "Title": title},
     }
     buffer = io.BytesIO()
     with figure_style():

@@ -1,0 +1,189 @@
+"""The figures mark what the tables say, look the same every time, and draw any study."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from few_weights import style
+from few_weights.breakpoints import find_breakpoints
+from few_weights.intervals import binomial_half_width, t_interval
+from few_weights.plotting import (
+    balanced_lines,
+    layer_names,
+    models_with_intervals,
+    plot_comparison,
+    plot_curve,
+    plot_weights,
+)
+
+
+def make_runs(accuracies: dict, seeds=(0,), dataset="mnist", examples=10_000) -> pd.DataFrame:
+    """A study's runs from architecture -> {width: accuracy}; seeds lie 0.001 apart."""
+    rows = []
+    for architecture, by_width in accuracies.items():
+        for width, accuracy in by_width.items():
+            for seed in seeds:
+                correct = round(examples * (accuracy - 0.001 * seed))
+                rows.append(
+                    {
+                        "study": "test",
+                        "dataset": dataset,
+                        "architecture": architecture,
+                        "width": width,
+                        "seed": seed,
+                        "parameters": 100 * width**2,
+                        "test_accuracy": correct / examples,
+                        "test_correct": correct,
+                        "test_examples": examples,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def breakpoints_of(runs: pd.DataFrame, targets=(0.97,)) -> pd.DataFrame:
+    widest = runs.groupby("architecture")["width"].max()
+    baselines = {name: {"architecture": name, "width": width} for name, width in widest.items()}
+    return find_breakpoints(runs, targets, baselines)
+
+
+def layers_of(runs: pd.DataFrame) -> pd.DataFrame:
+    """Two layers a model: a quarter of the weights and the rest, around one without any."""
+    rows = []
+    for (architecture, width), its_runs in runs.groupby(["architecture", "width"]):
+        parameters = its_runs["parameters"].iloc[0]
+        parts = (("Conv2D", parameters // 4), ("Flatten", 0), ("Dense", parameters - parameters // 4))
+        for position, (kind, part) in enumerate(parts):
+            rows.append((architecture, width, position, kind, part))
+    return pd.DataFrame(rows, columns=["architecture", "width", "position", "type", "parameters"])
+
+
+def saved(drawn: tuple, kind: str) -> bytes:
+    figure, message = drawn
+    return style.figure_bytes(figure, kind, message)
+
+
+def marks(figure, label: str) -> list[tuple[float, float]]:
+    """The points of everything drawn under this label."""
+    lines = [line for axes in figure.axes for line in axes.lines if line.get_label() == label]
+    return [point for line in lines for point in zip(*line.get_data(), strict=True)]
+
+
+def words(figure) -> str:
+    texts = [text for axes in figure.axes for text in axes.texts] + figure.texts
+    return "\n".join(text.get_text() for text in texts)
+
+
+STUDY = {"mlp": {16: 0.95, 32: 0.966, 64: 0.975}, "vgg": {1: 0.11, 2: 0.9705, 4: 0.984}}
+
+
+def test_breakpoint_is_marked_where_the_table_has_it():
+    runs = make_runs(STUDY)
+    figure, message = plot_curve(runs, breakpoints_of(runs), "vgg")
+    assert marks(figure, "breakpoint") == [(400, 0.9705)]
+    assert message == "vgg: 400 weights are enough for 97 %"
+    assert "400 weights, width 2\n97.05 % (target 97 %)\n4.0 times fewer than vgg 4" in words(figure)
+
+
+def test_article_is_shown_beside_it():
+    runs = make_runs(STUDY)
+    figure, _ = plot_curve(runs, breakpoints_of(runs), "mlp")
+    assert marks(figure, "article") == [(26506, 0.9711)]
+    assert "article: width 32, 97.11 %" in words(figure)
+
+
+def test_number_of_seeds_is_stated():
+    runs = make_runs(STUDY, seeds=(0, 1, 2))
+    figure, _ = plot_curve(runs, breakpoints_of(runs), "mlp")
+    assert "n = 3 seeds a width" in words(figure).replace("\n", " ")
+
+
+def test_mean_and_interval_of_several_seeds():
+    model = models_with_intervals(make_runs({"mlp": {16: 0.95}}, seeds=(0, 1, 2))).iloc[0]
+    assert model["test_accuracy"] == pytest.approx(0.949)
+    # Student's t for two degrees of freedom is 4.3027; the standard deviation is 0.001.
+    assert model["high"] - model["test_accuracy"] == pytest.approx(4.3027 * 0.001 / 3**0.5, rel=1e-4)
+
+
+def test_intervals():
+    assert all(np.isnan(t_interval([0.97])))
+    assert 100 * binomial_half_width(0.97, 10_000) == pytest.approx(0.33, abs=0.005)
+
+
+@pytest.mark.parametrize("kind", ["svg", "png"])
+def test_same_input_same_bytes(kind):
+    runs = make_runs(STUDY, seeds=(0, 1))
+    first, second = (saved(plot_comparison(runs, breakpoints_of(runs)), kind) for _ in range(2))
+    assert first == second
+    assert b"matplotlib v" not in first.lower()
+
+
+def test_comparison_says_how_much_fewer():
+    runs = make_runs(STUDY)
+    _, message = plot_comparison(runs, breakpoints_of(runs))
+    assert message == "On mnist, 400 weights of vgg are enough for 97 %; mlp needs 1,024 times as many"
+
+
+@pytest.mark.parametrize(
+    ("runs", "targets"),
+    [
+        pytest.param(
+            make_runs({"tiny_net": {3: 0.91}}, dataset="digits", examples=360), [0.9], id="one model"
+        ),
+        pytest.param(
+            make_runs({"tiny_net": {3: 0.5, 6: 1.0}}, (0, 1), "digits", 360), [0.97, 0.999], id="perfect"
+        ),
+        pytest.param(make_runs(STUDY), [0.99], id="not reached"),
+        pytest.param(make_runs(STUDY, seeds=(0, 1, 2)), [0.95, 0.97, 0.99], id="several targets"),
+        pytest.param(make_runs({f"net_{n}": {1: 0.9, 2: 0.98} for n in range(12)}), [0.97], id="many"),
+    ],
+)
+def test_any_study_can_be_drawn(runs, targets):
+    breakpoints = breakpoints_of(runs, targets)
+    figures = [plot_comparison(runs, breakpoints), plot_weights(layers_of(runs), runs, breakpoints)]
+    figures += [plot_curve(runs, breakpoints, name) for name in runs["architecture"].unique()[:2]]
+    for drawn in figures:
+        assert saved(drawn, "svg").startswith(b"<?xml")
+
+
+def test_target_that_is_not_reached_is_named():
+    runs = make_runs(STUDY)
+    breakpoints = breakpoints_of(runs, [0.98])
+    figure, message = plot_curve(runs, breakpoints, "mlp")
+    assert message == "mlp: no width tried reaches 98 %" and marks(figure, "breakpoint") == []
+    assert "not reached; best 97.50 %" in words(plot_comparison(runs, breakpoints)[0])
+    assert "target not reached" in words(plot_weights(layers_of(runs), runs, breakpoints)[0])
+
+
+def test_weights_are_shown_at_full_size_and_at_the_breakpoint():
+    runs = make_runs(STUDY)
+    figure, message = plot_weights(layers_of(runs), runs, breakpoints_of(runs))
+    assert message == "At the breakpoint, one layer holds 75 % of the weights of vgg and 75 % of those of mlp"
+    assert "width 4\n1,600" in words(figure) and "width 2\n400" in words(figure)
+    assert "output 75 %" in words(figure)
+
+
+def test_layers_are_numbered_and_the_last_is_the_output():
+    assert layer_names(pd.Series(["Conv2D", "Conv2D", "Dense", "Dense"])) == [
+        "conv 1",
+        "conv 2",
+        "dense",
+        "output",
+    ]
+
+
+def test_colours_differ_and_do_not_depend_on_order():
+    names = ["mlp", "vgg", *(f"own_{n}" for n in range(20))]
+    colours = style.colours(names)
+    assert len(set(colours.values())) == len(names)
+    assert style.colours(reversed(names)) == colours
+
+
+@pytest.mark.parametrize(
+    ("value", "examples", "text"), [(0.9748, 10_000, "97.48 %"), (1.0, 360, "100.0 %"), (0.5, 20, "50 %")]
+)
+def test_accuracies_have_the_decimals_the_test_set_can_tell(value, examples, text):
+    assert style.accuracy(value, examples) == text
+
+
+def test_titles_have_no_widow():
+    assert balanced_lines("one two three four", 15) == ["one two", "three four"]

@@ -1,0 +1,246 @@
+"""The report says what the tables say, stands alone, and its entry point fails in one plain sentence."""
+
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import render_report as script
+from test_plotting import STUDY, breakpoints_of, layers_of, make_runs
+
+from few_weights import style, tables
+from few_weights.plotting import models_with_intervals, plot_comparison, plot_curve, plot_weights
+from few_weights.reporting import answer, inline_svg, remark, render_report, render_table
+
+TEMPLATES = Path(script.__file__).parents[1] / "report"
+
+
+def complete(runs: pd.DataFrame) -> pd.DataFrame:
+    """The columns of runs.csv that only the report reads."""
+    recipe = {"epochs": 12, "batch_size": 128, "optimizer": "adadelta", "learning_rate": 1.0}
+    origin = {"train_examples": 60_000, "train_seconds": 30.25, "path": "keras", "device": "a CPU, 1 thread"}
+    versions = {"python": "3.11.7", "tensorflow": "2.21.0", "keras": "3.15.1", "numpy": "2.4.6"}
+    return runs.assign(**recipe, **origin, **versions, platform="Linux", code="abc123")
+
+
+def drawings(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
+    figures = {
+        "comparison": plot_comparison(runs, breakpoints),
+        "weights-by-layer": plot_weights(layers_of(runs), runs, breakpoints),
+    }
+    figures |= {
+        f"curve-{name}": plot_curve(runs, breakpoints, name) for name in runs["architecture"].unique()
+    }
+    return {
+        name: style.figure_bytes(figure, "svg", title).decode() for name, (figure, title) in figures.items()
+    }
+
+
+def page_of(runs: pd.DataFrame, targets=(0.97,)) -> str:
+    runs = complete(runs)
+    breakpoints = breakpoints_of(runs, targets)
+    return render_report(TEMPLATES / "report.html.j2", runs, breakpoints, drawings(runs, breakpoints))
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return page_of(make_runs(STUDY))
+
+
+class Attributes(HTMLParser):
+    """Every (tag, attribute, value) of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str, str]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.found += [(tag, name, value or "") for name, value in attrs]
+
+
+def test_page_asks_the_network_for_nothing(page):
+    assert "http:" not in page and "https:" not in page and "@import" not in page
+    links = [value for _, name, value in Attributes(page).found if name in ("src", "href", "srcset", "data")]
+    assert links and all(link.startswith(("#", "data:,")) for link in links)
+
+
+def test_ids_are_unique_and_every_reference_resolves(page):
+    found = Attributes(page).found
+    ids = [value for _, name, value in found if name == "id"]
+    assert len(ids) == len(set(ids))
+    references = {value[1:] for _, name, value in found if name == "href" and value.startswith("#")}
+    references |= set(re.findall(r"url\(#([^)]+)\)", page))
+    assert references and references <= set(ids)
+
+
+def test_every_figure_has_a_text_alternative(page):
+    names = [value for tag, name, value in Attributes(page).found if (tag, name) == ("svg", "aria-label")]
+    assert len(names) == 4 and "vgg: 400 weights are enough for 97 %" in names
+
+
+def test_numbers_are_those_of_the_tables(page):
+    assert (
+        "On mnist the smallest network that reaches 97 % is vgg of width 2 with 400 weights "
+        "(97.05 %, 1 seed); the perceptron mlp needs 409,600, 1,024 times as many."
+    ) in page
+    assert "half-width of 0.33 percentage points (96.67 % to 97.33 %" in page
+    for run in make_runs(STUDY).itertuples():
+        assert f'<td data-value="{run.test_accuracy}">{100 * run.test_accuracy:.2f} %</td>' in page
+    assert "epochs 12, batch size 128, optimizer adadelta, learning rate 1" in page
+    assert "All training took 3 minutes" in page  # six runs of 30.25 seconds
+
+
+def test_same_input_same_page(page):
+    assert page_of(make_runs(STUDY)) == page
+
+
+def test_breakpoint_that_moved_is_explained(page):
+    assert (
+        "The article&#39;s width 32 misses 97 % here with its one seed (96.60 %; in the article 97.11 %), "
+        "so the breakpoint moves to width 64."
+    ) in page
+    assert "The same width as in the article." in page
+
+
+def test_remark_when_a_smaller_model_is_enough_and_when_the_width_was_not_tried():
+    def remark_on(widths):
+        runs = make_runs({"mlp": widths})
+        return remark(next(breakpoints_of(runs).itertuples()), models_with_intervals(runs), 10_000)
+
+    assert (
+        remark_on({16: 0.971, 32: 0.98})
+        == "A smaller model than the article's is enough here with its one seed."
+    )
+    assert remark_on({48: 0.98}) == "The article's width 32 is not in this study."
+    assert remark_on({32: 0.9, 64: 0.95}).endswith("and no other width reaches it.")
+
+
+@pytest.mark.parametrize(
+    ("runs", "targets", "sentence"),
+    [
+        (
+            make_runs({"tiny_net": {3: 0.9}}, dataset="digits", examples=360),
+            [0.9],
+            "On digits the smallest network that reaches 90 % is tiny_net of width 3 with 900 weights "
+            "(90.0 %, 1 seed).",
+        ),
+        (
+            make_runs(STUDY),
+            [0.99],
+            "On mnist no network tried reaches 99 %; the best is vgg of width 4 with 1,600 weights "
+            "(98.40 %).",
+        ),
+        (
+            make_runs(STUDY, seeds=(0, 1)),
+            [0.98],
+            "On mnist the smallest network that reaches 98 % is vgg of width 4 with 1,600 weights "
+            "(98.35 %, 2 seeds); mlp does not reach it at any width tried.",
+        ),
+    ],
+)
+def test_answers(runs, targets, sentence):
+    assert answer(runs, breakpoints_of(runs, targets)) == [sentence]
+
+
+def test_other_studies_render():
+    tiny = page_of(make_runs({"tiny_net": {3: 0.91}}, dataset="digits", examples=360), [0.9])
+    assert "article" not in re.sub(r"<style>.*?</style>", "", tiny, flags=re.DOTALL)
+    several = page_of(make_runs(STUDY, seeds=(0, 1, 2)), [0.95, 0.98])
+    assert "not reached; the best width tried has 97.40 %" in several and several.count('class="answer"') == 2
+
+
+def test_text_from_the_tables_is_escaped():
+    runs = make_runs(STUDY, dataset="<b>mnist</b>")
+    assert "<b>mnist" not in page_of(runs)
+
+
+def test_tables_for_snakemake():
+    runs = complete(make_runs(STUDY))
+    breakpoints = breakpoints_of(runs)
+    for kind, text in (("breakpoints", "409,600"), ("runs", "98.40 %")):
+        page = render_table(TEMPLATES / "table.html.j2", kind, runs, breakpoints)
+        assert text in page and "http" not in page
+
+
+def test_svg_keeps_its_shape_and_loses_its_preamble():
+    svg = '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="9pt" viewBox="0 0 9 9">'
+    svg += '<title>a</title><path id="p"/><use xlink:href="#p" clip-path="url(#p)"/></svg>'
+    assert inline_svg(svg, "x-") == (
+        '<svg viewBox="0 0 9 9" role="img" aria-label="a"><title>a</title>'
+        '<path id="x-p"/><use href="#x-p" clip-path="url(#x-p)"/></svg>'
+    )
+
+
+def write_inputs(folder: Path) -> dict[str, list[Path]]:
+    """A study's tables and figures as files; the entry point's flags for them and for its outputs."""
+    runs = complete(make_runs(STUDY))
+    breakpoints = breakpoints_of(runs)
+    runs.to_csv(folder / "runs.csv", index=False)
+    breakpoints.to_csv(folder / "breakpoints.csv", index=False)
+    for name, svg in drawings(runs, breakpoints).items():
+        (folder / f"{name}.svg").write_text(svg)
+    return {
+        "--runs": [folder / "runs.csv"],
+        "--breakpoints": [folder / "breakpoints.csv"],
+        "--comparison": [folder / "comparison.svg"],
+        "--weights": [folder / "weights-by-layer.svg"],
+        "--curves": [folder / "curve-mlp.svg", folder / "curve-vgg.svg"],
+        "--templates": [TEMPLATES],
+        "--report": [folder / "report.html"],
+        "--breakpoints-table": [folder / "tables" / "breakpoints.html"],
+        "--runs-table": [folder / "tables" / "runs.html"],
+    }
+
+
+def run_script(monkeypatch, flags: dict[str, list[Path]]) -> None:
+    arguments = [str(word) for flag, values in flags.items() for word in (flag, *values)]
+    monkeypatch.setattr(sys, "argv", ["render_report.py", *arguments])
+    script.main()
+
+
+def test_entry_point_writes_the_same_page_from_files(tmp_path, monkeypatch, page):
+    run_script(monkeypatch, write_inputs(tmp_path))
+    assert (tmp_path / "report.html").read_text() == page
+    assert (tmp_path / "tables" / "runs.html").exists()
+    assert not list(tmp_path.rglob(".*"))
+
+
+def without_vgg(flags, folder):
+    flags["--curves"].pop()
+
+
+def without_accuracy(flags, folder):
+    tables.read_runs(folder / "runs.csv").drop(columns="test_accuracy").to_csv(
+        folder / "runs.csv", index=False
+    )
+
+
+def under_a_file(flags, folder):
+    flags["--report"] = [folder / "runs.csv" / "report.html"]
+
+
+def without_breakpoints(flags, folder):
+    (folder / "breakpoints.csv").unlink()
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (without_vgg, "--curves lacks curve-vgg.svg"),
+        (without_accuracy, "runs.csv lacks test_accuracy"),
+        (under_a_file, "could not write"),
+        (without_breakpoints, "breakpoints.csv: No such file"),
+    ],
+)
+def test_what_is_broken_is_named(tmp_path, monkeypatch, capsys, break_it, message):
+    flags = write_inputs(tmp_path)
+    break_it(flags, tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        run_script(monkeypatch, flags)
+    said = capsys.readouterr().err
+    assert (
+        stopped.value.code == 1 and said.startswith("error: ") and message in said and "Traceback" not in said
+    )
