@@ -1,11 +1,11 @@
 """How far to trust an accuracy: the spread of seeds, the share of seeds, and the noise of finite images.
 
-All intervals are two-sided, 95 % unless said otherwise, and the formulas are those of scipy.
+All intervals are two-sided and 95 % unless said otherwise; the distributions are scipy's.
 """
 
 import math
 from collections.abc import Sequence
-from statistics import fmean
+from statistics import mean, stdev
 
 from scipy import stats
 
@@ -15,9 +15,10 @@ def t_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float
     n = len(values)
     if n < 2:
         return (math.nan, math.nan)
-    half_width = stats.t.ppf((1 + confidence) / 2, n - 1) * stats.sem(values)
-    mean = fmean(values)  # exact before it rounds: equal values have themselves as mean
-    return (float(max(0.0, mean - half_width)), float(min(1.0, mean + half_width)))
+    # These two round only their result, so that the interval of equal values is that value, not a hair less.
+    centre, standard_error = mean(values), stdev(values) / math.sqrt(n)
+    half_width = stats.t.ppf((1 + confidence) / 2, n - 1) * standard_error
+    return (float(max(0.0, centre - half_width)), float(min(1.0, centre + half_width)))
 
 
 def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:

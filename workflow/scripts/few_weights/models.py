@@ -4,7 +4,9 @@ A *model* is an architecture at a width; its runs differ in their seed alone. Th
 that may choose a breakpoint: the validation images where a study holds some out, else the test images.
 """
 
+import math
 from collections.abc import Iterable, Iterator
+from statistics import stdev
 from typing import Any
 
 import pandas as pd
@@ -73,12 +75,12 @@ def accuracy_statistics(its_runs: pd.DataFrame, images: str) -> dict[str, Any]:
     examples = int(its_runs[f"{images}_examples"].iloc[0])
     if examples == 0:
         return dict.fromkeys(["accuracy", "sd", "low", "high", "binomial_half_width"])
-    accuracies = its_runs[f"{images}_accuracy"].astype(float)
+    accuracies = its_runs[f"{images}_accuracy"].astype(float).tolist()
     accuracy = float(mean_accuracies(its_runs, images).iloc[0])
-    low, high = t_interval(list(accuracies))
+    low, high = t_interval(accuracies)
     return {
         "accuracy": accuracy,
-        "sd": float(accuracies.std(ddof=1)),
+        "sd": stdev(accuracies) if len(accuracies) > 1 else math.nan,
         "low": low,
         "high": high,
         "binomial_half_width": binomial_half_width(accuracy, examples),
