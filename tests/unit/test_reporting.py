@@ -8,11 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import render_report as script
-from test_plotting import STUDY, breakpoints_of, layers_of, make_runs
+import yaml
+from test_plotting import STUDY, breakpoints_of, layers_of, make_runs, spaced
 
 from few_weights import style, tables
 from few_weights.plotting import models_with_intervals, plot_comparison, plot_curve, plot_weights
-from few_weights.reporting import answer, inline_svg, remark, render_report, render_table
+from few_weights.reporting import RECIPE, answer, inline_svg, remark, render_report, render_table
 
 TEMPLATES = Path(script.__file__).parents[1] / "report"
 
@@ -22,7 +23,7 @@ def complete(runs: pd.DataFrame) -> pd.DataFrame:
     recipe = {"epochs": 12, "batch_size": 128, "optimizer": "adadelta", "learning_rate": 1.0}
     origin = {"train_examples": 60_000, "train_seconds": 30.25, "path": "keras", "device": "a CPU, 1 thread"}
     versions = {"python": "3.11.7", "tensorflow": "2.21.0", "keras": "3.15.1", "numpy": "2.4.6"}
-    return runs.assign(**recipe, **origin, **versions, platform="Linux", code="abc123")
+    return runs.assign(**recipe, **origin, **versions, platform="Linux", code="abc123", host="node-7")
 
 
 def drawings(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
@@ -41,7 +42,8 @@ def drawings(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
 def page_of(runs: pd.DataFrame, targets=(0.97,)) -> str:
     runs = complete(runs)
     breakpoints = breakpoints_of(runs, targets)
-    return render_report(TEMPLATES / "report.html.j2", runs, breakpoints, drawings(runs, breakpoints))
+    page = render_report(TEMPLATES / "report.html.j2", runs, breakpoints, drawings(runs, breakpoints))
+    return spaced(page)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +92,14 @@ def test_numbers_are_those_of_the_tables(page):
     for run in make_runs(STUDY).itertuples():
         assert f'<td data-value="{run.test_accuracy}">{100 * run.test_accuracy:.2f} %</td>' in page
     assert "epochs 12, batch size 128, optimizer adadelta, learning rate 1" in page
+    assert "node-7" not in page  # no part of the recipe
     assert "All training took 3 minutes" in page  # six runs of 30.25 seconds
+
+
+def test_recipe_shows_every_optimizer_setting():
+    schema = yaml.safe_load((TEMPLATES.parent / "schemas" / "study.schema.yaml").read_text())["$defs"]
+    optimizers = [schema[name]["properties"] for name in ("adadelta", "rmsprop", "sgd", "adam")]
+    assert {key for settings in optimizers for key in settings} - {"name"} <= set(RECIPE)
 
 
 def test_same_input_same_page(page):
@@ -108,7 +117,7 @@ def test_breakpoint_that_moved_is_explained(page):
 def test_remark_when_a_smaller_model_is_enough_and_when_the_width_was_not_tried():
     def remark_on(widths):
         runs = make_runs({"mlp": widths})
-        return remark(next(breakpoints_of(runs).itertuples()), models_with_intervals(runs), 10_000)
+        return spaced(remark(next(breakpoints_of(runs).itertuples()), models_with_intervals(runs), 10_000))
 
     assert (
         remark_on({16: 0.971, 32: 0.98})
@@ -142,7 +151,7 @@ def test_remark_when_a_smaller_model_is_enough_and_when_the_width_was_not_tried(
     ],
 )
 def test_answers(runs, targets, sentence):
-    assert answer(runs, breakpoints_of(runs, targets)) == [sentence]
+    assert [spaced(said) for said in answer(runs, breakpoints_of(runs, targets))] == [sentence]
 
 
 def test_other_studies_render():
@@ -150,6 +159,7 @@ def test_other_studies_render():
     assert "article" not in re.sub(r"<style>.*?</style>", "", tiny, flags=re.DOTALL)
     several = page_of(make_runs(STUDY, seeds=(0, 1, 2)), [0.95, 0.98])
     assert "not reached; the best width tried has 97.40 %" in several and several.count('class="answer"') == 2
+    assert "&amp;" not in several
 
 
 def test_text_from_the_tables_is_escaped():
@@ -161,7 +171,7 @@ def test_tables_for_snakemake():
     runs = complete(make_runs(STUDY))
     breakpoints = breakpoints_of(runs)
     for kind, text in (("breakpoints", "409,600"), ("runs", "98.40 %")):
-        page = render_table(TEMPLATES / "table.html.j2", kind, runs, breakpoints)
+        page = spaced(render_table(TEMPLATES / "table.html.j2", kind, runs, breakpoints))
         assert text in page and "http" not in page
 
 
@@ -203,7 +213,7 @@ def run_script(monkeypatch, flags: dict[str, list[Path]]) -> None:
 
 def test_entry_point_writes_the_same_page_from_files(tmp_path, monkeypatch, page):
     run_script(monkeypatch, write_inputs(tmp_path))
-    assert (tmp_path / "report.html").read_text() == page
+    assert spaced((tmp_path / "report.html").read_text()) == page
     assert (tmp_path / "tables" / "runs.html").exists()
     assert not list(tmp_path.rglob(".*"))
 

@@ -61,10 +61,10 @@ def plot_curve(runs: pd.DataFrame, breakpoints: pd.DataFrame, architecture: str)
         ground.avoid_points(article["article_parameters"], article["article_test_accuracy"])
 
         examples = runs["test_examples"].max()
-        for (width, parameters), rows in reached.groupby(["width", "parameters"]):
-            ground.place(breakpoint_label(rows, parameters, width, examples, colour))
         for row in article.itertuples():
             ground.place(article_label(row, examples))
+        for (width, parameters), rows in reached.groupby(["width", "parameters"]):
+            ground.place(breakpoint_label(rows, parameters, width, examples, colour))
         for model in models.iloc[::-1].itertuples():
             if model.width not in set(reached["width"]):
                 ground.place(width_label(model, spelled=model.Index == models.index[-1]))
@@ -93,7 +93,7 @@ def plot_comparison(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> tuple[Figu
         targets = sorted(breakpoints["target"].unique())
         scale_axes(axes, runs["parameters"], [*runs["test_accuracy"], *targets], targets, runs)
         ground = Ground(axes)
-        ends = []
+        lines = []
         for architecture, its_runs in runs.groupby("architecture", sort=False):
             models = models_with_intervals(its_runs)
             draw_curve(axes, ground, models, its_runs, colours[architecture])
@@ -101,14 +101,13 @@ def plot_comparison(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> tuple[Figu
                 (breakpoints["architecture"] == architecture) & breakpoints["reached"]
             ]
             draw_breakpoints(axes, ground, its_breakpoints, colours[architecture])
-            ends.append((architecture, models.iloc[-1]))
-        # The line that ends farthest to the right has the least room for its name.
-        for architecture, end in sorted(ends, key=lambda pair: -pair[1]["parameters"]):
-            point = (end["parameters"], end["test_accuracy"])
-            ground.place(
-                Label(architecture, point, colours[architecture], style.TEXT_SIZE, "bold", towards=90)
-            )
+            widest_first = models[["parameters", "test_accuracy"]].iloc[::-1]
+            lines.append((architecture, list(widest_first.itertuples(index=False, name=None))))
         draw_targets(axes, ground, targets)
+        # The line that ends farthest to the right has the least room for its name.
+        for architecture, points in sorted(lines, key=lambda line: line[1][0], reverse=True):
+            colour = colours[architecture]
+            ground.place(Label(architecture, points, colour, style.TEXT_SIZE, "bold", towards=90))
     return figure, message
 
 
@@ -189,7 +188,9 @@ def marks_note(models: pd.DataFrame) -> str:
     if most == 1:
         return "One dot a run, n = 1 seed a width."
     n = f"n = {fewest}" if fewest == most else f"n = {fewest} to {most}"
-    return f"Dots: runs. Line: mean; bars: its 95 % interval; {n} seeds a width."
+    return (
+        f"Dots are runs, the line their mean, whiskers its {style.percent(0.95)} interval; {n} seeds a width."
+    )
 
 
 def breakpoint_label(rows: pd.DataFrame, parameters: int, width: int, examples: int, colour: str) -> Label:
@@ -201,19 +202,19 @@ def breakpoint_label(rows: pd.DataFrame, parameters: int, width: int, examples: 
         baseline = f"{row['baseline_architecture']} {row['baseline_width']}"
         text += f"\n{style.times(row['compression'])} times fewer than {baseline}"
     point = (parameters, row["test_accuracy"])
-    return Label(text, point, colour, style.TEXT_SIZE, towards=-50)
+    return Label(text, [point], colour, style.TEXT_SIZE, towards=-50)
 
 
 def article_label(row, examples: int) -> Label:
     text = f"article: width {row.article_width}, {style.accuracy(row.article_test_accuracy, examples)}"
     point = (row.article_parameters, row.article_test_accuracy)
-    return Label(text, point, style.MUTED, style.SMALL_SIZE, towards=170)
+    return Label(text, [point], style.MUTED, style.SMALL_SIZE, towards=170)
 
 
 def width_label(model, spelled: bool) -> Label:
     text = f"width {model.width}" if spelled else f"{model.width}"
     point = (model.parameters, model.test_accuracy)
-    return Label(text, point, style.MUTED, style.SMALL_SIZE, towards=100, optional=not spelled)
+    return Label(text, [point], style.MUTED, style.SMALL_SIZE, towards=100, optional=not spelled)
 
 
 # Tables
@@ -336,7 +337,7 @@ def scale_axes(axes: Axes, parameters, accuracies, targets, runs: pd.DataFrame) 
     axes.set_yscale("function", functions=(errors, lambda y: 1 - 10.0 ** -np.asarray(y)))
     low, high = errors(min(accuracies)), errors(max(accuracies))
     room = max(0.12 * (high - low), 0.04)
-    bottom, top = low - 2 * room, high + 1.3 * room
+    bottom, top = low - 2 * room, high + 1.6 * room
     axes.set_ylim(1 - 10**-bottom, 1 - 10**-top)
     whole = [1.0] if max(accuracies) == 1 else []
     ticks = [tick for tick in ACCURACY_TICKS if not whole or errors(tick) < errors(1.0)]
@@ -383,7 +384,7 @@ def draw_targets(axes: Axes, ground: Ground, targets) -> None:
         axes.axhline(target, color=style.INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1, label="target")
         texts = [
             axes.annotate(
-                f"target {style.percent(target)}",
+                "target",
                 (x, target),
                 xycoords=axes.get_yaxis_transform(),
                 xytext=(0, 2.5 if va == "bottom" else -3),
@@ -402,7 +403,7 @@ def draw_targets(axes: Axes, ground: Ground, targets) -> None:
                 text.remove()
         ground.avoid_text(best)
     for target in targets:
-        ground.avoid_line(axes.get_xlim(), (target, target))
+        ground.avoid_level(target)
 
 
 def draw_curve(axes: Axes, ground: Ground, models: pd.DataFrame, runs: pd.DataFrame, colour: str) -> None:

@@ -16,12 +16,9 @@ from few_weights.intervals import binomial_half_width
 from few_weights.models import summarise_models
 from few_weights.plotting import first_target, models_with_intervals
 
-#: Columns of runs.csv that are not part of an architecture's recipe: what was run, how it went, and where.
-NOT_RECIPE = {"study", "dataset", "architecture", "width", "seed", "parameters", "train_examples"}
-NOT_RECIPE |= {"test_accuracy", "test_correct", "test_examples", "test_loss", "train_seconds"}
-NOT_RECIPE |= {"validation_examples", "validation_accuracy", "validation_correct", "validation_loss"}
-NOT_RECIPE |= {"baseline_architecture", "baseline_width", "baseline_parameters"}
-NOT_RECIPE |= {"path", "device", "python", "tensorflow", "keras", "numpy", "platform", "code"}
+#: The columns of runs.csv that say how an architecture was trained; each optimizer fills some of them.
+RECIPE = ["epochs", "batch_size", "loss", "optimizer", "learning_rate", "rho", "momentum", "nesterov"]
+RECIPE += ["beta_1", "beta_2", "epsilon", "code"]
 VERSIONS = ["python", "tensorflow", "keras", "numpy", "platform"]
 
 
@@ -109,8 +106,18 @@ def facts(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
         "train_examples": style.count(runs["train_examples"].max()),
         "test_examples": style.count(examples),
         "train_time": duration(runs["train_seconds"].sum()),
+        "baselines": baselines(breakpoints),
         "has_article": bool(breakpoints["article_parameters"].notna().any()),
     }
+
+
+def baselines(breakpoints: pd.DataFrame) -> str:
+    """Which full-size model each architecture's breakpoint is compared with; empty where none was reached."""
+    reached = breakpoints[breakpoints["reached"]].drop_duplicates("architecture")
+    pairs = zip(
+        reached["architecture"], reached["baseline_architecture"], reached["baseline_width"], strict=True
+    )
+    return "; ".join(f"{name} with {baseline} of width {width}" for name, baseline, width in pairs)
 
 
 def answer(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> list[str]:
@@ -236,7 +243,7 @@ def run_rows(runs: pd.DataFrame) -> list[dict]:
 
 def recipes(runs: pd.DataFrame) -> list[tuple[str, str]]:
     """How each architecture was trained: every recipe column that it fills, as "name value"."""
-    columns = [column for column in runs.columns if column not in NOT_RECIPE]
+    columns = [column for column in RECIPE if column in runs.columns]
     return [
         (
             name,
@@ -251,10 +258,10 @@ def recipes(runs: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def versions(runs: pd.DataFrame) -> list[tuple[str, str]]:
-    """Software, device, way of computing and code fingerprint; several values where runs differ."""
+    """Software, device and way of computing; several values where runs differ."""
     names = {"platform": "Platform", "python": "Python", "tensorflow": "TensorFlow", "keras": "Keras"}
-    names |= {"numpy": "NumPy", "device": "Device", "path": "Computed by", "code": "Training code"}
-    return [(names[column], distinct(runs[column])) for column in [*VERSIONS, "device", "path", "code"]]
+    names |= {"numpy": "NumPy", "device": "Device", "path": "Computed by"}
+    return [(names[column], distinct(runs[column])) for column in [*VERSIONS, "device", "path"]]
 
 
 def certainty(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
@@ -274,7 +281,7 @@ def interval(model: pd.Series, examples: int) -> str:
     if pd.isna(model["low"]):
         return ""
     low, high = (style.accuracy(model[end], examples) for end in ("low", "high"))
-    return f"{low.removesuffix(' %')} to {high}"
+    return f"{low[:-2]} to {high}"
 
 
 def seeds_phrase(runs: pd.DataFrame) -> str:

@@ -87,9 +87,10 @@ def figure_bytes(figure: Figure, kind: str, title: str) -> bytes:
 
 
 def percent(share: float, digits: int | None = None) -> str:
-    """0.9748 as "97.48 %"; without `digits` as short as it can be written: 0.97 as "97 %"."""
+    """0.9748 as "97.48 %", in one piece; without `digits` as short as can be: 0.97 as "97 %"."""
     value = 100 * share
-    return f"{value:.{digits}f} %" if digits is not None else f"{round(value, 6):g} %"
+    number = f"{value:.{digits}f}" if digits is not None else f"{round(value, 6):g}"
+    return f"{number}\N{NO-BREAK SPACE}%"
 
 
 def accuracy(value: float, examples: float) -> str:
