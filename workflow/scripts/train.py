@@ -49,6 +49,8 @@ def main() -> None:
     # The data is checked first: it takes a moment, the import of TensorFlow seconds.
     dataset = load_dataset(arguments.data, arguments.dataset, arguments.validation_examples)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # oneDNN convolves up to three times faster; TensorFlow leaves it off on processors without AVX-512.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     from few_weights import training
 
     device = training.prepare_tensorflow(arguments.threads, arguments.gpus)

@@ -1,0 +1,214 @@
+"""The training engine: trains one Keras model on data in memory, with Keras' arithmetic and little else.
+
+The Keras model stays the description of the network and holds its weights throughout. What is ours is how an
+epoch is computed: as one compiled loop over data that stay where they are, in whichever way is fastest for
+the network at hand. `Trainer.path` says which way that was, and why.
+"""
+
+from collections.abc import Callable, Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from few_weights.engine import batch_last
+
+#: Layers without weights that only choose or arrange pixels, so that they may as well be applied to bytes.
+SELECTING = (layers.Flatten, layers.MaxPooling2D, layers.Reshape)
+
+#: The largest number of kernels (channels x filters, summed over the convolutions) that is faster batch-last
+#: than in oneDNN. Both its running time and its compilation grow with them.
+BATCH_LAST_KERNELS = 32
+
+#: (images as float32, labels, training) -> (cross-entropy of each image, a score for each image and class)
+Forward = Callable[..., tuple[tf.Tensor, tf.Tensor]]
+
+
+class Trainer:
+    """Trains a model, an epoch at a time.
+
+    Args:
+        model: ends in a softmax over the classes.
+        optimizer: `name`, and the arguments that Keras' optimizer of that name takes.
+        batch_size: images a step; the last step of an epoch takes what is left.
+        images: uint8, (examples, rows, columns, channels). Divided by 255 before the network sees them.
+        labels: whole numbers, (examples,).
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: Mapping,
+        batch_size: int,
+        images: np.ndarray,
+        labels: np.ndarray,
+    ):
+        self.model = model
+        self.batch_size = min(batch_size, len(images))
+        self.optimizer = _build_optimizer(optimizer)
+        self.optimizer.build(model.trainable_variables)
+        self._leading, self._forward, self._compiled, self.path = choose_path(model)
+        self._train_step = tf.function(self._take_step, jit_compile=self._compiled)
+        self._score_step = tf.function(self._score_batch, jit_compile=self._compiled)
+        self._train_data = self._place(images, labels)
+        self._test_data: dict[int, tuple] = {}
+
+    def train_epoch(self, order: np.ndarray) -> tuple[float, float]:
+        """Train on the examples in this order, once each.
+
+        Returns:
+            Mean cross-entropy in nats and accuracy over the epoch, each batch before its own step, as Keras
+            reports them.
+        """
+        loss, correct = self._run_epoch(*self._train_data, self._fill_up(order), len(order))
+        return float(loss) / len(order), float(correct) / len(order)
+
+    def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
+        """Mean cross-entropy in nats, and the class predicted for each image.
+
+        The images are placed once; pass the same array after each epoch.
+        """
+        if id(images) not in self._test_data:
+            # Kept together, so that no other array can take over this one's id.
+            self._test_data[id(images)] = (images, self._place(images, labels))
+        order = self._fill_up(np.arange(len(images)))
+        loss, predictions = self._run_evaluation(*self._test_data[id(images)][1], order, len(images))
+        return float(loss) / len(images), predictions.numpy()[: len(images)]
+
+    def _place(self, images, labels):
+        return tf.constant(_apply_layers(self._leading, images)), tf.constant(labels, tf.int32)
+
+    def _fill_up(self, order):
+        """What XLA compiles has one shape, so the last batch is filled up, with examples that will weigh 0.
+
+        They change neither loss nor gradient of layers that treat each example by itself, which all layers
+        that we let XLA compile do.
+        """
+        missing = -len(order) % self.batch_size if self._compiled else 0
+        return tf.constant(np.concatenate([order, np.repeat(order[:1], missing)]), tf.int32)
+
+    @tf.function(reduce_retracing=True)
+    def _run_epoch(self, images, labels, order, examples):
+        loss, correct = 0.0, 0.0
+        for first in tf.range(0, tf.size(order), self.batch_size):
+            batch_loss, batch_correct = self._train_step(*self._batch(images, labels, order, first, examples))
+            loss, correct = loss + batch_loss, correct + batch_correct
+        return loss, correct
+
+    @tf.function(reduce_retracing=True)
+    def _run_evaluation(self, images, labels, order, examples):
+        loss, predictions = 0.0, tf.zeros([0], tf.uint8)
+        for first in tf.range(0, tf.size(order), self.batch_size):
+            tf.autograph.experimental.set_loop_options(
+                shape_invariants=[(predictions, tf.TensorShape([None]))]
+            )
+            batch_loss, predicted = self._score_step(*self._batch(images, labels, order, first, examples))
+            loss, predictions = loss + batch_loss, tf.concat([predictions, predicted], 0)
+        return loss, predictions
+
+    def _batch(self, images, labels, order, first, examples):
+        """The images, labels and weights (1, or 0 for filling) of the batch that begins at `first`."""
+        chosen = order[first : first + self.batch_size]
+        if self._compiled:
+            chosen = tf.ensure_shape(chosen, [self.batch_size])
+        weights = tf.cast(first + tf.range(tf.size(chosen)) < examples, tf.float32)
+        return tf.gather(images, chosen), tf.gather(labels, chosen), weights
+
+    def _take_step(self, images, labels, weights):
+        with tf.GradientTape() as tape:
+            losses, scores = self._forward(_scale(images), labels, training=True)
+            total = tf.reduce_sum(losses * weights)
+            # The mean over the batch and what layers add to the loss, as Keras has it.
+            objective = total / tf.reduce_sum(weights) + sum(self.model.losses)
+        variables = self.model.trainable_variables
+        self.optimizer.apply(tape.gradient(objective, variables), variables)
+        hits = tf.cast(tf.argmax(scores, 1, tf.int32) == labels, tf.float32)
+        return total, tf.reduce_sum(hits * weights)
+
+    def _score_batch(self, images, labels, weights):
+        losses, scores = self._forward(_scale(images), labels, training=False)
+        return tf.reduce_sum(losses * weights), tf.cast(tf.argmax(scores, 1, tf.int32), tf.uint8)
+
+
+def _build_optimizer(optimizer: Mapping) -> keras.optimizers.Optimizer:
+    settings = dict(optimizer)
+    return keras.optimizers.get({"class_name": settings.pop("name"), "config": settings})
+
+
+def _scale(images: tf.Tensor) -> tf.Tensor:
+    return tf.cast(images, tf.float32) / 255.0
+
+
+def choose_path(model: keras.Model) -> tuple[list[keras.Layer], Forward, bool, str]:
+    """How to compute a model.
+
+    Returns:
+        The leading layers to apply once to the data, the forward pass of the rest, whether XLA is to compile
+        it, and all this in words.
+    """
+    body = list(model.layers) if isinstance(model, keras.Sequential) else []
+    if not body or not _ends_in_softmax(body[-1]):
+        return [], _as_keras(model), False, "by Keras: no plain stack of layers that ends in a dense softmax"
+    known = (*batch_last.LOWERINGS, *SELECTING)
+    if unknown := [layer.name for layer in body if type(layer) not in known]:
+        return [], _as_keras(model), False, f"by Keras: no faster way is known for {', '.join(unknown)}"
+
+    leading = []
+    while isinstance(body[0], SELECTING):
+        leading.append(body.pop(0))
+    once = f" ({', '.join(layer.name for layer in leading)} applied once)" if leading else ""
+    convolutions = [layer for layer in body if isinstance(layer, layers.Conv2D)]
+    if not convolutions:
+        return leading, _layer_by_layer(body), True, f"dense layers, compiled by XLA{once}"
+    kernels = sum(layer.kernel.shape[2] * layer.kernel.shape[3] for layer in convolutions)
+    lowered = [batch_last.lower_layer(layer) for layer in body]
+    if kernels > BATCH_LAST_KERNELS or None in lowered or tf.config.get_visible_devices("GPU"):
+        return leading, _layer_by_layer(body), False, f"{kernels} kernels, convolved by the library{once}"
+    return leading, _batch_last(lowered), True, f"{kernels} kernels, batch-last, compiled by XLA{once}"
+
+
+def _ends_in_softmax(layer: keras.Layer) -> bool:
+    return type(layer) is layers.Dense and layer.activation is keras.activations.softmax and layer.use_bias
+
+
+def _as_keras(model: keras.Model) -> Forward:
+    def forward(images, labels, training):
+        probabilities = model(images, training=training)
+        return keras.losses.sparse_categorical_crossentropy(labels, probabilities), probabilities
+
+    return forward
+
+
+def _layer_by_layer(body: list[keras.Layer]) -> Forward:
+    *hidden, last = body
+
+    def forward(images, labels, training):
+        for layer in hidden:
+            images = layer(images)
+        return _with_cross_entropy(tf.matmul(images, last.kernel) + last.bias, labels)
+
+    return forward
+
+
+def _batch_last(lowered: list[Callable]) -> Forward:
+    def forward(images, labels, training):
+        x = tf.transpose(images, [3, 1, 2, 0])
+        for compute in lowered:
+            x = compute(x)
+        return _with_cross_entropy(tf.transpose(x), labels)
+
+    return forward
+
+
+def _with_cross_entropy(logits, labels):
+    """From logits, as Keras takes them from behind a softmax in a compiled graph."""
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits), logits
+
+
+def _apply_layers(leading: list[keras.Layer], images: np.ndarray) -> np.ndarray:
+    """Bytes in, bytes out: these layers select pixels and compute nothing. In parts, to spare memory."""
+    for layer in leading:
+        parts = [layer(part.astype(np.float32)) for part in np.array_split(images, min(20, len(images)))]
+        images = np.concatenate([np.asarray(part, np.uint8) for part in parts])
+    return images
