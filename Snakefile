@@ -31,7 +31,7 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/report.html",
-        expand(f"{RESULTS}/{{table}}.csv", table=TABLES),
+        f"{RESULTS}/shares.csv",
         *[files_of(architecture, "metrics.json") for architecture in ARCHITECTURES],
 
 

@@ -40,10 +40,10 @@ RUN = f"{RESULTS}/runs/{{architecture}}/width-{{width}}/seed-{{seed}}"
 SEARCH_ROUND = f"{RESULTS}/search/{{architecture}}/round-{{round}}.json"
 ARCHITECTURES = STUDY["architectures"]
 
-# The answer as numbers, beside the report.
-TABLES = ["models", "shares", "pareto", "breakpoints", "targets", "bootstrap", "neighbours"]
+# The tables beside runs.csv and breakpoints.csv that the report shows.
+EVIDENCE = ["models", "pareto", "targets", "bootstrap", "neighbours"]
 if STUDY["refine"]:
-    TABLES.append("search")
+    EVIDENCE.append("search")
 
 # What report.html is made of, beside the code that fills it in.
 REPORT_TEMPLATES = sorted(

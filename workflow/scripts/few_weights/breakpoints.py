@@ -16,7 +16,6 @@ from few_weights.models import (
     MODEL,
     accuracy_statistics,
     flops_per_image,
-    mean_accuracies,
     selection_of,
     share_reaching,
     summarise_models,
@@ -41,7 +40,6 @@ def find_breakpoints(runs: pd.DataFrame, targets: Iterable[float]) -> pd.DataFra
     targets = list(targets)
     selection = selection_of(runs)
     models = summarise_models(runs)
-    models["selection_accuracy"] = mean_accuracies(runs, selection).to_numpy()
     dataset = runs["dataset"].iloc[0]
     rows = []
     for architecture, its_models in models.groupby("architecture", sort=False):

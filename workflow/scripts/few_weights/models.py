@@ -33,11 +33,12 @@ def mean_accuracies(runs: pd.DataFrame, images: str) -> pd.Series:
 
 
 def summarise_models(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row a model: parameters, number of seeds, mean test accuracy over seeds."""
+    """One row a model: parameters, number of seeds, mean accuracy over seeds on test and selection images."""
     models = runs.groupby(MODEL, sort=False).agg(
         parameters=("parameters", "first"), seeds=("seed", "nunique")
     )
     models["test_accuracy"] = mean_accuracies(runs, "test")
+    models["selection_accuracy"] = mean_accuracies(runs, selection_of(runs))
     return models.reset_index()
 
 
