@@ -17,6 +17,7 @@ if not workflow.overwrite_configfiles:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/search.smk"
 include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/report.smk"
 
@@ -30,7 +31,8 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/report.html",
-        metrics_of_all_runs(),
+        f"{RESULTS}/shares.csv",
+        *[files_of(architecture, "metrics.json") for architecture in ARCHITECTURES],
 
 
 onsuccess:

@@ -49,6 +49,6 @@ def test_every_rule_has_an_environment_that_exists():
     for file in rules.glob("*.smk"):
         text = file.read_text()
         environments = re.findall(r'conda:\s+"([^"]+)"', text)
-        assert len(environments) == len(re.findall(r"^rule ", text, re.MULTILINE)), file.name
+        assert len(environments) == len(re.findall(r"^(?:rule|checkpoint) ", text, re.MULTILINE)), file.name
         for environment in environments:
             assert (rules / environment).resolve().exists(), environment

@@ -66,7 +66,8 @@ def test_every_module_that_training_imports_counts(scripts):
 
 def test_plots_and_statistics_do_not_count_for_training(scripts):
     before = taken(scripts)
-    for module in ("plotting", "breakpoints", "study", "aggregation"):
+    statistics = ("models", "intervals", "breakpoints", "neighbours", "search")
+    for module in ("plotting", "study", "aggregation", *statistics):
         path = scripts / "few_weights" / f"{module}.py"
         path.write_text(path.read_text() + "\nSOMETHING_NEW = 1\n")
     assert taken(scripts) == before

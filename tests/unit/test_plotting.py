@@ -35,15 +35,18 @@ def make_runs(accuracies: dict, seeds=(0,), dataset="mnist", examples=10_000) ->
                         "test_accuracy": correct / examples,
                         "test_correct": correct,
                         "test_examples": examples,
+                        "validation_examples": 0,
+                        "multiply_adds": 1000,
+                        "baseline_architecture": architecture,
+                        "baseline_width": max(by_width),
+                        "baseline_parameters": 100 * max(by_width) ** 2,
                     }
                 )
     return pd.DataFrame(rows)
 
 
 def breakpoints_of(runs: pd.DataFrame, targets=(0.97,)) -> pd.DataFrame:
-    widest = runs.groupby("architecture")["width"].max()
-    baselines = {name: {"architecture": name, "width": width} for name, width in widest.items()}
-    return find_breakpoints(runs, targets, baselines)
+    return find_breakpoints(runs, targets)
 
 
 def layers_of(runs: pd.DataFrame) -> pd.DataFrame:

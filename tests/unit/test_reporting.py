@@ -5,6 +5,7 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import render_report as script
@@ -12,9 +13,13 @@ import yaml
 from test_plotting import STUDY, breakpoints_of, layers_of, make_runs, spaced
 
 from few_weights import style, tables
+from few_weights.breakpoints import bootstrap_breakpoints, targets_table
+from few_weights.models import models_table, pareto_table
+from few_weights.neighbours import compare_neighbours
 from few_weights.performance import plot_timeline
 from few_weights.plotting import models_with_intervals, plot_comparison, plot_curve, plot_weights
 from few_weights.reporting import RECIPE, answer, inline_svg, remark, render_report, render_table
+from few_weights.search import judge_round, search_table
 
 TEMPLATES = Path(script.__file__).parents[1] / "report"
 
@@ -42,10 +47,23 @@ def drawings(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
     }
 
 
+def evidence_of(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The tables that say how sure the breakpoints are; every prediction was right at half of four images."""
+    targets = breakpoints["target"].unique()
+    return {
+        "models": models_table(runs),
+        "pareto": pareto_table(runs),
+        "targets": targets_table(breakpoints),
+        "bootstrap": bootstrap_breakpoints(runs, targets),
+        "neighbours": compare_neighbours(runs, breakpoints, lambda run: np.array([True, False] * 2)),
+    }
+
+
 def page_of(runs: pd.DataFrame, targets=(0.97,)) -> str:
     runs = complete(runs)
     breakpoints = breakpoints_of(runs, targets)
-    page = render_report(TEMPLATES / "report.html.j2", runs, breakpoints, drawings(runs, breakpoints))
+    figures, evidence = drawings(runs, breakpoints), evidence_of(runs, breakpoints)
+    page = render_report(TEMPLATES / "report.html.j2", runs, breakpoints, figures, evidence)
     return spaced(page)
 
 
@@ -195,6 +213,9 @@ def write_inputs(folder: Path) -> dict[str, list[Path]]:
     breakpoints.to_csv(folder / "breakpoints.csv", index=False)
     for name, svg in drawings(runs, breakpoints).items():
         (folder / f"{name}.svg").write_text(svg)
+    evidence = evidence_of(runs, breakpoints)
+    for name, table in evidence.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
     return {
         "--runs": [folder / "runs.csv"],
         "--breakpoints": [folder / "breakpoints.csv"],
@@ -202,6 +223,7 @@ def write_inputs(folder: Path) -> dict[str, list[Path]]:
         "--weights": [folder / "weights-by-layer.svg"],
         "--timeline": [folder / "timeline.svg"],
         "--curves": [folder / "curve-mlp.svg", folder / "curve-vgg.svg"],
+        "--tables": [folder / f"{name}.csv" for name in evidence],
         "--templates": [TEMPLATES],
         "--report": [folder / "report.html"],
         "--breakpoints-table": [folder / "tables" / "breakpoints.html"],
@@ -258,3 +280,38 @@ def test_what_is_broken_is_named(tmp_path, monkeypatch, capsys, break_it, messag
     assert (
         stopped.value.code == 1 and said.startswith("error: ") and message in said and "Traceback" not in said
     )
+
+
+def test_page_says_what_chose_and_how_sure_it_is():
+    runs = make_runs(STUDY, seeds=(0, 1, 2))
+    page = page_of(runs)
+    assert "The test set chose the breakpoints." in page
+    assert "Images held out chose" not in page
+    assert "width 2, p = 1.000" in page  # vgg 4 is the breakpoint: the mean of vgg 2 is 96.95 %
+    assert "Which architecture owns which range" in page
+    assert "What each target costs" not in page and "The search for the exact width" not in page
+
+
+def test_page_of_a_study_that_held_images_out_and_searched():
+    runs = make_runs(STUDY, seeds=(0, 1)).assign(validation_examples=5_000)
+    runs["validation_correct"] = (5_000 * runs["test_accuracy"] - 25).round().astype(int)
+    runs["validation_accuracy"] = runs["validation_correct"] / 5_000
+    breakpoints = breakpoints_of(runs, (0.95, 0.97))
+    runs = complete(runs)
+    search = search_table([judge_round("vgg", 0, {1: 0.9, 2: 0.98}, (0.95, 0.97))])
+    page = spaced(
+        render_report(
+            TEMPLATES / "report.html.j2",
+            runs,
+            breakpoints,
+            drawings(runs, breakpoints),
+            evidence_of(runs, breakpoints) | {"search": search},
+        )
+    )
+    assert "Images held out chose the breakpoints." in page and "The last 5,000 training examples" in page
+    assert "2 reaches 0.97, 1 misses it" in page
+    assert "What each target costs" in page
+    # vgg 2 reaches 97 % on the test images and misses it on those that choose.
+    assert breakpoints.set_index(["architecture", "target"])["width"]["vgg", 0.97] == 4
+    assert "The article's width 2 misses 97 % here" in page.replace("&#39;", "'").replace("’", "'")
+    assert "on the images held out" in page

@@ -94,7 +94,18 @@ def test_shipped_studies_are_valid(file):
             "unknown architecture 'vggg'; did you mean 'vgg'?",
         ),
         (["architectures"], {}, "architectures: must not be empty"),
-        (["architectures", "vgg", "baseline", "width"], 64, "cnn of width 64 is no model of this study"),
+        (
+            ["architectures", "vgg", "baseline", "architecture"],
+            "cnnn",
+            "architectures.vgg.baseline: unknown architecture 'cnnn'; did you mean 'cnn'?",
+        ),
+        (["validation_examples"], -1, "validation_examples: must be at least 0, not -1"),
+        (
+            ["validation_examples"],
+            60_000,
+            "validation_examples: must be less than the 60000 training images of mnist, not 60000",
+        ),
+        (["refine"], "yes", 'refine: must be true or false, not "yes"'),
         (
             ["targets"],
             [97],
@@ -140,6 +151,7 @@ def test_defaults_are_filled_in():
     del study["architectures"]["vgg"]["baseline"]
     resolved = resolve_study(study)
     assert resolved["sources"] == ["keras", "wheel"]
+    assert (resolved["validation_examples"], resolved["refine"]) == (0, False)
     assert resolved["architectures"]["vgg"]["optimizer"] == {
         "name": "sgd",
         "learning_rate": 0.1,

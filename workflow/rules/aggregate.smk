@@ -1,12 +1,37 @@
 """From the runs to the answer.
 
-Requires every run's metrics.json. Makes runs.csv, layers.csv, history.csv and breakpoints.csv.
+Requires every run's metrics.json and predictions.npz. Makes runs.csv, layers.csv and history.csv, which hold what
+the runs say; models.csv, shares.csv and pareto.csv, which sum up their seeds; and breakpoints.csv, targets.csv,
+bootstrap.csv and neighbours.csv, which say how few weights are enough and how sure that is.
 """
+
+
+# A baseline need not be trained, so its weights are counted apart from the runs.
+rule count_baselines:
+    output:
+        models=f"{RESULTS}/baselines.json",
+    log:
+        f"{RESULTS}/logs/count_baselines.log",
+    localrule: True
+    conda:
+        "../../envs/training.yaml"
+    params:
+        script=script("describe_models.py"),
+        dataset=STUDY["dataset"],
+        widths=json.dumps(baseline_widths(STUDY)),
+        code=code_of("describe_models.py"),
+    shell:
+        "python {params.script:q}"
+        " --dataset {params.dataset:q}"
+        " --widths {params.widths:q}"
+        " --output {output.models:q}"
+        " > {log:q} 2>&1"
 
 
 rule merge_runs:
     input:
-        metrics=metrics_of_all_runs(),
+        *[files_of(architecture, "metrics.json") for architecture in ARCHITECTURES],
+        baselines=f"{RESULTS}/baselines.json",
     output:
         runs=f"{RESULTS}/runs.csv",
         layers=f"{RESULTS}/layers.csv",
@@ -20,8 +45,9 @@ rule merge_runs:
         script=script("merge_runs.py"),
         study=STUDY["study"],
         folder=subpath(output.runs, parent=True),
-        widths=json.dumps(widths()),
+        widths=all_visited_widths,
         seeds=STUDY["seeds"],
+        baselines=baselines(),
         code=code_of("merge_runs.py", also=["workflow/schemas/metrics.schema.yaml"]),
     shell:
         "python {params.script:q}"
@@ -29,9 +55,37 @@ rule merge_runs:
         " --folder {params.folder:q}"
         " --widths {params.widths:q}"
         " --seeds {params.seeds}"
+        " --baselines {params.baselines:q}"
+        " --baseline-models {input.baselines:q}"
         " --runs {output.runs:q}"
         " --layers {output.layers:q}"
         " --history {output.history:q}"
+        " > {log:q} 2>&1"
+
+
+rule summarise_models:
+    input:
+        runs=f"{RESULTS}/runs.csv",
+    output:
+        models=f"{RESULTS}/models.csv",
+        shares=f"{RESULTS}/shares.csv",
+        pareto=f"{RESULTS}/pareto.csv",
+    log:
+        f"{RESULTS}/logs/summarise_models.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        script=script("summarise_models.py"),
+        targets=STUDY["targets"],
+        code=code_of("summarise_models.py"),
+    shell:
+        "python {params.script:q}"
+        " --runs {input.runs:q}"
+        " --targets {params.targets}"
+        " --models {output.models:q}"
+        " --shares {output.shares:q}"
+        " --pareto {output.pareto:q}"
         " > {log:q} 2>&1"
 
 
@@ -40,6 +94,8 @@ rule find_breakpoints:
         runs=f"{RESULTS}/runs.csv",
     output:
         breakpoints=f"{RESULTS}/breakpoints.csv",
+        by_target=f"{RESULTS}/targets.csv",
+        bootstrap=f"{RESULTS}/bootstrap.csv",
     log:
         f"{RESULTS}/logs/find_breakpoints.log",
     localrule: True
@@ -48,12 +104,41 @@ rule find_breakpoints:
     params:
         script=script("find_breakpoints.py"),
         targets=STUDY["targets"],
-        baselines=baselines(),
         code=code_of("find_breakpoints.py"),
     shell:
         "python {params.script:q}"
         " --runs {input.runs:q}"
         " --targets {params.targets}"
-        " --baselines {params.baselines:q}"
-        " --output {output.breakpoints:q}"
+        " --breakpoints {output.breakpoints:q}"
+        " --by-target {output.by_target:q}"
+        " --bootstrap {output.bootstrap:q}"
+        " > {log:q} 2>&1"
+
+
+rule compare_neighbours:
+    input:
+        *[files_of(architecture, "predictions.npz") for architecture in ARCHITECTURES],
+        data=ancient(DATA),
+        runs=f"{RESULTS}/runs.csv",
+        breakpoints=f"{RESULTS}/breakpoints.csv",
+    output:
+        neighbours=f"{RESULTS}/neighbours.csv",
+    log:
+        f"{RESULTS}/logs/compare_neighbours.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        script=script("compare_neighbours.py"),
+        folder=subpath(output.neighbours, parent=True),
+        dataset=STUDY["dataset"],
+        code=code_of("compare_neighbours.py"),
+    shell:
+        "python {params.script:q}"
+        " --runs {input.runs:q}"
+        " --breakpoints {input.breakpoints:q}"
+        " --folder {params.folder:q}"
+        " --dataset {params.dataset:q}"
+        " --data {input.data:q}"
+        " --output {output.neighbours:q}"
         " > {log:q} 2>&1"

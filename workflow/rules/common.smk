@@ -3,6 +3,7 @@
 Takes `config`. Gives STUDY (validated, with its defaults), where things lie, and the helpers below.
 """
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -15,8 +16,13 @@ sys.path.insert(0, str(SCRIPTS))
 
 from few_weights.errors import StudyError
 from few_weights.fingerprint import code_fingerprint
-from few_weights.planning import describe_models, put_own_python_first, require_writable, training_cost
-from few_weights.runs import expand_runs
+from few_weights.planning import (
+    baseline_widths,
+    describe_models,
+    put_own_python_first,
+    require_writable,
+    training_cost,
+)
 from few_weights.study import resolve_study
 
 put_own_python_first()
@@ -31,7 +37,13 @@ except StudyError as error:
 
 DATA = f"results/data/{STUDY['dataset']}.npz"
 RUN = f"{RESULTS}/runs/{{architecture}}/width-{{width}}/seed-{{seed}}"
+SEARCH_ROUND = f"{RESULTS}/search/{{architecture}}/round-{{round}}.json"
 ARCHITECTURES = STUDY["architectures"]
+
+# The tables beside runs.csv and breakpoints.csv that the report shows.
+EVIDENCE = ["models", "pareto", "targets", "bootstrap", "neighbours"]
+if STUDY["refine"]:
+    EVIDENCE.append("search")
 
 # What report.html is made of, beside the code that fills it in.
 REPORT_TEMPLATES = sorted(
@@ -45,15 +57,69 @@ wildcard_constraints:
     architecture="|".join(ARCHITECTURES),
     width=r"\d+",
     seed=r"\d+",
+    round=r"\d+",
 
 
-def widths():
-    """Architecture -> the widths to train."""
-    return {name: section["widths"] for name, section in ARCHITECTURES.items()}
+def searched(architecture, number):
+    """What a round of a search found; Snakemake comes back here when that round is done."""
+    found = checkpoints.search_widths.get(architecture=architecture, round=number).output[0]
+    return json.loads(Path(found).read_text())
 
 
-def metrics_of_all_runs():
-    return [str(run.metrics_path(RESULTS)) for run in expand_runs(widths(), STUDY["seeds"])]
+def search_rounds(architecture):
+    """Every round of an architecture's search, in order."""
+    for number in itertools.count():
+        yield (found := searched(architecture, number))
+        if found["finished"]:
+            return
+
+
+def widths_before_round(wildcards):
+    """The widths that a round of the search judges: the study's own and those that earlier rounds asked for."""
+    number = int(wildcards.round)
+    if number == 0:
+        return ARCHITECTURES[wildcards.architecture]["widths"]
+    earlier = searched(wildcards.architecture, number - 1)
+    return earlier["visited"] + earlier["next"]
+
+
+def visited_widths(architecture):
+    """The widths an architecture is trained at, those of its search with them."""
+    if not STUDY["refine"]:
+        return ARCHITECTURES[architecture]["widths"]
+    *_, last = search_rounds(architecture)
+    return last["visited"]
+
+
+def all_visited_widths(wildcards):
+    """Architecture -> its widths, as JSON."""
+    return json.dumps({name: visited_widths(name) for name in ARCHITECTURES})
+
+
+def files_at(architecture, widths, name):
+    """The file of that name of every run of an architecture."""
+    return expand(f"{RUN}/{name}", architecture=architecture, width=widths, seed=STUDY["seeds"])
+
+
+def files_of(architecture, name):
+    """The same at all its widths, as an input function.
+
+    There is one for each architecture, because Snakemake waits for one checkpoint at a time in each function:
+    so the architectures are searched side by side.
+    """
+    return lambda wildcards: files_at(architecture, visited_widths(architecture), name)
+
+
+def metrics_before_round(wildcards):
+    return files_at(wildcards.architecture, widths_before_round(wildcards), "metrics.json")
+
+
+def rounds_of(architecture):
+    """The JSON of every round of an architecture's search, as an input function."""
+    return lambda wildcards: [
+        SEARCH_ROUND.format(architecture=architecture, round=found["round"])
+        for found in search_rounds(architecture)
+    ]
 
 
 def recipe_of(wildcards):

@@ -1,6 +1,6 @@
 """From the tables to what people look at.
 
-Requires runs.csv, layers.csv and breakpoints.csv. Makes the figures, report.html (one self-contained page) and the
+Requires runs.csv, layers.csv, breakpoints.csv and the tables that say how sure they are. Makes the figures, report.html (one self-contained page) and the
 two tables that Snakemake's own report shows.
 """
 
@@ -129,6 +129,7 @@ rule render_report:
         comparison=f"{RESULTS}/figures/comparison.svg",
         weights=f"{RESULTS}/figures/weights-by-layer.svg",
         timeline=f"{RESULTS}/figures/timeline.svg",
+        tables=expand(f"{RESULTS}/{{table}}.csv", table=EVIDENCE),
         curves=expand(f"{RESULTS}/figures/curve-{{architecture}}.svg", architecture=ARCHITECTURES),
     output:
         report=f"{RESULTS}/report.html",
@@ -164,6 +165,7 @@ rule render_report:
         " --weights {input.weights:q}"
         " --timeline {input.timeline:q}"
         " --curves {input.curves:q}"
+        " --tables {input.tables:q}"
         " --templates {params.templates:q}"
         " --report {output.report:q}"
         " --breakpoints-table {output.breakpoints:q}"

@@ -1,7 +1,7 @@
 """Training: one job for each architecture, width and seed.
 
-Requires the data. Makes runs/<architecture>/width-<width>/seed-<seed>/metrics.json, with the log of the epochs
-and the job's time and memory beside it.
+Requires the data. Makes runs/<architecture>/width-<width>/seed-<seed>/metrics.json and predictions.npz (the class
+given to each validation and test image), with the log of the epochs and the job's time and memory beside them.
 """
 
 
@@ -11,6 +11,7 @@ rule train_model:
         data=ancient(DATA),
     output:
         metrics=f"{RUN}/metrics.json",
+        predictions=f"{RUN}/predictions.npz",
     log:
         f"{RUN}/train.log",
     benchmark:
@@ -27,6 +28,7 @@ rule train_model:
         study=STUDY["study"],
         dataset=STUDY["dataset"],
         recipe=recipe_of,
+        validation_examples=STUDY["validation_examples"],
         code=training_code_of,
     shell:
         "python {params.script:q}"
@@ -37,8 +39,10 @@ rule train_model:
         " --width {wildcards.width}"
         " --seed {wildcards.seed}"
         " --recipe {params.recipe:q}"
+        " --validation-examples {params.validation_examples}"
         " --code {params.code}"
         " --threads {threads}"
         " --gpus {resources.gpu}"
         " --output {output.metrics:q}"
+        " --predictions {output.predictions:q}"
         " > {log:q} 2>&1"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from few_weights.errors import StudyError, entry_point
 
-OUTPUTS = ("runs.csv", "layers.csv", "history.csv", "breakpoints.csv", "report.html")
+OUTPUTS = ("runs.csv", "layers.csv", "history.csv", "models.csv", "shares.csv", "pareto.csv")
+OUTPUTS += ("breakpoints.csv", "targets.csv", "bootstrap.csv", "neighbours.csv", "report.html")
 
 
 @entry_point
@@ -17,6 +18,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     outputs = [arguments.study / name for name in OUTPUTS]
+    outputs += sorted(arguments.study.glob("search.csv"))  # of a study that was refined
     outputs += sorted((arguments.study / "figures").glob("*.svg"))
     outputs += sorted((arguments.study / "figures").glob("*.png"))
     if missing := [str(path) for path in outputs if not path.exists()]:

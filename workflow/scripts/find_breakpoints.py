@@ -1,12 +1,9 @@
-"""Find the breakpoint of each architecture at each target: runs.csv -> breakpoints.csv."""
+"""Find each architecture's breakpoint at each target: runs.csv -> breakpoints, targets and bootstrap .csv."""
 
 import argparse
-import json
 from pathlib import Path
 
-import pandas as pd
-
-from few_weights.breakpoints import find_breakpoints
+from few_weights import breakpoints, tables
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
 
@@ -16,14 +13,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", required=True, type=Path, help="runs.csv")
     parser.add_argument("--targets", required=True, type=float, nargs="+", help="accuracies such as 0.97")
+    parser.add_argument("--breakpoints", required=True, type=Path, help="CSV to write")
     parser.add_argument(
-        "--baselines", required=True, type=json.loads, help="JSON: architecture -> its full-size model"
+        "--by-target", required=True, type=Path, help="CSV to write: targets by architectures"
     )
-    parser.add_argument("--output", required=True, type=Path, help="breakpoints.csv to write")
+    parser.add_argument(
+        "--bootstrap", required=True, type=Path, help="CSV to write: had the seeds been others"
+    )
     arguments = parser.parse_args()
 
-    breakpoints = find_breakpoints(pd.read_csv(arguments.runs), arguments.targets, arguments.baselines)
-    write_atomically(arguments.output, breakpoints.to_csv(index=False, lineterminator="\n"))
+    runs = tables.read_runs(arguments.runs)
+    found = breakpoints.find_breakpoints(runs, arguments.targets)
+    for path, table in (
+        (arguments.bootstrap, breakpoints.bootstrap_breakpoints(runs, arguments.targets)),
+        (arguments.by_target, breakpoints.targets_table(found)),
+        (arguments.breakpoints, found),
+    ):
+        write_atomically(path, table.to_csv(index=False, lineterminator="\n"))
     columns = [
         "architecture",
         "target",
@@ -34,7 +40,7 @@ def main() -> None:
         "seeds",
         "compression",
     ]
-    print(breakpoints[columns].to_string(index=False))
+    print(found[columns].to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,12 @@ def main() -> None:
         "--widths", required=True, type=json.loads, help="JSON: architecture -> list of widths"
     )
     parser.add_argument("--seeds", required=True, type=int, nargs="+")
+    parser.add_argument(
+        "--baselines", required=True, type=json.loads, help="JSON: architecture -> its full-size model"
+    )
+    parser.add_argument(
+        "--baseline-models", required=True, type=Path, help="those models, as describe_models.py writes them"
+    )
     parser.add_argument("--runs", required=True, type=Path, help="CSV to write: a row a run")
     parser.add_argument(
         "--layers", required=True, type=Path, help="CSV to write: a row a layer of each model"
@@ -30,8 +36,12 @@ def main() -> None:
 
     runs = expand_runs(arguments.widths, arguments.seeds)
     records = aggregation.read_runs(arguments.folder, arguments.study, runs)
+    models = json.loads(arguments.baseline_models.read_text())
     for path, table in (
-        (arguments.runs, aggregation.runs_table(records)),
+        (
+            arguments.runs,
+            aggregation.with_baselines(aggregation.runs_table(records), arguments.baselines, models),
+        ),
         (arguments.layers, aggregation.layers_table(records)),
         (arguments.history, aggregation.history_table(records)),
     ):

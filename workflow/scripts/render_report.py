@@ -20,6 +20,12 @@ def main() -> None:
         "--curves", required=True, nargs="+", help="figures/curve-<architecture>.svg, all of them"
     )
     parser.add_argument(
+        "--tables",
+        required=True,
+        nargs="+",
+        help="models, pareto, targets, bootstrap, neighbours, search .csv",
+    )
+    parser.add_argument(
         "--templates", required=True, type=Path, help="the folder of report.html.j2 and table.html.j2"
     )
     parser.add_argument("--report", required=True)
@@ -37,7 +43,8 @@ def main() -> None:
         raise StudyError(f"--curves lacks {', '.join(f'{name}.svg' for name in sorted(missing))}")
 
     drawn = {name: Path(path).read_text(encoding="utf-8") for name, path in figures.items()}
-    page = reporting.render_report(options.templates / "report.html.j2", runs, breakpoints, drawn)
+    evidence = {Path(path).stem: tables.read_evidence(path) for path in options.tables}
+    page = reporting.render_report(options.templates / "report.html.j2", runs, breakpoints, drawn, evidence)
     table = options.templates / "table.html.j2"
     write_atomically(
         options.breakpoints_table, reporting.render_table(table, "breakpoints", runs, breakpoints)

@@ -1,7 +1,7 @@
 """From the metrics of the runs to tables: reads every metrics.json, trusts none."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -62,14 +62,45 @@ def _read_metrics(path: Path, validator: Draft202012Validator) -> dict:
         )
     if len(metrics["history"]) != metrics["epochs"]:
         raise StudyError(f"records {len(metrics['history'])} of {metrics['epochs']} epochs")
-    if metrics["test_accuracy"] != metrics["test_correct"] / metrics["test_examples"]:
-        raise StudyError("contradicts itself: test_accuracy is not test_correct / test_examples")
+    for part in ("test", "validation"):
+        correct, examples = metrics[f"{part}_correct"], metrics[f"{part}_examples"]
+        if metrics[f"{part}_accuracy"] != (correct / examples if examples else None):
+            raise StudyError(f"contradicts itself: {part}_accuracy is not {part}_correct / {part}_examples")
     return metrics
 
 
 def runs_table(records: list[dict]) -> pd.DataFrame:
     """One row a run: every scalar of its metrics, under its own name; `optimizer` is the optimizer's name."""
-    return pd.DataFrame([_scalars(metrics) for metrics in records])
+    table = pd.DataFrame([_scalars(metrics) for metrics in records])
+    # Int64 keeps whole numbers whole beside the empty cells of a study without validation images.
+    return table.astype({"validation_correct": "Int64"})
+
+
+def with_baselines(
+    runs: pd.DataFrame, baselines: Mapping[str, Mapping], models: Iterable[Mapping]
+) -> pd.DataFrame:
+    """The table with each run's full-size model: baseline_architecture, baseline_width, baseline_parameters.
+
+    A baseline need not be among the runs, and runs.csv shall be all that a breakpoint follows from.
+
+    Args:
+        runs: one row a run.
+        baselines: architecture -> {"architecture": …, "width": …}.
+        models: what describe_models.py says of the baselines.
+    """
+    parameters = {(model["architecture"], model["width"]): model["parameters"] for model in models}
+    columns = pd.DataFrame(
+        [
+            {
+                "architecture": name,
+                "baseline_architecture": baseline["architecture"],
+                "baseline_width": baseline["width"],
+                "baseline_parameters": parameters[baseline["architecture"], baseline["width"]],
+            }
+            for name, baseline in baselines.items()
+        ]
+    )
+    return runs.merge(columns, on="architecture", how="left", validate="many_to_one")
 
 
 def _scalars(metrics: dict) -> dict:

@@ -1,63 +1,74 @@
-"""The breakpoint of an architecture: the fewest parameters with which it reaches a target accuracy."""
+"""The breakpoint of an architecture: the fewest parameters with which it reaches a target accuracy.
 
-from collections.abc import Iterable, Mapping
+Defined: of the models (widths) of an architecture that the study trained, the one with the fewest parameters
+whose mean accuracy over seeds on the selection images is at least the target. It is *certain* when the lower
+end of the 95 % interval of that mean reaches the target too.
+"""
 
+from collections.abc import Iterable
+
+import numpy as np
 import pandas as pd
 
 from few_weights import article
+from few_weights.errors import StudyError
+from few_weights.models import (
+    MODEL,
+    accuracy_statistics,
+    flops_per_image,
+    selection_of,
+    share_reaching,
+    summarise_models,
+    weight_bytes,
+)
+
+#: How often the seeds are drawn anew, and the start of the generator that draws them: a table that changes
+#: from one execution to the next could not be compared.
+RESAMPLES = 10_000
+GENERATOR_SEED = 0
 
 
-def summarise_models(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row a model (architecture, width): parameters, mean test accuracy over seeds, number of seeds."""
-    models = runs.groupby(["architecture", "width"], sort=False).agg(
-        parameters=("parameters", "first"),
-        test_correct=("test_correct", "sum"),
-        test_examples=("test_examples", "sum"),
-        seeds=("seed", "nunique"),
-    )
-    # All seeds see the same test images, so this is the mean of their accuracies, without its rounding: three
-    # seeds at 0.97 must not miss a target of 0.97.
-    models["test_accuracy"] = models.pop("test_correct") / models.pop("test_examples")
-    return models.reset_index()
+def find_breakpoints(runs: pd.DataFrame, targets: Iterable[float]) -> pd.DataFrame:
+    """breakpoints.csv: one row for each architecture and target, from runs.csv alone.
 
-
-def find_breakpoints(
-    runs: pd.DataFrame, targets: Iterable[float], baselines: Mapping[str, Mapping]
-) -> pd.DataFrame:
-    """One row for each architecture and target.
-
-    The breakpoint is the model with the fewest parameters whose mean test accuracy over seeds is at least the
-    target. `compression` is the parameters of the architecture's baseline over those of the breakpoint.
-
-    Args:
-        runs: runs.csv.
-        targets: accuracies as shares of 1.
-        baselines: architecture -> {"architecture": …, "width": …}, the full-size model it is compared with.
+    `test_accuracy` is the mean over seeds, whichever images chose; `selection_accuracy` with its `sd`, `low`
+    and `high` is that of the images that did; `share` of the seeds reach the target by themselves.
+    `compression` is the baseline's parameters over those of the breakpoint. `monotone` says whether the
+    architecture's mean accuracy never falls as its parameters grow, and `larger_missing` how many models
+    larger than the breakpoint miss the target: where it is not 0, the curve crosses the target repeatedly.
     """
+    targets = list(targets)
+    selection = selection_of(runs)
     models = summarise_models(runs)
-    parameters = models.set_index(["architecture", "width"])["parameters"]
     dataset = runs["dataset"].iloc[0]
     rows = []
     for architecture, its_models in models.groupby("architecture", sort=False):
-        baseline = baselines[architecture]
-        baseline_parameters = parameters[baseline["architecture"], baseline["width"]]
+        its_models = its_models.sort_values("parameters", kind="stable")
+        its_runs = runs[runs["architecture"] == architecture]
+        baseline = its_runs.iloc[0][["baseline_architecture", "baseline_width", "baseline_parameters"]]
         for target in targets:
-            reaching = its_models[its_models["test_accuracy"] >= target]
-            row = {"architecture": architecture, "target": target, "reached": not reaching.empty}
-            if not reaching.empty:
-                smallest = reaching.loc[reaching["parameters"].idxmin()]
-                row |= smallest[["width", "parameters", "test_accuracy", "seeds"]].to_dict()
-                row["compression"] = baseline_parameters / smallest["parameters"]
-            row |= {
-                "baseline_architecture": baseline["architecture"],
-                "baseline_width": baseline["width"],
-                "baseline_parameters": baseline_parameters,
+            reaches = its_models["selection_accuracy"] >= target
+            row = {
+                "architecture": architecture,
+                "target": target,
+                "reached": bool(reaches.any()),
+                **baseline,
+                "selection": selection,
+                "monotone": bool(its_models["selection_accuracy"].is_monotonic_increasing),
                 **_article_columns(dataset, architecture, target),
             }
+            if row["reached"]:
+                smallest = its_models[reaches].iloc[0]
+                row |= _measure(its_runs[its_runs["width"] == smallest["width"]], selection, target)
+                row |= smallest[["width", "parameters", "test_accuracy", "seeds"]].to_dict()
+                row["compression"] = baseline["baseline_parameters"] / smallest["parameters"]
+                larger = its_models["parameters"] > smallest["parameters"]
+                row["larger_missing"] = int((larger & ~reaches).sum())
             rows.append(row)
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
-    # Int64 keeps whole numbers whole beside the empty cells of a target that is not reached.
-    return table.astype(dict.fromkeys(WHOLE_NUMBERS, "Int64"))
+    # Int64 and boolean keep whole numbers and truth values as such beside the empty cells of a target that is
+    # not reached.
+    return table.astype(dict.fromkeys(WHOLE_NUMBERS, "Int64") | {"certain": "boolean"})
 
 
 COLUMNS = [
@@ -72,17 +83,96 @@ COLUMNS = [
     "baseline_width",
     "baseline_parameters",
     "compression",
+    "selection",
+    "selection_accuracy",
+    "selection_sd",
+    "selection_low",
+    "selection_high",
+    "certain",
+    "reaching",
+    "share",
+    "share_low",
+    "share_high",
+    "monotone",
+    "larger_missing",
+    "weight_bytes",
+    "flops_per_image",
     "article_width",
     "article_parameters",
     "article_test_accuracy",
     "article_compression",
 ]
 
-WHOLE_NUMBERS = ["width", "parameters", "seeds", "baseline_width", "baseline_parameters", "article_width"]
-WHOLE_NUMBERS += ["article_parameters"]
+WHOLE_NUMBERS = ["width", "parameters", "seeds", "baseline_width", "baseline_parameters", "reaching"]
+WHOLE_NUMBERS += ["larger_missing", "weight_bytes", "flops_per_image", "article_width", "article_parameters"]
+
+
+def _measure(its_runs: pd.DataFrame, selection: str, target: float) -> dict:
+    """The columns of a breakpoint that come from its own runs."""
+    statistics = accuracy_statistics(its_runs, selection)
+    return {
+        **{f"selection_{key}": statistics[key] for key in ("accuracy", "sd", "low", "high")},
+        # Of a single seed there is no interval (nan), and nothing is certain.
+        "certain": statistics["low"] >= target,
+        **share_reaching(its_runs, target),
+        "weight_bytes": weight_bytes(its_runs["parameters"].iloc[0]),
+        "flops_per_image": flops_per_image(its_runs["multiply_adds"].iloc[0]),
+    }
 
 
 def _article_columns(dataset: str, architecture: str, target: float) -> dict:
     if (dataset, target) != (article.DATASET, article.TARGET) or architecture not in article.BREAKPOINTS:
         return {}
     return {f"article_{key}": value for key, value in vars(article.BREAKPOINTS[architecture]).items()}
+
+
+def targets_table(breakpoints: pd.DataFrame) -> pd.DataFrame:
+    """targets.csv: a row a target, a column an architecture, the breakpoint's parameters or "not reached"."""
+    cells = breakpoints["parameters"].astype("string").fillna("not reached")
+    table = breakpoints.assign(cell=cells).pivot(index="target", columns="architecture", values="cell")
+    return table.reindex(columns=breakpoints["architecture"].unique()).reset_index().rename_axis(columns=None)
+
+
+def bootstrap_breakpoints(runs: pd.DataFrame, targets: Iterable[float]) -> pd.DataFrame:
+    """bootstrap.csv: how often each model would have been the breakpoint, had the seeds been others.
+
+    The study's seeds are drawn anew with replacement, as many as there are, `RESAMPLES` times; one draw
+    serves all models, as the seeds of a study do (Efron and Tibshirani 1993, An Introduction to the
+    Bootstrap, chapter 6). One row for each model that was the answer at least once, and one with an empty
+    width where none was. Only models that the study trained can be the answer. Empty for a single seed.
+
+    Raises:
+        StudyError: models were trained with different seeds.
+    """
+    targets, rows = list(targets), []
+    selection = selection_of(runs)
+    seeds = sorted(runs["seed"].unique())
+    draws = np.random.default_rng(GENERATOR_SEED).integers(len(seeds), size=(RESAMPLES, len(seeds)))
+    times_drawn = (draws[:, :, np.newaxis] == np.arange(len(seeds))).sum(axis=1)
+    for architecture, its_runs in runs.groupby("architecture", sort=False):
+        correct = its_runs.pivot(index=["parameters", "width"], columns="seed", values=f"{selection}_correct")
+        if correct.shape[1] != len(seeds) or correct.isna().any(axis=None):
+            raise StudyError(f"the widths of {architecture} were not all trained with the same seeds")
+        if len(seeds) == 1:
+            continue
+        correct = correct.sort_index()[seeds]
+        # Whole numbers until the division, for the same reason as in `mean_accuracies`.
+        images = len(seeds) * int(its_runs[f"{selection}_examples"].iloc[0])
+        means = times_drawn @ correct.to_numpy(dtype=np.int64).T / images
+        for target in targets:
+            reaches = means >= target
+            answers = np.where(reaches.any(axis=1), reaches.argmax(axis=1), -1)
+            for answer, times in zip(*np.unique(answers, return_counts=True), strict=True):
+                parameters, width = correct.index[answer] if answer >= 0 else (None, None)
+                rows.append(
+                    {
+                        "architecture": architecture,
+                        "target": target,
+                        "width": width,
+                        "parameters": parameters,
+                        "times": times,
+                        "share": times / RESAMPLES,
+                    }
+                )
+    table = pd.DataFrame(rows, columns=[*MODEL[:1], "target", "width", "parameters", "times", "share"])
+    return table.astype({"width": "Int64", "parameters": "Int64"})

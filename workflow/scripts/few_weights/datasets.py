@@ -21,16 +21,24 @@ MNIST_SHA256 = {
 
 SHA256 = {"mnist": MNIST_SHA256}
 
+#: How many images there are to train on, before any are held out.
+TRAIN_EXAMPLES = {"mnist": 60_000}
+
 #: The shape of an image (rows, columns, channels) and the number of classes.
 SHAPES = {"mnist": ((28, 28, 1), 10)}
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images as uint8 of shape (examples, rows, columns, channels), labels as uint8 of shape (examples,)."""
+    """Images as uint8 of shape (examples, rows, columns, channels), labels as uint8 of shape (examples,).
+
+    The validation images are held out of training, and none unless `hold_out` was asked for some.
+    """
 
     x_train: np.ndarray
     y_train: np.ndarray
+    x_validation: np.ndarray
+    y_validation: np.ndarray
     x_test: np.ndarray
     y_test: np.ndarray
 
@@ -84,11 +92,29 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         raise StudyError(f"it cannot be read as .npz ({error})") from error
 
 
-def load_dataset(path: Path, dataset: str) -> Dataset:
-    """Read and verify what `fetch_data.py` left at `path`.
+def hold_out(arrays: Mapping[str, np.ndarray], examples: int) -> dict[str, np.ndarray]:
+    """The arrays with the last `examples` training images and labels as `x_validation`, `y_validation`.
 
     Raises:
-        StudyError: the file is missing, damaged or another data set.
+        StudyError: no image would be left to train on.
+    """
+    kept = len(arrays["y_train"]) - examples
+    if kept < 1:
+        raise StudyError(
+            f"{examples} validation images cannot be held out of {len(arrays['y_train'])} training images"
+        )
+    return dict(arrays) | {
+        f"{kind}_{part}": arrays[f"{kind}_train"][span]
+        for kind in "xy"
+        for part, span in (("train", slice(kept)), ("validation", slice(kept, None)))
+    }
+
+
+def load_dataset(path: Path, dataset: str, validation_examples: int = 0) -> Dataset:
+    """Read and verify what `fetch_data.py` left at `path`, and hold out the last training images.
+
+    Raises:
+        StudyError: the file is missing, damaged or another data set, or too many images are to be held out.
     """
     try:
         arrays = read_npz(path)
@@ -100,4 +126,4 @@ def load_dataset(path: Path, dataset: str) -> Dataset:
             f"{path} is damaged: {error}; delete it and start again, it is fetched anew"
         ) from error
     arrays = {name: array[..., np.newaxis] if array.ndim == 3 else array for name, array in arrays.items()}
-    return Dataset(**{name: arrays[name] for name in SHA256[dataset]})
+    return Dataset(**hold_out({name: arrays[name] for name in SHA256[dataset]}, validation_examples))

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from few_weights.errors import StudyError
-from few_weights.files import write_atomically
 from few_weights.fingerprint import code_fingerprint
 
 SCRIPT = Path(__file__).parents[1] / "describe_models.py"
@@ -18,16 +17,18 @@ CACHE = Path(".snakemake", "few-weights")
 
 
 def describe_models(study: Mapping) -> dict[tuple[str, int], dict]:
-    """(architecture, width) -> parameters and multiply_adds of every model of the study.
+    """(architecture, width) -> parameters and multiply_adds of every model that the study names.
 
-    Every model is built once, which takes the seconds that TensorFlow takes to load; the answer is kept for
-    the next start. It is empty where Snakemake's own environment has no TensorFlow, as with `--sdm conda`:
-    then jobs start in no particular order.
+    Those are the models to train and the baselines. Each is built once, which takes the seconds that
+    TensorFlow takes to load; the answer is kept for the next start. It is empty where Snakemake's own
+    environment has no TensorFlow, as with `--sdm conda`: then jobs start in no particular order.
 
     Raises:
         StudyError: a model of the study cannot be built.
     """
-    widths = {name: section["widths"] for name, section in study["architectures"].items()}
+    widths = baseline_widths(study)
+    for name, section in study["architectures"].items():
+        widths[name] = list(dict.fromkeys([*section["widths"], *widths.get(name, [])]))
     request = json.dumps({"dataset": study["dataset"], "widths": widths})
     key = hashlib.sha256((request + code_fingerprint(SCRIPT)).encode()).hexdigest()[:16]
     cached = CACHE / f"models-{key}.json"
@@ -36,12 +37,23 @@ def describe_models(study: Mapping) -> dict[tuple[str, int], dict]:
     elif importlib.util.find_spec("tensorflow") is None:
         records = []
     else:
-        job = subprocess.run([sys.executable, SCRIPT], input=request, capture_output=True, text=True)
+        command = [sys.executable, SCRIPT, "--dataset", study["dataset"]]
+        command += ["--widths", json.dumps(widths), "--output", cached]
+        job = subprocess.run(command, capture_output=True, text=True)
         if job.returncode != 0:
             raise StudyError(job.stderr.strip().rpartition("error: ")[2])
-        records = json.loads(job.stdout)
-        write_atomically(cached, json.dumps(records, indent=1))
+        records = json.loads(cached.read_text())
     return {(record["architecture"], record["width"]): record for record in records}
+
+
+def baseline_widths(study: Mapping) -> dict[str, list[int]]:
+    """Architecture -> the widths that serve as a baseline; the study need not train them."""
+    widths: dict[str, list[int]] = {}
+    for section in study["architectures"].values():
+        baseline = section["baseline"]
+        if baseline["width"] not in widths.setdefault(baseline["architecture"], []):
+            widths[baseline["architecture"]].append(baseline["width"])
+    return widths
 
 
 def training_cost(model: Mapping, epochs: int) -> int:

@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from few_weights import style
-from few_weights.breakpoints import summarise_models
 from few_weights.intervals import t_interval
 from few_weights.labels import Ground, Label
+from few_weights.models import summarise_models
 
 #: Labels of the accuracy axis, the most telling first; those that would crowd the others are left out.
 ACCURACY_TICKS = [0.9, 0.99, 0.999, 0.5, 0.95, 0.98, 0.995, 0.8, 0.1, 0.97, 0.998, 0.7, 0.96, 0.94, 0.985]

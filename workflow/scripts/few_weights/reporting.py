@@ -10,10 +10,10 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from few_weights import style
-from few_weights.breakpoints import summarise_models
+from few_weights import evidence, style
 from few_weights.errors import StudyError
 from few_weights.intervals import binomial_half_width
+from few_weights.models import selection_of, summarise_models
 from few_weights.plotting import first_target, models_with_intervals
 
 #: The columns of runs.csv that say how an architecture was trained; each optimizer fills some of them.
@@ -23,9 +23,18 @@ VERSIONS = ["python", "tensorflow", "keras", "numpy", "platform"]
 
 
 def render_report(
-    template: Path, runs: pd.DataFrame, breakpoints: pd.DataFrame, figures: dict[str, str]
+    template: Path,
+    runs: pd.DataFrame,
+    breakpoints: pd.DataFrame,
+    figures: dict[str, str],
+    tables: dict[str, pd.DataFrame],
 ) -> str:
-    """The page. `figures` are SVG documents by name: comparison, weights-by-layer, timeline, curve-<name>."""
+    """The page.
+
+    Args:
+        figures: SVG documents by name: comparison, weights-by-layer, timeline, curve-<architecture>.
+        tables: models, pareto, targets, bootstrap and neighbours by name, and search where there was one.
+    """
     inlined = {name: inline_svg(svg, f"{name}-") for name, svg in figures.items()}
     return (
         environment(template.parent)
@@ -38,6 +47,11 @@ def render_report(
             recipes=recipes(runs),
             versions=versions(runs),
             certainty=certainty(runs, breakpoints),
+            sureness=evidence.sureness(breakpoints, tables["models"], tables),
+            by_target=evidence.by_target(tables["targets"]),
+            ownership=evidence.ownership(tables["pareto"], tables["models"]),
+            all_models=evidence.all_models(tables["models"]),
+            search_path=evidence.search_path(tables["search"]) if "search" in tables else None,
             comparison=inlined["comparison"],
             weights=inlined["weights-by-layer"],
             timeline=inlined["timeline"],
@@ -91,8 +105,8 @@ def inline_svg(svg: str, prefix: str) -> Markup:
 
 
 def facts(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
-    """Single values that the page speaks of, as text."""
-    examples = runs["test_examples"].max()
+    """Single values that the page speaks of, as text; `held_out` is None where the test images chose."""
+    examples, held_out = runs["test_examples"].max(), runs["validation_examples"].max()
     return {
         "study": runs["study"].iloc[0],
         "dataset": runs["dataset"].iloc[0],
@@ -106,6 +120,7 @@ def facts(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
         "several_targets": breakpoints["target"].nunique() > 1,
         "train_examples": style.count(runs["train_examples"].max()),
         "test_examples": style.count(examples),
+        "held_out": style.count(held_out) if selection_of(runs) == "validation" else None,
         "train_time": duration(runs["train_seconds"].sum()),
         "baselines": baselines(breakpoints),
         "has_article": bool(breakpoints["article_parameters"].notna().any()),
@@ -206,14 +221,16 @@ def remark(point, models: pd.DataFrame, examples: int) -> str:
     if there.empty:
         return f"The article's width {point.article_width} is not in this study."
     model = there.iloc[0]
-    measured = style.accuracy(model["test_accuracy"], examples)
+    measured = style.accuracy(model["selection_accuracy"], examples)
+    if point.selection == "validation":
+        measured += " on the images held out"
     of = (
         f" on the mean of {style.plural(model['seeds'], 'seed')}"
         if model["seeds"] > 1
         else " with its one seed"
     )
     bar = style.percent(point.target)
-    if model["test_accuracy"] < point.target:
+    if model["selection_accuracy"] < point.target:
         outcome = "so the breakpoint moves" if point.reached else "and no other width reaches it"
         return (
             f"The article's width {point.article_width} misses {bar} here{of} ({measured}; in the article "

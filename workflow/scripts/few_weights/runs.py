@@ -19,6 +19,10 @@ class Run:
             folder, "runs", self.architecture, f"width-{self.width}", f"seed-{self.seed}", "metrics.json"
         )
 
+    def predictions_path(self, folder: Path | str) -> Path:
+        """Where its predictions.npz lies, beside its metrics."""
+        return self.metrics_path(folder).with_name("predictions.npz")
+
     def __str__(self) -> str:
         return f"{self.architecture} width {self.width} seed {self.seed}"
 

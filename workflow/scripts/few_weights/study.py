@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
+from few_weights.datasets import TRAIN_EXAMPLES
 from few_weights.errors import StudyError
 from few_weights.fingerprint import architecture_functions
 
@@ -183,13 +184,19 @@ def _contradictions(study: Mapping) -> list[str]:
     problems = _unknown_architectures(study)
     if study["study"] in RESERVED_NAMES:
         problems.append(f"study: results/{study['study']}/ serves another purpose; choose another name")
-    sections = study["architectures"]
-    for name, section in sections.items():
+    available = TRAIN_EXAMPLES[study["dataset"]]
+    if study["validation_examples"] >= available:
+        problems.append(
+            f"validation_examples: must be less than the {available} training images of {study['dataset']}, "
+            f"not {study['validation_examples']}"
+        )
+    known = architecture_names()
+    for name, section in study["architectures"].items():
         baseline = section.get("baseline")
-        if baseline and baseline["width"] not in sections.get(baseline["architecture"], {}).get("widths", []):
+        if baseline and baseline["architecture"] not in known:
             problems.append(
-                f"architectures.{name}.baseline: {baseline['architecture']} of width {baseline['width']} "
-                "is no model of this study; name one that is"
+                f"architectures.{name}.baseline: unknown architecture '{baseline['architecture']}'; "
+                f"{_suggestion(baseline['architecture'], known)}"
             )
     return problems
 

@@ -19,16 +19,20 @@ RUNS = [
 ]
 RUNS += ["learning_rate", "train_examples", "test_accuracy", "test_correct", "test_examples"]
 RUNS += ["train_seconds", "overhead_seconds", "finished"]
+RUNS += ["validation_examples", "multiply_adds"]
+RUNS += ["baseline_architecture", "baseline_width", "baseline_parameters"]
 RUNS += ["path", "device", "python", "tensorflow", "keras", "numpy", "platform", "code"]
 LAYERS = ["architecture", "width", "position", "type", "parameters"]
 BREAKPOINTS = ["architecture", "target", "reached", "width", "parameters", "test_accuracy", "seeds"]
 BREAKPOINTS += ["baseline_architecture", "baseline_width", "baseline_parameters", "compression"]
+BREAKPOINTS += ["selection", "selection_accuracy", "selection_low", "selection_high", "certain"]
+BREAKPOINTS += ["reaching", "share_low", "share_high", "larger_missing"]
 BREAKPOINTS += ["article_width", "article_parameters", "article_test_accuracy", "article_compression"]
 
 # Names are read as text: an architecture may be called "nan" or "1e3".
 TEXT = dict.fromkeys(["study", "dataset", "architecture", "baseline_architecture", "code"], str)
 WHOLE = ["width", "parameters", "seeds", "baseline_width", "baseline_parameters", "article_width"]
-WHOLE += ["article_parameters"]
+WHOLE += ["article_parameters", "reaching", "larger_missing"]
 
 
 def read_runs(path: Path | str) -> pd.DataFrame:
@@ -47,7 +51,15 @@ def read_breakpoints(path: Path | str) -> pd.DataFrame:
     floats = dict.fromkeys(
         ["test_accuracy", "article_test_accuracy", "compression", "article_compression"], float
     )
-    return _read(path, BREAKPOINTS, TEXT | numbers | floats)
+    return _read(path, BREAKPOINTS, TEXT | numbers | floats | {"certain": "boolean"})
+
+
+def read_evidence(path: Path | str) -> pd.DataFrame:
+    """A table of models, pareto, targets, bootstrap, neighbours or search; it may have no rows."""
+    columns = pd.read_csv(path, nrows=0).columns
+    whole = {"width", "smaller_width", "seed", "to_parameters"} & set(columns)
+    types = TEXT | dict.fromkeys(whole, "Int64")
+    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
 
 
 def _read(path: Path | str, columns: list[str], types: dict) -> pd.DataFrame:

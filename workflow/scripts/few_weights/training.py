@@ -61,10 +61,11 @@ def epoch_order(seed: int, epoch: int, examples: int) -> np.ndarray:
 
 def train_run(
     run: Run, study: str, dataset_name: str, recipe: Mapping, dataset: Dataset, device: str
-) -> dict:
-    """Train a network and return its metrics, laid out as in metrics.schema.yaml.
+) -> tuple[dict, dict[str, np.ndarray]]:
+    """Train a network. Returns its metrics, laid out as in metrics.schema.yaml, and its predictions.
 
-    `recipe` holds `epochs`, `batch_size` and `optimizer`.
+    The predictions are those of the last epoch, one class an image as uint8: `validation` (empty where no
+    images are held out) and `test`. `recipe` holds `epochs`, `batch_size` and `optimizer`.
 
     Raises:
         StudyError: the network cannot be built, or the loss is no longer a finite number.
@@ -79,32 +80,34 @@ def train_run(
     for epoch in range(1, recipe["epochs"] + 1):
         begin = time.perf_counter()
         train_loss, train_accuracy = trainer.train_epoch(epoch_order(run.seed, epoch, len(dataset.x_train)))
-        test_loss, predictions = trainer.evaluate(dataset.x_test, dataset.y_test)
+        validation, validation_predictions = _score(trainer, dataset.x_validation, dataset.y_validation)
+        test, test_predictions = _score(trainer, dataset.x_test, dataset.y_test)
         epoch_seconds.append(round(time.perf_counter() - begin, 4))
-        if not (math.isfinite(train_loss) and math.isfinite(test_loss)):
+        if not (math.isfinite(train_loss) and math.isfinite(test["loss"])):
             raise StudyError(
-                f"{run}: the loss of epoch {epoch} is not finite (train {train_loss}, test {test_loss}); "
+                f"{run}: the loss of epoch {epoch} is not finite (train {train_loss}, test {test['loss']}); "
                 "training has diverged, which a smaller learning_rate usually mends"
             )
-        correct = int(np.count_nonzero(predictions == dataset.y_test))
         history.append(
             {
                 "epoch": epoch,
                 "train_loss": train_loss,
                 "train_accuracy": train_accuracy,
-                "test_loss": test_loss,
-                "test_accuracy": correct / len(dataset.y_test),
+                "validation_loss": validation["loss"],
+                "validation_accuracy": validation["accuracy"],
+                "test_loss": test["loss"],
+                "test_accuracy": test["accuracy"],
             }
         )
         print(
             f"epoch {epoch:>3}/{recipe['epochs']}"
             f"  train loss {train_loss:.4f}  accuracy {train_accuracy:.4f}"
-            f"  test loss {test_loss:.4f}  accuracy {history[-1]['test_accuracy']:.4f}"
+            f"  test loss {test['loss']:.4f}  accuracy {test['accuracy']:.4f}"
             f"  {epoch_seconds[-1]:.2f} s",
             flush=True,
         )
 
-    return {
+    metrics = {
         "study": study,
         "dataset": dataset_name,
         "architecture": run.architecture,
@@ -117,10 +120,8 @@ def train_run(
         "optimizer": dict(recipe["optimizer"]),
         "loss": "categorical_crossentropy",
         "train_examples": len(dataset.y_train),
-        "test_examples": len(dataset.y_test),
-        "test_correct": correct,
-        "test_accuracy": correct / len(dataset.y_test),
-        "test_loss": test_loss,
+        **{f"validation_{name}": value for name, value in validation.items()},
+        **{f"test_{name}": value for name, value in test.items()},
         "layers": counting.layer_table(model),
         "history": history,
         "path": trainer.path,
@@ -141,6 +142,20 @@ def train_run(
             "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         },
     }
+    return metrics, {"validation": validation_predictions, "test": test_predictions}
+
+
+def _score(trainer: Trainer, images: np.ndarray, labels: np.ndarray) -> tuple[dict, np.ndarray]:
+    """How a network does on images it was not trained on, and its predictions (uint8, one an image).
+
+    The score holds `examples`, `correct`, `accuracy` and `loss`; without images all but the first are None.
+    """
+    if not len(labels):
+        return {"examples": 0, "correct": None, "accuracy": None, "loss": None}, np.empty(0, np.uint8)
+    loss, predictions = trainer.evaluate(images, labels)
+    correct = int(np.count_nonzero(predictions == labels))
+    score = {"examples": len(labels), "correct": correct, "accuracy": correct / len(labels), "loss": loss}
+    return score, np.asarray(predictions, np.uint8)
 
 
 def _keep_freed_memory() -> None:

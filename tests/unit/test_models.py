@@ -1,0 +1,111 @@
+"""What the seeds of a model say together: against worked examples of the literature, and by hand."""
+
+import math
+
+import numpy as np
+import pytest
+from samples import runs_of
+
+from few_weights import models
+from few_weights.intervals import binomial_half_width, t_interval, wilson_interval
+
+
+def test_student_interval_of_his_own_data():
+    """The hours of sleep of Student (1908, Biometrika 6:1-25), his ten paired differences.
+
+    The interval is what R prints for its data set `sleep`, 0.7001142 to 2.4598858 hours; here a tenth of
+    it, because accuracies end at 1.
+    """
+    hours = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
+    low, high = t_interval([hour / 10 for hour in hours])
+    assert (low, high) == pytest.approx((0.07001142, 0.24598858), abs=1e-8)
+
+
+def test_student_interval_at_its_ends():
+    assert all(math.isnan(end) for end in t_interval([0.97]))
+    assert t_interval([0.97, 0.97, 0.97]) == (0.97, 0.97)
+    assert t_interval([0.9, 1.0])[1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0000, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_interval_of_newcombes_examples(successes, n, low, high):
+    """Newcombe 1998, Statistics in Medicine 17:857-872, table I, method 3 (score without correction)."""
+    assert wilson_interval(successes, n) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_binomial_half_width_of_the_articles_test_set():
+    assert 100 * binomial_half_width(0.97, 10_000) == pytest.approx(0.33, abs=0.005)
+
+
+RUNS = runs_of(
+    {("cnn", 2): [9_740, 9_760], ("cnn", 1): [9_690, 980], ("vgg", 3): [9_750, 9_700]},
+    validation={("cnn", 2): [4_880, 4_890], ("cnn", 1): [4_860, 500], ("vgg", 3): [4_850, 4_800]},
+)
+
+
+def test_models_over_seeds():
+    table = models.models_table(RUNS).set_index(["architecture", "width"])
+    row = table.loc["cnn", 2]
+    assert row[["parameters", "weight_bytes", "flops_per_image", "seeds"]].tolist() == [1000, 4000, 2000, 2]
+    assert row["selection"] == "validation"
+    assert (row["test_accuracy"], row["validation_accuracy"]) == (0.975, 0.977)
+    assert row["test_accuracy_sd"] == pytest.approx(0.002 / math.sqrt(2))
+    # Student's t of one degree of freedom is 12.7062
+    assert row["test_accuracy_high"] - 0.975 == pytest.approx(12.7062 * 0.001, rel=1e-4)
+    assert row["test_binomial_half_width"] == pytest.approx(
+        1.96 * math.sqrt(0.975 * 0.025 / 10_000), rel=1e-4
+    )
+
+
+def test_a_collapsed_run_is_counted_and_kept():
+    table = models.models_table(RUNS).set_index(["architecture", "width"])
+    assert table["collapsed"].to_dict() == {("cnn", 2): 0, ("cnn", 1): 1, ("vgg", 3): 0}
+    assert table.loc["cnn", 1]["test_accuracy"] == (9_690 + 980) / 20_000
+
+
+def test_without_validation_images_the_test_chooses():
+    runs = runs_of({("cnn", 2): [9_740]})
+    row = models.models_table(runs).iloc[0]
+    assert row["selection"] == "test"
+    assert row[["validation_accuracy", "validation_accuracy_sd", "test_accuracy_sd"]].isna().all()
+
+
+def test_shares_count_the_images_that_choose():
+    table = models.shares_table(RUNS, [0.97, 0.976]).set_index(["architecture", "width", "target"])
+    assert table["reaching"].tolist() == [2, 2, 1, 0, 1, 0]
+    assert table.loc[("cnn", 1, 0.97)][["share", "share_low", "share_high"]].tolist() == pytest.approx(
+        [0.5, *wilson_interval(1, 2)]
+    )
+
+
+def test_pareto_front_by_hand():
+    runs = runs_of(
+        {
+            ("vgg", 1): [9_000],
+            ("cnn", 2): [9_500],
+            ("vgg", 2): [9_600],  # as large as cnn 2 and better
+            ("cnn", 3): [9_600],  # larger, no better
+            ("cnn", 4): [9_700],
+        }
+    )
+    front = models.pareto_table(runs)
+    assert list(zip(front["architecture"], front["width"], strict=True)) == [
+        ("vgg", 1),
+        ("vgg", 2),
+        ("cnn", 4),
+    ]
+    assert front["from_parameters"].tolist() == [500, 1000, 2000]
+    assert front["to_parameters"].tolist()[:2] == [999, 1999]
+    assert front["to_parameters"].isna().tolist() == [False, False, True]
+
+
+def test_no_model_beats_one_on_the_front():
+    rng = np.random.default_rng(1)
+    accuracies = {("cnn", width): [int(rng.integers(9_000, 9_900))] for width in range(1, 30)}
+    front = set(models.pareto_table(runs_of(accuracies))["width"])
+    for width in range(1, 30):
+        beaten = any(accuracies["cnn", w][0] >= accuracies["cnn", width][0] for w in range(1, width))
+        assert beaten == (width not in front)

@@ -1,0 +1,41 @@
+"""Test each breakpoint against the next smaller model on the test images: predictions -> neighbours.csv."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from few_weights import tables
+from few_weights.datasets import load_dataset, read_npz
+from few_weights.errors import entry_point
+from few_weights.files import write_atomically
+from few_weights.neighbours import compare_neighbours, correct_images
+from few_weights.runs import Run
+
+
+@entry_point
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", required=True, type=Path, help="runs.csv")
+    parser.add_argument("--breakpoints", required=True, type=Path, help="breakpoints.csv")
+    parser.add_argument("--folder", required=True, type=Path, help="the study's folder, where runs/ lies")
+    parser.add_argument("--dataset", required=True, help="name of the data set")
+    parser.add_argument("--data", required=True, type=Path, help="its .npz, for the true classes")
+    parser.add_argument("--output", required=True, type=Path, help="CSV to write")
+    arguments = parser.parse_args()
+
+    runs = tables.read_runs(arguments.runs)
+    labels = load_dataset(arguments.data, arguments.dataset).y_test
+    expected = runs.set_index(["architecture", "width", "seed"])["test_correct"]
+
+    def read_correct(run: Run) -> np.ndarray:
+        predictions = read_npz(run.predictions_path(arguments.folder))["test"]
+        return correct_images(predictions, labels, expected[run.architecture, run.width, run.seed], run)
+
+    table = compare_neighbours(runs, tables.read_breakpoints(arguments.breakpoints), read_correct)
+    write_atomically(arguments.output, table.to_csv(index=False, lineterminator="\n"))
+    print(table.to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

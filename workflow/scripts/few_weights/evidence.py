@@ -1,0 +1,149 @@
+"""How sure the answer is, for the report: the study's statistical tables as headings and rows of text."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from few_weights import style
+
+#: Headings of a table, and the text of its rows.
+Text = tuple[list[str], list[list[str]]]
+
+
+def sureness(breakpoints: pd.DataFrame, models: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> Text:
+    """Each breakpoint with its intervals; `others` are bootstrap.csv and neighbours.csv by name."""
+    headings = ["Architecture", "Target", "Width", "Mean that chose", "95 % interval", "Certain"]
+    headings += ["Seeds that reach it", "Had the seeds been others", "Against the next smaller"]
+    headings += ["Larger ones that miss it"]
+    rows = []
+    for point in breakpoints[breakpoints["reached"]].itertuples():
+        examples = _selection_examples(models, point.selection)
+        share = f"{point.reaching} of {point.seeds}"
+        share += f" ({style.percent(point.share_low, 0)} to {style.percent(point.share_high, 0)})"
+        rows.append(
+            [
+                point.architecture,
+                style.percent(point.target),
+                str(point.width),
+                style.accuracy(point.selection_accuracy, examples),
+                _interval(point.selection_low, point.selection_high, examples),
+                "yes" if point.certain else "no",
+                share,
+                _bootstrap(others["bootstrap"], point),
+                _neighbour(others["neighbours"], point),
+                str(point.larger_missing),
+            ]
+        )
+    return headings, rows
+
+
+def _selection_examples(models: pd.DataFrame, selection: str) -> int:
+    return int(models[f"{selection}_examples"].max())
+
+
+def _interval(low: float, high: float, examples: int) -> str:
+    if pd.isna(low):
+        return "–"
+    return f"{style.accuracy(low, examples)} to {style.accuracy(high, examples)}"
+
+
+def _bootstrap(bootstrap: pd.DataFrame, point) -> str:
+    """ "23: 76 %, 24: 24 %", the widths that would have been the answer, the most frequent first."""
+    its_rows = bootstrap[
+        (bootstrap["architecture"] == point.architecture) & (bootstrap["target"] == point.target)
+    ].sort_values("times", ascending=False, kind="stable")
+    return (
+        ", ".join(
+            f"{'none' if pd.isna(row.width) else row.width}: {style.percent(row.share, 0)}"
+            for row in its_rows.itertuples()
+        )
+        or "–"
+    )
+
+
+def _neighbour(neighbours: pd.DataFrame, point) -> str:
+    """Which model is the next smaller, and the corrected p-value over all seeds."""
+    its_rows = neighbours[
+        (neighbours["architecture"] == point.architecture)
+        & (neighbours["width"] == point.width)
+        & neighbours["seed"].isna()
+    ]
+    if its_rows.empty:
+        return "none smaller was tried"
+    row = its_rows.iloc[0]
+    p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3f}"
+    return f"width {row['smaller_width']}, {p}"
+
+
+def by_target(targets: pd.DataFrame) -> Text:
+    """targets.csv: the weights of each architecture's breakpoint, a row a target."""
+    architectures = [column for column in targets.columns if column != "target"]
+    rows = [
+        [
+            style.percent(row["target"]),
+            *(style.count(int(cell)) if str(cell).isdigit() else str(cell) for cell in row[architectures]),
+        ]
+        for _, row in targets.iterrows()
+    ]
+    return ["Target", *architectures], rows
+
+
+def ownership(pareto: pd.DataFrame, models: pd.DataFrame) -> Text:
+    """pareto.csv: which architecture owns which range of parameters."""
+    headings = [
+        "Architecture",
+        "Width",
+        "Best from",
+        "to",
+        "Bytes",
+        "FLOPs an image",
+        "Mean that chose",
+        "Test",
+    ]
+    examples = _selection_examples(models, pareto["selection"].iloc[0])
+    tested = _selection_examples(models, "test")
+    rows = [
+        [
+            row.architecture,
+            str(row.width),
+            style.count(row.from_parameters),
+            "any" if pd.isna(row.to_parameters) else style.count(row.to_parameters),
+            style.count(row.weight_bytes),
+            style.count(row.flops_per_image),
+            style.accuracy(row.selection_accuracy, examples),
+            style.accuracy(row.test_accuracy, tested),
+        ]
+        for row in pareto.itertuples()
+    ]
+    return headings, rows
+
+
+def all_models(models: pd.DataFrame) -> Text:
+    """models.csv in short: each model's size and what its seeds reach on the test images."""
+    headings = ["Architecture", "Width", "Weights", "Bytes", "FLOPs an image", "Seeds", "Collapsed"]
+    headings += ["Mean", "Standard deviation", "95 % interval"]
+    rows = [
+        [
+            row.architecture,
+            str(row.width),
+            style.count(row.parameters),
+            style.count(row.weight_bytes),
+            style.count(row.flops_per_image),
+            str(row.seeds),
+            str(row.collapsed),
+            style.accuracy(row.test_accuracy, row.test_examples),
+            "–" if pd.isna(row.test_accuracy_sd) else style.percent(row.test_accuracy_sd, 2),
+            _interval(row.test_accuracy_low, row.test_accuracy_high, row.test_examples),
+        ]
+        for row in models.itertuples()
+    ]
+    return headings, rows
+
+
+def search_path(search: pd.DataFrame) -> Text:
+    """search.csv: each round's judgement, in order."""
+    rows = [
+        [row.architecture, style.percent(row.target), str(row.round), row.message]
+        for row in search.sort_values(["architecture", "target", "round"], kind="stable").itertuples()
+    ]
+    return ["Architecture", "Target", "Round", "Judgement"], rows

@@ -1,0 +1,39 @@
+"""Judge one round of the search for an exact breakpoint: metrics.json of the runs so far -> round-*.json."""
+
+import argparse
+import json
+from pathlib import Path
+
+from few_weights import aggregation
+from few_weights.errors import entry_point
+from few_weights.files import write_atomically
+from few_weights.models import mean_accuracies, selection_of
+from few_weights.runs import expand_runs
+from few_weights.search import judge_round, require_growth
+
+
+@entry_point
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", required=True, help="name of the study")
+    parser.add_argument("--folder", required=True, type=Path, help="its folder, where runs/ lies")
+    parser.add_argument("--architecture", required=True)
+    parser.add_argument("--round", required=True, type=int, help="number of the round, from 0")
+    parser.add_argument("--widths", required=True, type=int, nargs="+", help="the widths trained so far")
+    parser.add_argument("--seeds", required=True, type=int, nargs="+")
+    parser.add_argument("--targets", required=True, type=float, nargs="+")
+    parser.add_argument("--output", required=True, type=Path, help="JSON to write")
+    arguments = parser.parse_args()
+
+    planned = expand_runs({arguments.architecture: arguments.widths}, arguments.seeds)
+    runs = aggregation.runs_table(aggregation.read_runs(arguments.folder, arguments.study, planned))
+    require_growth(arguments.architecture, dict(zip(runs["width"], runs["parameters"], strict=True)))
+    means = mean_accuracies(runs, selection_of(runs))[arguments.architecture].to_dict()
+    found = judge_round(arguments.architecture, arguments.round, means, arguments.targets)
+    write_atomically(arguments.output, json.dumps(found, indent=1) + "\n")
+    for target in found["targets"]:
+        print(target["message"])
+
+
+if __name__ == "__main__":
+    main()
