@@ -152,10 +152,20 @@ def training_code_of(wildcards):
     return code_fingerprint(SCRIPTS / "train.py", architecture=wildcards.architecture)
 
 
-def priority_of(wildcards):
-    """Longest first: what is started last must be short, or a core stands idle at the end."""
-    model = MODELS.get((wildcards.architecture, int(wildcards.width)))
-    return training_cost(model, ARCHITECTURES[wildcards.architecture]["epochs"]) if model else 0
+def cost_of(wildcards):
+    """How long a run takes, relative to others; 0 where the models are not known.
+
+    A width that a search added counts as the next larger one that the study names, which it lies below.
+    """
+    described = [
+        width
+        for architecture, width in MODELS
+        if architecture == wildcards.architecture and width >= int(wildcards.width)
+    ]
+    if not described:
+        return 0
+    model = MODELS[wildcards.architecture, min(described)]
+    return training_cost(model, ARCHITECTURES[wildcards.architecture]["epochs"])
 
 
 def baselines():

@@ -16,7 +16,8 @@ rule train_model:
         f"{RUN}/train.log",
     benchmark:
         f"{RUN}/benchmark.tsv"
-    priority: priority_of
+    # Longest first: what is started last must be short, or a core stands idle at the end.
+    priority: cost_of
     conda:
         "../../envs/training.yaml"
     threads: 1
