@@ -148,7 +148,9 @@ def main() -> None:
             case {"epoch": examples}:
                 answer = run_epoch(examples)
             case {"peak": _}:
-                answer = {"peak": measure_peak()}
+                from few_weights.training import processor_name
+
+                answer = {"peak": measure_peak(), "cpu": processor_name()}
             case {"version": _}:
                 answer = {"version": version}
         print(json.dumps(answer), file=answers, flush=True)

@@ -40,7 +40,7 @@ def prepare_tensorflow(threads: int, gpus: int) -> str:
     tf.config.experimental.enable_op_determinism()
     if gpus == 0:
         tf.config.set_visible_devices([], "GPU")
-        return f"{_processor()}, {threads} thread{'s' if threads > 1 else ''}"
+        return f"{processor_name()}, {threads} thread{'s' if threads > 1 else ''}"
     visible = tf.config.list_physical_devices("GPU")
     if len(visible) < gpus:
         raise StudyError(
@@ -171,7 +171,7 @@ def _keep_freed_memory() -> None:
         mallopt(trim_threshold, 2**31 - 1)
 
 
-def _processor() -> str:
+def processor_name() -> str:
     """The processor's name; `platform.processor()` is empty on most Linux systems."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
