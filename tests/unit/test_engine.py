@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from samples import build
 
 from few_weights import engine
-from few_weights.architectures import build
 from few_weights.engine import Trainer
 
 RMSPROP = {"name": "rmsprop", "learning_rate": 0.001, "rho": 0.9, "epsilon": 1e-7}
