@@ -1,7 +1,15 @@
-"""Made-up results that several tests look at."""
+"""Networks and made-up results that several tests look at."""
 
 from few_weights import aggregation
 from few_weights.runs import Run
+
+
+def build(name, width, image_shape, classes, **options):
+    """One of our networks."""
+    from few_weights.networks import build_network
+
+    network = {"architecture": name, "options": options}
+    return build_network(name, network, width, image_shape, classes)
 
 
 def metrics_of(run, study="tiny", correct=9_700, **changes):
@@ -9,6 +17,8 @@ def metrics_of(run, study="tiny", correct=9_700, **changes):
     return {
         "study": study,
         "dataset": "mnist",
+        "classes": 10,
+        "network": {"architecture": run.architecture, "options": {}},
         "architecture": run.architecture,
         "width": run.width,
         "seed": run.seed,

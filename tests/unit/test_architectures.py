@@ -1,8 +1,8 @@
 """The networks hold as many parameters as the article's formulas say, at all its widths."""
 
 import pytest
+from samples import build
 
-from few_weights.architectures import build
 from few_weights.counting import layer_table, multiply_adds, trainable_parameters
 from few_weights.errors import StudyError
 

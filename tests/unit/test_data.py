@@ -1,16 +1,19 @@
 """Data comes from the first source that verifies; what does not is named, and nothing half-written stays."""
 
 import gzip
+import io
 import json
 import struct
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from few_weights import datasets, sources
+from few_weights import study as study_module
 from few_weights.errors import StudyError
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
@@ -131,3 +134,141 @@ def test_without_any_source_the_script_says_what_each_said_and_leaves_nothing(tm
     assert "sources: [{file: PATH}]" in job.stderr
     assert "Traceback" not in job.stderr
     assert not (tmp_path / "data").exists() or not list((tmp_path / "data").iterdir())
+
+
+def own_arrays(**changes):
+    """Seven classes of colour images of 9 x 11."""
+    rng = np.random.default_rng(1)
+    arrays = {
+        "x_train": rng.integers(0, 256, (21, 9, 11, 3), dtype=np.uint8),
+        "y_train": np.arange(21) % 7,
+        "x_test": rng.integers(0, 256, (7, 9, 11, 3), dtype=np.uint8),
+        "y_test": np.arange(7).reshape(7, 1),
+    }
+    return {name: array for name, array in (arrays | changes).items() if array is not None}
+
+
+def write_own(path, **changes):
+    np.savez(path, **own_arrays(**changes))
+    return {"sources": [{"file": str(path)}], "dataset": "mine"}
+
+
+def facts_of(study):
+    facts, problems = study_module._read_facts(study)
+    assert not (facts and problems)
+    return facts, "".join(problems)
+
+
+def test_data_of_ones_own_say_their_shape_and_are_recognised(tmp_path):
+    """By their arrays: another compression is the same data, another pixel is not."""
+    facts, _ = facts_of(write_own(tmp_path / "a.npz"))
+    assert (facts.image_shape, facts.classes) == ((9, 11, 3), 7)
+    assert (facts.train_examples, facts.test_examples) == (21, 7)
+    np.savez_compressed(tmp_path / "b.npz", **own_arrays())
+    assert facts_of(write_own(tmp_path / "b.npz"))[0] == facts
+    changed = own_arrays()["x_test"]
+    changed[0, 0, 0, 0] ^= 1
+    assert facts_of(write_own(tmp_path / "c.npz", x_test=changed))[0].sha256 != facts.sha256
+
+    arrays, _ = sources.fetch_arrays([{"file": str(tmp_path / "a.npz")}], "mine")
+    np.savez(tmp_path / "fetched.npz", **arrays)
+    # All images of class 6 are held out: there are seven classes all the same.
+    loaded = datasets.load_dataset(tmp_path / "fetched.npz", "mine", 20, facts.sha256)
+    assert (loaded.classes, loaded.image_shape) == (7, (9, 11, 3))
+    with pytest.raises(StudyError, match="no longer the file that the study was started with"):
+        datasets.load_dataset(tmp_path / "c.npz", "mine", 0, facts.sha256)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"y_test": None}, "holds no y_test, but x_train, y_train, x_test; it must hold x_train,"),
+        (
+            {"x_train": np.zeros((21, 9, 11, 3))},
+            "x_train holds float64; images must be uint8 from 0 to 255, such",
+        ),
+        ({"x_train": np.zeros((21, 99), np.uint8)}, "x_train has the shape (21, 99); images must be"),
+        ({"x_train": np.zeros((20, 9, 11, 3), np.uint8)}, "20 images in x_train and 21 labels in y_train"),
+        ({"x_test": np.zeros((7, 9, 9, 3), np.uint8)}, "x_train are (9, 11, 3), those of x_test (9, 9, 3)"),
+        (
+            {"y_train": np.eye(21, 7, dtype=int)},
+            "y_train has the shape (21, 7); it must hold one label an image",
+        ),
+        ({"y_train": np.arange(21) % 7 + 1}, "but none is 0; labels must count from 0"),
+        ({"y_train": np.arange(21) - 1}, "y_train goes from -1 to 19; labels must lie in 0 to 255"),
+        ({"y_train": np.arange(21) / 2}, "y_train holds float64; labels must be whole numbers"),
+        ({"y_test": np.arange(7) + 1}, "y_test has the label 7, which no training image has"),
+    ],
+)
+def test_a_mistake_in_data_of_ones_own_is_one_sentence(tmp_path, changes, message):
+    facts, problem = facts_of(write_own(tmp_path / "mine.npz", **changes))
+    assert facts is None
+    assert problem.startswith(f"sources[0].file: {tmp_path / 'mine.npz'} cannot be used: ")
+    assert message in problem
+    assert "\n" not in problem
+
+
+def test_the_bundled_digits_are_what_they_were():
+    arrays, report = sources.fetch_arrays(["bundled"], "digits")
+    assert report == "bundled: verified"
+    assert datasets.array_facts(arrays).classes == 10
+    assert arrays["x_train"].max() == 255
+
+
+def test_fashion_mnist_comes_as_four_idx_files_from_a_server(tmp_path, monkeypatch):
+    """From a folder of the same files; there is no network where this was written."""
+    rng = np.random.default_rng(2)
+    arrays = {
+        "x_train": rng.integers(0, 256, (20, 28, 28), dtype=np.uint8),
+        "y_train": np.arange(20, dtype=np.uint8) % 10,
+        "x_test": rng.integers(0, 256, (10, 28, 28), dtype=np.uint8),
+        "y_test": np.arange(10, dtype=np.uint8),
+    }
+    folder = write_idx(tmp_path / "server", arrays, zipped=True)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(sources, "KERAS_URL", folder.as_uri())
+    with pytest.raises(StudyError, match="keras: .*hash"):
+        sources.fetch_arrays(["keras"], "fashion_mnist")
+    monkeypatch.setattr(sources, "MD5", {})
+    with pytest.raises(StudyError, match=r"it is not fashion_mnist: it has 20 \+ 10 images of 28x28x1"):
+        sources.fetch_arrays(["keras"], "fashion_mnist")
+    monkeypatch.setitem(datasets.KNOWN, "fashion_mnist", datasets.Facts((28, 28, 1), 10, 20, 10))
+    assert same(sources.fetch_arrays(["keras"], "fashion_mnist")[0], arrays)
+
+
+@pytest.mark.parametrize(("dataset", "label_bytes"), [("cifar10", 1), ("cifar100", 2)])
+def test_cifar_comes_as_an_archive_of_records(tmp_path, monkeypatch, dataset, label_bytes):
+    """Written as its authors describe it: labels, then a plane each of red, green and blue."""
+    classes = datasets.KNOWN[dataset].classes
+    rng = np.random.default_rng(3)
+    names = {
+        1: [f"data_batch_{i}.bin" for i in (2, 1, 3, 4, 5)] + ["test_batch.bin"],
+        2: ["test.bin", "train.bin"],
+    }
+    images, labels = {}, {}
+    with tarfile.open(tmp_path / "archive.tar.gz", "w:gz") as archive:
+        for name in names[label_bytes]:
+            images[name] = rng.integers(0, 256, (classes, 32, 32, 3), dtype=np.uint8)
+            labels[name] = rng.permutation(classes).astype(np.uint8)
+            records = b"".join(
+                bytes([99] * (label_bytes - 1) + [label]) + image.transpose(2, 0, 1).tobytes()
+                for image, label in zip(images[name], labels[name], strict=True)
+            )
+            info = tarfile.TarInfo(f"cifar/{name}")
+            info.size = len(records)
+            archive.addfile(info, io.BytesIO(records))
+    train = sorted(name for name in images if not name.startswith("test"))
+    (test,) = set(images) - set(train)
+    facts = datasets.Facts((32, 32, 3), classes, classes * len(train), classes)
+    monkeypatch.setitem(datasets.KNOWN, dataset, facts)
+    arrays, _ = sources.fetch_arrays([{"file": str(tmp_path / "archive.tar.gz")}], dataset)
+    expected = {
+        "x_train": np.concatenate([images[name] for name in train]),
+        "y_train": np.concatenate([labels[name] for name in train]),
+        "x_test": images[test],
+        "y_test": labels[test],
+    }
+    assert same(arrays, expected)
+    (tmp_path / "cut.tar.gz").write_bytes((tmp_path / "archive.tar.gz").read_bytes()[:5000])
+    with pytest.raises(StudyError, match="cut.tar.gz is no whole archive"):
+        sources.fetch_arrays([{"file": str(tmp_path / "cut.tar.gz")}], dataset)

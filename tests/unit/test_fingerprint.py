@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from few_weights import fingerprint
+from few_weights.errors import StudyError
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -19,10 +20,17 @@ def scripts(tmp_path, monkeypatch):
     return copy
 
 
-def taken(scripts, script="train.py", **options):
+def taken(scripts):
     fingerprint.code_fingerprint.cache_clear()
     fingerprint._meaning.cache_clear()
-    return fingerprint.code_fingerprint(scripts / script, **options)
+    return fingerprint.code_fingerprint(scripts / "train.py")
+
+
+def taken_for(scripts, *network):
+    """The fingerprint of a network: the name of one of ours, or None and a file of the user's."""
+    fingerprint.network_fingerprint.cache_clear()
+    fingerprint._meaning.cache_clear()
+    return fingerprint.network_fingerprint(scripts / "train.py", *network)
 
 
 def edit(path, old, new):
@@ -75,14 +83,40 @@ def test_plots_and_statistics_do_not_count_for_training(scripts):
 
 def test_only_its_own_network_counts_for_an_architecture(scripts):
     names = ("mlp", "cnn", "vgg")
-    before = {name: taken(scripts, architecture=name) for name in names}
+    before = {name: taken_for(scripts, name) for name in names}
     path = scripts / "few_weights" / "architectures.py"
     edit(path, "dense(4 * width)", "dense(3 * width)")
     path.write_text(
         path.read_text() + "\n@architecture\ndef tiny(width, image_shape, classes):\n    return None\n"
     )
-    after = {name: taken(scripts, architecture=name) for name in names}
+    after = {name: taken_for(scripts, name) for name in names}
     assert [name for name in names if before[name] != after[name]] == ["cnn"]
+
+
+def test_a_file_of_the_users_counts_with_what_it_uses(scripts, tmp_path):
+    """Its meaning, the modules beside it, and a network of ours that it builds on; not the other networks."""
+    own, beside = tmp_path / "nets.py", tmp_path / "beside.py"
+    own.write_text(
+        "from few_weights.architectures import cnn\nimport beside\n\ndef mine(*a):\n    return cnn(*a)\n"
+    )
+    beside.write_text("SIZE = 3\n")
+    ours = scripts / "few_weights" / "architectures.py"
+    before = taken_for(scripts, None, own)
+    others = taken_for(scripts, "mlp")
+    own.write_text("# a comment\n" + own.read_text())
+    edit(ours, "dense(width)", "dense(width + 1)")
+    assert taken_for(scripts, None, own) == before
+    edit(beside, "3", "4")
+    changed = taken_for(scripts, None, own)
+    edit(ours, "dense(4 * width)", "dense(3 * width)")
+    again = taken_for(scripts, None, own)
+    edit(own, "cnn(*a)", "cnn(*a[:3])")
+    assert len({before, changed, again, taken_for(scripts, None, own)}) == 4
+    edit(ours, "dense(width + 1)", "dense(width)")
+    assert taken_for(scripts, "mlp") == others
+    own.write_text("def mine(:\n")
+    with pytest.raises(StudyError, match="nets.py, line 1: this is no Python"):
+        taken_for(scripts, None, own)
 
 
 def test_a_network_that_another_calls_counts_for_both(scripts):
@@ -90,10 +124,6 @@ def test_a_network_that_another_calls_counts_for_both(scripts):
     signature = "(width, image_shape, classes)"
     caller = f"@architecture\ndef twice{signature}:\n    return mlp{signature}"
     path.write_text(f"{path.read_text()}\n{caller}\n")
-    before = taken(scripts, architecture="twice")
-    edit(
-        path,
-        "[layers.Input(image_shape), layers.Flatten(), dense(width), dense(width)",
-        "[layers.Input(image_shape), layers.Flatten(), dense(width), dense(1)",
-    )
-    assert taken(scripts, architecture="twice") != before
+    before = taken_for(scripts, "twice")
+    edit(path, "            layers.Flatten(),\n            dense(width),", "            dense(width),")
+    assert taken_for(scripts, "twice") != before

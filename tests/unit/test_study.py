@@ -9,7 +9,7 @@ import yaml
 from few_weights.errors import StudyError
 from few_weights.planning import require_writable
 from few_weights.runs import Run, expand_runs
-from few_weights.study import architecture_names, resolve_study
+from few_weights.study import architecture_names, network_of_baseline, resolve_study
 
 CONFIG = Path(__file__).parents[2] / "config"
 ARTICLE = yaml.safe_load((CONFIG / "article.yaml").read_text())
@@ -116,8 +116,13 @@ def test_shipped_studies_are_valid(file):
         (["seeds"], [], "seeds: must not be empty"),
         (["seeds"], [-1], "seeds[0]: must be at least 0, not -1"),
         (["seeds"], [2**32], "seeds[0]: must be at most 4294967295"),
-        (["dataset"], "minst", "dataset: must be one of mnist, not \"minst\"; did you mean 'mnist'?"),
-        (["sources"], ["whel"], 'sources[0]: must be keras, wheel or {file: PATH}, not "whel"'),
+        (["dataset"], "minst", "dataset: 'minst' is not known; did you mean 'mnist'?"),
+        (["sources"], ["whel"], 'sources[0]: must be keras, wheel, bundled or {file: PATH}, not "whel"'),
+        (
+            ["sources"],
+            ["bundled"],
+            "sources[0]: bundled does not have mnist; write keras, wheel or {file: PATH}",
+        ),
         (["study"], "data", "study: results/data/ serves another purpose"),
         (["study"], "../x", "study: must be letters"),
     ],
@@ -126,6 +131,70 @@ def test_one_mistake_is_one_line(path, value, expected):
     message = problems_of(changed(path, value))
     assert expected in message
     assert message.count("\n  - ") == 1, message
+
+
+OWN = {key: ARTICLE["architectures"]["vgg"][key] for key in ("widths", "epochs", "batch_size", "optimizer")}
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "expected"),
+    [
+        (
+            "mine",
+            {},
+            "unknown architecture 'mine'; known are: cnn, mlp, pooled_mlp, vgg (one of your own takes",
+        ),
+        ("mine", {"file": "no.py"}, "architectures.mine.file: there is no no.py in "),
+        (
+            "mine",
+            {"file": __file__, "layers": ["Flatten"]},
+            "architectures.mine: file and layers each say which",
+        ),
+        (
+            "mine",
+            {"architecture": "vgk"},
+            "mine.architecture: unknown architecture 'vgk'; did you mean 'vgg'?",
+        ),
+        ("cnn", {"architecture": "vgg"}, "architectures.cnn: 'cnn' is the name of a network of ours"),
+        ("cnn", {"function": "f"}, "architectures.cnn.function: goes with file, which is missing"),
+        (
+            "mine",
+            {"layers": ["Flatten"], "options": {"a": 1}},
+            "architectures.mine.options: go with a function",
+        ),
+        (
+            "mine",
+            {"layers": [{"Dense": 3}]},
+            "architectures.mine.layers[0]: must be a layer such as Flatten or",
+        ),
+        ("mine", {"layers": []}, "architectures.mine.layers: must not be empty"),
+        ("my net", {"layers": ["Flatten"]}, "architectures.my net: a name must be letters"),
+    ],
+)
+def test_a_mistake_in_a_network_of_ones_own_is_one_line(name, keys, expected):
+    message = problems_of(changed(["architectures"], {name: OWN | keys}))
+    assert expected in message
+    assert message.count("\n  - ") == 1, message
+
+
+def test_what_a_section_trains():
+    sections = {
+        "vgg": {"options": {"dropout": True}},
+        "vgg_plain": {"architecture": "vgg"},
+        "test_study": {"file": __file__},
+        "mine": {"file": __file__, "function": "f", "options": {"a": 1}},
+        "listed": {"layers": ["Flatten"], "baseline": {"architecture": "mine", "width": 3}},
+    }
+    study = resolve_study(changed(["architectures"], {name: OWN | keys for name, keys in sections.items()}))
+    assert {name: section["network"] for name, section in study["architectures"].items()} == {
+        "vgg": {"architecture": "vgg", "options": {"dropout": True}},
+        "vgg_plain": {"architecture": "vgg", "options": {}},
+        "test_study": {"file": __file__, "function": "test_study", "options": {}},
+        "mine": {"file": __file__, "function": "f", "options": {"a": 1}},
+        "listed": {"layers": ["Flatten"]},
+    }
+    assert network_of_baseline(study, "mine") == study["architectures"]["mine"]["network"]
+    assert network_of_baseline(study, "cnn") == {"architecture": "cnn", "options": {}}
 
 
 def test_all_problems_are_told_at_once():

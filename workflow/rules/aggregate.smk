@@ -17,13 +17,11 @@ rule count_baselines:
         "../../envs/training.yaml"
     params:
         script=script("describe_models.py"),
-        dataset=STUDY["dataset"],
-        widths=json.dumps(baseline_widths(STUDY)),
-        code=code_of("describe_models.py"),
+        models=description_request(STUDY, baseline_widths(STUDY)),
+        code=description_code(STUDY),
     shell:
         "python {params.script:q}"
-        " --dataset {params.dataset:q}"
-        " --widths {params.widths:q}"
+        " --models {params.models:q}"
         " --output {output.models:q}"
         " > {log:q} 2>&1"
 

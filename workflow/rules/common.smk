@@ -5,6 +5,7 @@ Takes `config`. Gives STUDY (validated, with its defaults), where things lie, an
 
 import itertools
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -15,10 +16,12 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from few_weights.errors import StudyError
-from few_weights.fingerprint import code_fingerprint
+from few_weights.fingerprint import code_fingerprint, network_fingerprint
 from few_weights.planning import (
     baseline_widths,
     describe_models,
+    description_code,
+    description_request,
     put_own_python_first,
     require_writable,
     training_cost,
@@ -54,7 +57,8 @@ REPORT_TEMPLATES = sorted(
 
 
 wildcard_constraints:
-    architecture="|".join(ARCHITECTURES),
+    architecture="|".join(map(re.escape, ARCHITECTURES)),
+    dataset=re.escape(STUDY["dataset"]),
     width=r"\d+",
     seed=r"\d+",
     round=r"\d+",
@@ -129,6 +133,11 @@ def recipe_of(wildcards):
     return json.dumps({key: section[key] for key in ("epochs", "batch_size", "optimizer")}, sort_keys=True)
 
 
+def network_of(wildcards):
+    """What an architecture is, as JSON: one of our networks, or one of the user's."""
+    return json.dumps(ARCHITECTURES[wildcards.architecture]["network"], sort_keys=True)
+
+
 def unrecorded(value):
     """A parameter that is passed on but not compared with the last run's, so that its change reruns nothing.
 
@@ -149,7 +158,9 @@ def code_of(name, also=()):
 
 def training_code_of(wildcards):
     """The same for training, where the other architectures' networks make no difference."""
-    return code_fingerprint(SCRIPTS / "train.py", architecture=wildcards.architecture)
+    network = ARCHITECTURES[wildcards.architecture]["network"]
+    file = Path(network["file"]) if "file" in network else None
+    return network_fingerprint(SCRIPTS / "train.py", network.get("architecture"), file)
 
 
 def cost_of(wildcards):

@@ -28,6 +28,8 @@ rule train_model:
         script=script("train.py"),
         study=STUDY["study"],
         dataset=STUDY["dataset"],
+        data_sha256=STUDY["data"]["sha256"],
+        network=network_of,
         recipe=recipe_of,
         validation_examples=STUDY["validation_examples"],
         code=training_code_of,
@@ -36,7 +38,9 @@ rule train_model:
         " --study {params.study:q}"
         " --dataset {params.dataset:q}"
         " --data {input.data:q}"
+        " --data-sha256={params.data_sha256}"
         " --architecture {wildcards.architecture:q}"
+        " --network {params.network:q}"
         " --width {wildcards.width}"
         " --seed {wildcards.seed}"
         " --recipe {params.recipe:q}"

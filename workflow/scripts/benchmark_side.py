@@ -23,8 +23,8 @@ def keras_side(data: dict, ours: bool) -> tuple[Callable, Callable, str]:
     import tensorflow as tf
 
     from few_weights import counting, training
-    from few_weights.architectures import build
     from few_weights.engine import Trainer, build_optimizer
+    from few_weights.networks import build_network
 
     if ours:
         training.prepare_tensorflow(threads=1, gpus=0)
@@ -38,7 +38,8 @@ def keras_side(data: dict, ours: bool) -> tuple[Callable, Callable, str]:
 
     def prepare(architecture, width, optimizer, batch_size):
         keras.utils.set_random_seed(0)
-        model = build(architecture, width, images.shape[1:], 10)
+        network = {"architecture": architecture, "options": {}}
+        model = build_network(architecture, network, width, images.shape[1:], 10)
         if ours:
             state["trainer"] = Trainer(model, optimizer, batch_size, images, labels)
         else:

@@ -1,4 +1,4 @@
-"""Build models once, untrained, and write what each holds and costs, as JSON.
+"""Build models once, untrained, check them, and write what each holds and costs, as JSON.
 
 The output is a list with a record a model: architecture, width, parameters, multiply_adds (of one image).
 """
@@ -8,7 +8,6 @@ import json
 import os
 from pathlib import Path
 
-from few_weights.datasets import SHAPES
 from few_weights.errors import StudyError, entry_point
 from few_weights.files import write_atomically
 
@@ -18,37 +17,48 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--dataset", required=True, help="name of the data set, for the shape of its images")
     parser.add_argument(
-        "--widths", required=True, type=json.loads, help="JSON: architecture -> list of widths"
+        "--models",
+        required=True,
+        type=json.loads,
+        help='JSON: image_shape, classes, and networks by name, each {"network": …, "widths": […]}',
     )
     parser.add_argument("--output", required=True, type=Path, help="the JSON to write")
     arguments = parser.parse_args()
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from few_weights import counting
-    from few_weights.architectures import build
+    from few_weights.networks import build_network, check_network
 
-    image_shape, classes = SHAPES[arguments.dataset]
+    request = arguments.models
+    image_shape, classes = tuple(request["image_shape"]), request["classes"]
     records, problems = [], []
-    for architecture, widths in arguments.widths.items():
-        for width in widths:
-            try:
-                model = build(architecture, width, image_shape, classes)
-            except StudyError as error:
-                problems.append(str(error))
-                continue
-            records.append(
-                {
-                    "architecture": architecture,
-                    "width": width,
-                    "parameters": counting.trainable_parameters(model),
-                    "multiply_adds": counting.multiply_adds(model),
-                }
-            )
+    for name, wanted in request["networks"].items():
+        try:
+            for width in wanted["widths"]:
+                model = build_network(name, wanted["network"], width, image_shape, classes)
+                check_network(name, width, model)
+                records.append(
+                    {
+                        "architecture": name,
+                        "width": width,
+                        "parameters": counting.trainable_parameters(model),
+                        "multiply_adds": counting.multiply_adds(model),
+                    }
+                )
+        except StudyError as error:
+            # What is wrong at one width is mostly wrong at all, and said once.
+            problems.append(str(error))
     if problems:
         raise StudyError("\n".join(problems))
     write_atomically(arguments.output, json.dumps(records, indent=1) + "\n")
+    for name in request["networks"]:
+        counts = ", ".join(
+            f"{record['parameters']:,} at width {record['width']}"
+            for record in sorted(records, key=lambda record: record["width"])
+            if record["architecture"] == name
+        )
+        print(f"Parameters of {name}: {counts}")
 
 
 if __name__ == "__main__":

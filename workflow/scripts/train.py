@@ -33,7 +33,13 @@ def main() -> None:
     parser.add_argument("--study", default="by-hand", help="name of the study that the run belongs to")
     parser.add_argument("--dataset", default="mnist", help="name of the data set")
     parser.add_argument("--data", required=True, type=Path, help="its .npz, as fetch_data.py writes it")
+    parser.add_argument("--data-sha256", default="", help="that of a user's own data, to be compared")
     parser.add_argument("--architecture", required=True)
+    parser.add_argument(
+        "--network",
+        type=json.loads,
+        help="JSON: what the architecture is, as networks.py takes it (default: ours of that name)",
+    )
     parser.add_argument("--width", required=True, type=int)
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument(
@@ -50,19 +56,23 @@ def main() -> None:
     arguments = parser.parse_args()
 
     # The data is checked first: it takes a moment, the import of TensorFlow seconds.
-    dataset = load_dataset(arguments.data, arguments.dataset, arguments.validation_examples)
+    dataset = load_dataset(
+        arguments.data, arguments.dataset, arguments.validation_examples, arguments.data_sha256
+    )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # oneDNN convolves up to three times faster; TensorFlow leaves it off on processors without AVX-512.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    # Keras imports these where they are installed; a training job needs neither, and without them it starts
-    # a quarter sooner.
-    sys.modules.update(dict.fromkeys(["matplotlib", "pandas"]))
+    network = arguments.network or {"architecture": arguments.architecture, "options": {}}
+    if "file" not in network:
+        # Keras imports these where they are installed; a training job needs neither, unless a user's file
+        # does, and without them it starts a quarter sooner.
+        sys.modules.update(dict.fromkeys(["matplotlib", "pandas"]))
     from few_weights import training
 
     device = training.prepare_tensorflow(arguments.threads, arguments.gpus)
     run = Run(arguments.architecture, arguments.width, arguments.seed)
     metrics, predictions = training.train_run(
-        run, arguments.study, arguments.dataset, arguments.recipe, dataset, device
+        run, network, arguments.study, arguments.dataset, arguments.recipe, dataset, device
     )
     metrics["code"] = arguments.code
     execution = metrics["execution"]

@@ -14,7 +14,7 @@ from few_weights.runs import Run
 SCHEMA = Path(__file__).parents[2] / "schemas" / "metrics.schema.yaml"
 
 #: What is a table of its own in a metrics.json, not a column of runs.csv.
-NESTED = ("layers", "history")
+NESTED = ("layers", "history", "network")
 
 
 def read_runs(folder: Path, study: str, runs: Iterable[Run]) -> list[dict]:

@@ -1,7 +1,9 @@
-"""The networks, each a function from a width to a `keras.Model`.
+"""The networks of ours, each a function from a width to a `keras.Model`.
 
-To add one, write one function here and put `@architecture` above it: its name is then a valid key under
-`architectures:` in a study. Every layer is spelled out with its initialisation; nothing leans on a default.
+A study brings networks of its own with `file` or `layers`; see `networks.py`. To add one for good, write
+one function here and put `@architecture` above it: its name is then a valid key under `architectures:` in a
+study.
+Every layer is spelled out with its initialisation; nothing leans on a default.
 """
 
 from collections.abc import Callable
@@ -11,26 +13,22 @@ from keras import layers
 
 from few_weights.errors import StudyError
 
-#: Builds a network: (width, shape of an image as (rows, columns, channels), number of classes) -> model.
-Builder = Callable[[int, tuple[int, int, int], int], keras.Model]
+#: Builds a network: (width, shape of an image as (rows, columns, channels), number of classes, and a study's
+#: `options` as keyword arguments) -> model that ends in one probability a class.
+Builder = Callable[..., keras.Model]
 
 ARCHITECTURES: dict[str, Builder] = {}
 
 
-def build(name: str, width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
-    """The network of that name, at that width.
+def builder_of(name: str) -> Builder:
+    """The function that builds the network of that name.
 
     Raises:
-        StudyError: there is no such architecture, or it cannot be built at this width on such images.
+        StudyError: there is no such architecture.
     """
     if name not in ARCHITECTURES:
         raise StudyError(f"unknown architecture '{name}'; known are: {', '.join(ARCHITECTURES)}")
-    try:
-        return ARCHITECTURES[name](width, image_shape, classes)
-    except ValueError as error:
-        raise StudyError(
-            f"{name} of width {width} cannot be built on images of {image_shape}: {error}"
-        ) from error
+    return ARCHITECTURES[name]
 
 
 def architecture(builder: Builder) -> Builder:
@@ -71,16 +69,31 @@ def classifier(classes: int) -> layers.Layer:
     )
 
 
+def dropping(rate: float, dropout: bool) -> list[layers.Layer]:
+    """The Keras tutorials' dropout at this place, where a study asks for it: `options: {dropout: true}`."""
+    return [layers.Dropout(rate)] if dropout else []
+
+
 @architecture
-def mlp(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
+def mlp(width: int, image_shape: tuple[int, int, int], classes: int, dropout: bool = False) -> keras.Model:
     """Two hidden layers on the raw pixels. On MNIST n² + 796 n + 10 parameters for width n."""
     return keras.Sequential(
-        [layers.Input(image_shape), layers.Flatten(), dense(width), dense(width), classifier(classes)]
+        [
+            layers.Input(image_shape),
+            layers.Flatten(),
+            dense(width),
+            *dropping(0.2, dropout),
+            dense(width),
+            *dropping(0.2, dropout),
+            classifier(classes),
+        ]
     )
 
 
 @architecture
-def pooled_mlp(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
+def pooled_mlp(
+    width: int, image_shape: tuple[int, int, int], classes: int, dropout: bool = False
+) -> keras.Model:
     """As `mlp`, on the image pooled to half its size. On MNIST n² + 208 n + 10 parameters."""
     return keras.Sequential(
         [
@@ -88,14 +101,16 @@ def pooled_mlp(width: int, image_shape: tuple[int, int, int], classes: int) -> k
             halving(),
             layers.Flatten(),
             dense(width),
+            *dropping(0.2, dropout),
             dense(width),
+            *dropping(0.2, dropout),
             classifier(classes),
         ]
     )
 
 
 @architecture
-def cnn(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
+def cnn(width: int, image_shape: tuple[int, int, int], classes: int, dropout: bool = False) -> keras.Model:
     """The Keras tutorial's CNN. On MNIST 1170 n² + 56 n + 10 parameters."""
     return keras.Sequential(
         [
@@ -103,15 +118,17 @@ def cnn(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Mo
             convolution(width),
             convolution(2 * width),
             halving(),
+            *dropping(0.25, dropout),
             layers.Flatten(),
             dense(4 * width),
+            *dropping(0.5, dropout),
             classifier(classes),
         ]
     )
 
 
 @architecture
-def vgg(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
+def vgg(width: int, image_shape: tuple[int, int, int], classes: int, dropout: bool = False) -> keras.Model:
     """Two pairs of convolutions, then straight to the classes. On MNIST 63 n² + 335 n + 10 parameters."""
     return keras.Sequential(
         [
@@ -119,9 +136,11 @@ def vgg(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Mo
             convolution(width),
             convolution(width),
             halving(),
+            *dropping(0.25, dropout),
             convolution(2 * width),
             convolution(2 * width),
             halving(),
+            *dropping(0.25, dropout),
             layers.Flatten(),
             classifier(classes),
         ]

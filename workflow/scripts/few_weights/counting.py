@@ -29,9 +29,16 @@ def multiply_adds(model: keras.Model) -> int:
     """Multiplications (each with its addition) that one image takes on its way through the network.
 
     Dense layers and convolutions are counted, from their shapes; activations, pooling and additions of a bias
-    are not. A layer of another kind counts as one use of each of its weights a position of its output.
+    are not. A layer of another kind counts as one use of each of its weights a position of its output. A
+    layer that is used twice counts once.
     """
-    return sum(_layer_multiply_adds(layer) for layer in model.layers)
+    return sum(
+        # A network inside this one; a subclassed model has no inputs, and counts as one layer.
+        multiply_adds(layer)
+        if isinstance(layer, keras.Model) and getattr(layer, "inputs", None)
+        else _layer_multiply_adds(layer)
+        for layer in model.layers
+    )
 
 
 def _layer_multiply_adds(layer: keras.Layer) -> int:

@@ -7,47 +7,76 @@ that leaves the meaning alone: comments, layout and docstrings.
 
 import ast
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+
+from few_weights.errors import StudyError
 
 PACKAGE = Path(__file__).parent
 
 
 @cache
-def code_fingerprint(entry_point: Path, architecture: str | None = None, also: tuple[Path, ...] = ()) -> str:
+def code_fingerprint(entry_point: Path, also: tuple[Path, ...] = ()) -> str:
     """The fingerprint (16 hexadecimal digits) of a Python file and all it imports from this package.
 
-    With `architecture`, the other networks of architectures.py are left out: a new network, or a change in
-    one, says nothing about the results of the rest. `also` names further files that shape the result, such
-    as templates; they count byte by byte.
+    `also` names further files that shape the result, such as templates; they count byte by byte.
     """
+    return _digest({path: _meaning(path) for path in _closure(entry_point)}, also)
+
+
+@cache
+def network_fingerprint(entry_point: Path, architecture: str | None = None, file: Path | None = None) -> str:
+    """The same of an entry point that trains one network, of ours or in a file of the user's.
+
+    The other networks of architectures.py are left out: a new network, or a change in one, says nothing about
+    the results of the rest. A user's file counts with the modules beside it that it imports.
+
+    Raises:
+        StudyError: a file of the user's is no Python.
+    """
+    trees = {path: _meaning(path) for path in _closure(entry_point)}
+    names = {architecture}
+    if file is not None:
+        own = {path: _meaning(path) for path in _closure(file.resolve(), beside=True)}
+        trees |= own
+        # It may build on networks of ours.
+        names |= {name for tree in own.values() for name in _names_in(tree)}
+    ours = PACKAGE / "architectures.py"
+    trees[ours] = _without_other_architectures(_meaning(ours), names)
+    return _digest(trees)
+
+
+def _digest(trees: Mapping[Path, ast.Module], also: Iterable[Path] = ()) -> str:
     digest = hashlib.sha256()
-    for path in sorted(_closure(entry_point)):
-        tree = _meaning(path)
-        if architecture is not None and path == PACKAGE / "architectures.py":
-            tree = _without_other_architectures(tree, architecture)
-        digest.update(f"{path.name}\n{ast.dump(tree)}\n".encode())
+    for path in sorted(trees, key=lambda path: (path.name, path)):
+        digest.update(f"{path.name}\n{ast.dump(trees[path])}\n".encode())
     for path in also:
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _closure(entry_point: Path) -> set[Path]:
-    """The file and every module of this package that it imports, directly or not."""
+def _closure(entry_point: Path, beside: bool = False) -> set[Path]:
+    """The file and every module of this package that it imports, directly or not.
+
+    With `beside`, the modules in the file's own folder are followed as well.
+    """
     found, waiting = set(), [entry_point]
     while waiting:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting.extend(_imported_files(path))
+            waiting.extend(_imported_files(path, entry_point.parent if beside else None))
     return found
 
 
 @cache
 def _meaning(path: Path) -> ast.Module:
     """The syntax tree of a file without its docstrings."""
-    tree = ast.parse(path.read_text(), filename=str(path))
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    except SyntaxError as error:
+        raise StudyError(f"{path}, line {error.lineno}: this is no Python ({error.msg})") from error
     for node in ast.walk(tree):
         if (
             isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
@@ -57,7 +86,8 @@ def _meaning(path: Path) -> ast.Module:
     return tree
 
 
-def _imported_files(path: Path) -> Iterable[Path]:
+def _imported_files(path: Path, folder: Path | None) -> Iterable[Path]:
+    """The files behind a file's imports: modules of this package, and those of `folder` where given."""
     for node in ast.walk(_meaning(path)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -68,10 +98,11 @@ def _imported_files(path: Path) -> Iterable[Path]:
             continue
         for name in names:
             parts = name.split(".")
-            if parts[0] == PACKAGE.name:
+            root = PACKAGE.parent if parts[0] == PACKAGE.name else folder
+            if root is not None:
                 # importing a.b.c runs a and a.b as well
                 for depth in range(1, len(parts) + 1):
-                    module = PACKAGE.joinpath(*parts[1:depth])
+                    module = root.joinpath(*parts[:depth])
                     candidates = [module.with_suffix(".py"), module / "__init__.py"]
                     yield from (file for file in candidates if file.is_file())
 
@@ -86,15 +117,23 @@ def architecture_functions(tree: ast.Module) -> dict[str, ast.FunctionDef]:
     }
 
 
-def _without_other_architectures(tree: ast.Module, architecture: str) -> ast.Module:
-    """The tree without the networks that `architecture` neither is nor calls."""
+def _names_in(tree: ast.AST) -> Iterable[str]:
+    """Every name that code uses, imported or as an attribute with them."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name):
+                yield name
+
+
+def _without_other_architectures(tree: ast.Module, names: Iterable[str | None]) -> ast.Module:
+    """The tree without the networks that neither are among `names` nor are called by those."""
     builders = architecture_functions(tree)
-    kept, waiting = set(), [architecture]
+    kept, waiting = set(), list(names)
     while waiting:
         name = waiting.pop()
         if name in builders and name not in kept:
             kept.add(name)
-            waiting.extend(node.id for node in ast.walk(builders[name]) if isinstance(node, ast.Name))
+            waiting.extend(_names_in(builders[name]))
     return ast.Module(
         [node for node in tree.body if getattr(node, "name", None) not in set(builders) - kept], []
     )

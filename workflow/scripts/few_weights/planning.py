@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from few_weights.errors import StudyError
-from few_weights.fingerprint import code_fingerprint
+from few_weights.fingerprint import code_fingerprint, network_fingerprint
+from few_weights.study import network_of_baseline
 
 SCRIPT = Path(__file__).parents[1] / "describe_models.py"
 CACHE = Path(".snakemake", "few-weights")
@@ -29,21 +30,38 @@ def describe_models(study: Mapping) -> dict[tuple[str, int], dict]:
     widths = baseline_widths(study)
     for name, section in study["architectures"].items():
         widths[name] = list(dict.fromkeys([*section["widths"], *widths.get(name, [])]))
-    request = json.dumps({"dataset": study["dataset"], "widths": widths})
-    key = hashlib.sha256((request + code_fingerprint(SCRIPT)).encode()).hexdigest()[:16]
+    request = description_request(study, widths)
+    key = hashlib.sha256((request + description_code(study)).encode()).hexdigest()[:16]
     cached = CACHE / f"models-{key}.json"
     if cached.exists():
         records = json.loads(cached.read_text())
     elif importlib.util.find_spec("tensorflow") is None:
         records = []
     else:
-        command = [sys.executable, SCRIPT, "--dataset", study["dataset"]]
-        command += ["--widths", json.dumps(widths), "--output", cached]
+        command = [sys.executable, SCRIPT, "--models", request, "--output", cached]
         job = subprocess.run(command, capture_output=True, text=True)
         if job.returncode != 0:
-            raise StudyError(job.stderr.strip().rpartition("error: ")[2])
+            message = f"\n{job.stderr}".partition("\nerror: ")[2]
+            raise StudyError(message.strip() or f"the networks could not be built:\n{job.stderr[-2000:]}")
         records = json.loads(cached.read_text())
+        print(job.stdout, end="", file=sys.stderr)
     return {(record["architecture"], record["width"]): record for record in records}
+
+
+def description_request(study: Mapping, widths: Mapping[str, list[int]]) -> str:
+    """What describe_models.py is asked, as JSON: networks by name, at these widths, and the data's shape."""
+    networks = {
+        name: {"network": network_of_baseline(study, name), "widths": its_widths}
+        for name, its_widths in widths.items()
+    }
+    data = {key: study["data"][key] for key in ("image_shape", "classes")}
+    return json.dumps(data | {"networks": networks}, sort_keys=True)
+
+
+def description_code(study: Mapping) -> str:
+    """The fingerprint of all code that describe_models.py runs for a study."""
+    files = sorted({s["network"]["file"] for s in study["architectures"].values() if "file" in s["network"]})
+    return "".join([code_fingerprint(SCRIPT), *(network_fingerprint(SCRIPT, file=Path(f)) for f in files)])
 
 
 def baseline_widths(study: Mapping) -> dict[str, list[int]]:

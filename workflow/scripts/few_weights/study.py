@@ -7,13 +7,16 @@ import ast
 import difflib
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from few_weights.datasets import TRAIN_EXAMPLES
+from few_weights import sources
+from few_weights.datasets import KNOWN, Facts, array_facts, normalise
 from few_weights.errors import StudyError
 from few_weights.fingerprint import architecture_functions
 
@@ -22,6 +25,9 @@ ARCHITECTURES = Path(__file__).with_name("architectures.py")
 
 #: Folders in results/ that a study of the same name would write over.
 RESERVED_NAMES = {"benchmark", "data", "reference"}
+
+#: An architecture's name becomes that of a folder.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 #: JSON Schema's types in the words of a YAML file.
 TYPE_NAMES = {
@@ -42,6 +48,9 @@ def architecture_names() -> list[str]:
 def resolve_study(config: Mapping, files: Iterable[Path | str] = ()) -> dict:
     """Check a study and fill in its defaults.
 
+    Beside the keys of its YAML, the result holds `data`, the facts of its data set (as `datasets.Facts` names
+    them), and for each architecture `network`, as `networks.py` takes it.
+
     `files` are the YAML files that `config` was read from. They are read once more for what a parsed mapping
     no longer shows: a key that is given twice.
 
@@ -54,18 +63,39 @@ def resolve_study(config: Mapping, files: Iterable[Path | str] = ()) -> dict:
     violations = list(Draft202012Validator(schema).iter_errors(study))
     problems += [line for violation in violations for line in _explain(violation)]
     problems += _unnatural_numbers(study)
+    facts = None
     if not violations:
         _DefaultsValidator(schema).validate(study)
-        problems += _contradictions(study)
+        study.setdefault("sources", sources.SOURCES.get(study["dataset"], []))
+        facts, unusable = _read_facts(study)
+        problems += [*unusable, *_contradictions(study, facts)]
     elif isinstance(study.get("architectures"), dict):
-        problems += _unknown_architectures(study)
+        problems += _unusable_networks(study)
     if problems:
         origin = ", ".join(str(file) for file in files) or "the study"
         lines = "".join(f"\n  - {problem}" for problem in dict.fromkeys(problems))
         raise StudyError(f"{origin} cannot be used:{lines}\nconfig/README.md explains every key.")
     for name, section in study["architectures"].items():
         section.setdefault("baseline", {"architecture": name, "width": max(section["widths"])})
+        section["network"] = _network_of(name, section)
+    study["data"] = asdict(facts)
     return study
+
+
+def network_of_baseline(study: Mapping, name: str) -> dict:
+    """The network behind the name of a baseline: a section of the study, else one of ours."""
+    if name in study["architectures"]:
+        return study["architectures"][name]["network"]
+    return {"architecture": name, "options": {}}
+
+
+def _network_of(name: str, section: Mapping) -> dict:
+    if "layers" in section:
+        return {"layers": section["layers"]}
+    if "file" in section:
+        function = section.get("function", name)
+        return {"file": section["file"], "function": function, "options": section["options"]}
+    return {"architecture": section.get("architecture", name), "options": section["options"]}
 
 
 def _fill_defaults(properties_of):
@@ -117,8 +147,10 @@ def _explain(violation: ValidationError) -> Iterator[str]:
         case "enum":
             known = ", ".join(map(str, rule))
             yield f"{at}must be one of {known}, not {_quote(value)}; {_suggestion(value, rule)}"
+        case "oneOf" if violation.absolute_path[0] == "sources":
+            yield f"{at}must be keras, wheel, bundled or {{file: PATH}}, not {_quote(value)}"
         case "oneOf":
-            yield f"{at}must be keras, wheel or {{file: PATH}}, not {_quote(value)}"
+            yield f"{at}must be a layer such as Flatten or Dense: {{units: width}}, not {_quote(value)}"
         case "minItems" | "minProperties":
             yield f"{at}must not be empty"
         case "uniqueItems":
@@ -170,27 +202,73 @@ def _unnatural_numbers(value, path: tuple = ()) -> list[str]:
     return []
 
 
-def _unknown_architectures(study: Mapping) -> list[str]:
-    known = architecture_names()
-    return [
-        f"architectures: unknown architecture '{name}'; {_suggestion(name, known)}"
-        for name in study["architectures"]
-        if name not in known
-    ]
+def _unusable_networks(study: Mapping) -> list[str]:
+    """Sections that say of no network, or of two, what it is."""
+    known, problems = architecture_names(), []
+    for name, section in study["architectures"].items():
+        place = f"architectures.{name}"
+        section = section if isinstance(section, Mapping) else {}
+        given = [key for key in ("architecture", "file", "layers") if key in section]
+        if not NAME.fullmatch(str(name)):
+            problems.append(f"{place}: a name must be letters, digits, '_', '-' or '.'")
+        if len(given) > 1:
+            problems.append(f"{place}: {' and '.join(given)} each say which network it is; keep one of them")
+        elif given and name in known and section.get("architecture") != name:
+            problems.append(f"{place}: '{name}' is the name of a network of ours; give yours another")
+        elif given == ["architecture"] and section["architecture"] not in known:
+            word = section["architecture"]
+            problems.append(
+                f"{place}.architecture: unknown architecture '{word}'; {_suggestion(word, known)}"
+            )
+        elif not given and name not in known:
+            problems.append(
+                f"architectures: unknown architecture '{name}'; {_suggestion(name, known)} "
+                "(one of your own takes file or layers)"
+            )
+        if "function" in section and "file" not in section:
+            problems.append(f"{place}.function: goes with file, which is missing")
+        if section.get("options") and "layers" in section:
+            problems.append(f"{place}.options: go with a function; write them into the layers")
+        if isinstance(section.get("file"), str) and not Path(section["file"]).is_file():
+            problems.append(f"{place}.file: there is no {section['file']} in {Path.cwd()}")
+    return problems
 
 
-def _contradictions(study: Mapping) -> list[str]:
+def _read_facts(study: Mapping) -> tuple[Facts | None, list[str]]:
+    """What there is to know of a data set before it is fetched, or what is wrong with it."""
+    dataset, files = study["dataset"], [source for source in study["sources"] if isinstance(source, Mapping)]
+    if dataset in KNOWN:
+        known = sources.SOURCES[dataset]
+        return KNOWN[dataset], [
+            f"sources[{i}]: {source} does not have {dataset}; write {', '.join(known)} or {{file: PATH}}"
+            for i, source in enumerate(study["sources"])
+            if source not in (*known, *files)
+        ]
+    if not files:
+        return None, [
+            f"dataset: '{dataset}' is not known; {_suggestion(dataset, KNOWN)} "
+            "(an .npz of your own takes sources: [{file: PATH}])"
+        ]
+    if len(study["sources"]) > 1:
+        return None, [f"sources: '{dataset}' is a data set of your own; name its one file and nothing else"]
+    file = files[0]["file"]
+    try:
+        return array_facts(normalise(sources.read_path(Path(file).expanduser(), dataset))), []
+    except StudyError as error:
+        return None, [f"sources[0].file: {file} cannot be used: {error}"]
+
+
+def _contradictions(study: Mapping, facts: Facts | None) -> list[str]:
     """What each key by itself does not show."""
-    problems = _unknown_architectures(study)
+    problems = _unusable_networks(study)
     if study["study"] in RESERVED_NAMES:
         problems.append(f"study: results/{study['study']}/ serves another purpose; choose another name")
-    available = TRAIN_EXAMPLES[study["dataset"]]
-    if study["validation_examples"] >= available:
+    if facts and study["validation_examples"] >= facts.train_examples:
         problems.append(
-            f"validation_examples: must be less than the {available} training images of {study['dataset']}, "
-            f"not {study['validation_examples']}"
+            f"validation_examples: must be less than the {facts.train_examples} training images of "
+            f"{study['dataset']}, not {study['validation_examples']}"
         )
-    known = architecture_names()
+    known = [*architecture_names(), *study["architectures"]]
     for name, section in study["architectures"].items():
         baseline = section.get("baseline")
         if baseline and baseline["architecture"] not in known:

@@ -19,10 +19,10 @@ import numpy as np
 import tensorflow as tf
 
 from few_weights import counting
-from few_weights.architectures import build
 from few_weights.datasets import Dataset
 from few_weights.engine import Trainer
 from few_weights.errors import StudyError
+from few_weights.networks import build_network
 from few_weights.runs import Run
 
 
@@ -60,19 +60,26 @@ def epoch_order(seed: int, epoch: int, examples: int) -> np.ndarray:
 
 
 def train_run(
-    run: Run, study: str, dataset_name: str, recipe: Mapping, dataset: Dataset, device: str
+    run: Run,
+    network: Mapping,
+    study: str,
+    dataset_name: str,
+    recipe: Mapping,
+    dataset: Dataset,
+    device: str,
 ) -> tuple[dict, dict[str, np.ndarray]]:
     """Train a network. Returns its metrics, laid out as in metrics.schema.yaml, and its predictions.
 
     The predictions are those of the last epoch, one class an image as uint8: `validation` (empty where no
-    images are held out) and `test`. `recipe` holds `epochs`, `batch_size` and `optimizer`.
+    images are held out) and `test`. `network` is as `networks.py` takes it; `recipe` holds `epochs`,
+    `batch_size` and `optimizer`.
 
     Raises:
         StudyError: the network cannot be built, or the loss is no longer a finite number.
     """
     started = datetime.now(UTC)
     keras.utils.set_random_seed(run.seed)  # Python, NumPy and TensorFlow
-    model = build(run.architecture, run.width, dataset.image_shape, dataset.classes)
+    model = build_network(run.architecture, network, run.width, dataset.image_shape, dataset.classes)
     trainer = Trainer(model, recipe["optimizer"], recipe["batch_size"], dataset.x_train, dataset.y_train)
     print(f"{run}: {counting.trainable_parameters(model):,} parameters; {trainer.path}", flush=True)
 
@@ -110,7 +117,9 @@ def train_run(
     metrics = {
         "study": study,
         "dataset": dataset_name,
+        "classes": dataset.classes,
         "architecture": run.architecture,
+        "network": dict(network),
         "width": run.width,
         "seed": run.seed,
         "parameters": counting.trainable_parameters(model),

@@ -145,9 +145,11 @@ def choose_path(model: keras.Model) -> tuple[list[keras.Layer], Forward, bool, s
         The leading layers to apply once to the data, the forward pass of the rest, whether XLA is to compile
         it, and all this in words.
     """
-    body = list(model.layers) if isinstance(model, keras.Sequential) else [model]
+    # A class derived from Sequential may compute something else.
+    body = list(model.layers) if type(model) is keras.Sequential else [model]
     leading = []
-    while isinstance(body[0], WEIGHTLESS):
+    # The very classes: one that is derived from them may well be random.
+    while type(body[0]) in WEIGHTLESS:
         leading.append(body.pop(0))
     once = f"; {', '.join(layer.name for layer in leading)} applied once" if leading else ""
 
@@ -170,8 +172,11 @@ def _why_not_batch_last(body: list[keras.Layer], kernels: int) -> str | None:
     unknown = [layer.name for layer in body if batch_last.lower_layer(layer) is None]
     if unknown:
         return f"for {', '.join(unknown)}"
-    if getattr(body[-1], "activation", None) is not keras.activations.softmax:
+    softmax = [getattr(layer, "activation", None) is keras.activations.softmax for layer in body]
+    if not softmax[-1]:
         return "for a last layer without softmax"
+    if any(softmax[:-1]):
+        return "for a softmax before the end"
     if kernels == 0:
         return "without convolutions"
     if kernels > BATCH_LAST_KERNELS:

@@ -21,6 +21,7 @@ def lower_layer(layer: keras.Layer):
 
 def _lower_convolution(layer: layers.Conv2D):
     plain = layer.strides == (1, 1) and layer.dilation_rate == (1, 1) and layer.groups == 1
+    plain = plain and layer.data_format == "channels_last" and layer.activity_regularizer is None
     activation = _lower_activation(layer)
     if not plain or layer.padding != "valid" or not layer.use_bias or activation is None:
         return None
@@ -34,7 +35,8 @@ def _lower_convolution(layer: layers.Conv2D):
 
 def _lower_dense(layer: layers.Dense):
     activation = _lower_activation(layer)
-    if not layer.use_bias or activation is None:
+    flat = len(layer.input.shape) == 2
+    if not flat or not layer.use_bias or activation is None or layer.activity_regularizer is not None:
         return None
 
     def multiply(x):
@@ -46,10 +48,12 @@ def _lower_dense(layer: layers.Dense):
 
 def _lower_pooling(layer: layers.MaxPooling2D):
     plain = layer.pool_size == layer.strides == (2, 2) and layer.padding == "valid"
-    return max_pool if plain else None
+    return max_pool if plain and layer.data_format == "channels_last" else None
 
 
 def _lower_flatten(layer: layers.Flatten):
+    if len(layer.input.shape) != 4 or layer.data_format != "channels_last":
+        return None
     # Keras flattens [row, column, channel]
     return lambda x: tf.reshape(tf.transpose(x, [1, 2, 0, 3]), [-1, x.shape[3]])
 

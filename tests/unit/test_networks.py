@@ -1,0 +1,170 @@
+"""Networks of the user's own are built as they say, and each mistake is told in one sentence."""
+
+import keras
+import pytest
+from keras import layers
+from samples import build
+
+from few_weights import networks
+from few_weights.counting import multiply_adds, trainable_parameters
+from few_weights.errors import StudyError
+from few_weights.layer_list import evaluate_expression
+
+IMAGE, CLASSES = (12, 10, 3), 7
+SOFTMAX = {"Dense": {"units": "classes", "activation": "softmax"}}
+
+OWN = """
+from keras import Model, Sequential, layers
+import beside
+
+def wide(width, image_shape, classes, depth=1):
+    inputs = layers.Input(image_shape)
+    x = layers.Flatten()(inputs)
+    for _ in range(depth):
+        x = layers.Concatenate()([x, layers.Dense(beside.twice(width), activation="relu")(x)])
+    return Model(inputs, layers.Dense(classes, activation="softmax")(x))
+
+def ends(width, image_shape, classes, units, activation="softmax"):
+    return Sequential([layers.Input(image_shape), layers.Flatten(), layers.Dense(units, activation)])
+
+def fixed(width, image_shape, classes):
+    return Sequential([layers.Input((28, 28, 1)), layers.Flatten(), layers.Dense(classes, "softmax")])
+
+def nothing(width, image_shape, classes):
+    pass
+
+def without_input(width, image_shape, classes):
+    return Sequential([layers.Flatten(), layers.Dense(classes, "softmax")])
+
+
+def broken(width, image_shape, classes):
+    return undefined_name
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    (tmp_path / "beside.py").write_text("def twice(width):\n    return 2 * width\n")
+    path = tmp_path / "nets.py"
+    path.write_text(OWN)
+    return str(path)
+
+
+def build_own(file, function, width=4, **options):
+    network = {"file": file, "function": function, "options": options}
+    model = networks.build_network("mine", network, width, IMAGE, CLASSES)
+    networks.check_network("mine", width, model)
+    return model
+
+
+def build_listed(*entries, width=4):
+    model = networks.build_network("mine", {"layers": list(entries)}, width, IMAGE, CLASSES)
+    networks.check_network("mine", width, model)
+    return model
+
+
+def test_a_function_is_given_the_width_and_its_options(file):
+    # 360 inputs; 8 units a layer, each on all before it
+    assert trainable_parameters(build_own(file, "wide")) == 361 * 8 + 369 * 7
+    assert trainable_parameters(build_own(file, "wide", depth=2)) == 361 * 8 + 369 * 8 + 377 * 7
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "message"),
+    [
+        ("wode", {}, "nets.py holds no function 'wode'; it holds: wide, ends,"),
+        ("wide", {"dept": 2}, "wide knows no option 'dept'; it knows: depth"),
+        ("ends", {}, "ends needs the option 'units'"),
+        (
+            "ends",
+            {"units": 5},
+            r"it ends in \(None, 5\); it must end in one probability a class",
+        ),
+        ("ends", {"units": 7, "activation": None}, "does not give probabilities; end it in .* softmax"),
+        ("ends", {"units": 7, "activation": "sigmoid"}, "does not give probabilities"),
+        ("fixed", {}, r"it takes \(None, 28, 28, 1\); it must take one batch of images, \(None, 12, 10, 3\)"),
+        ("nothing", {}, "the function returns NoneType, not a keras.Model"),
+        ("without_input", {}, "begin with layers.Input"),
+        ("broken", {}, "nets.py, line 26: NameError: name 'undefined_name' is not defined"),
+    ],
+)
+def test_a_mistake_in_a_function_is_one_sentence(file, function, options, message):
+    with pytest.raises(StudyError, match=message) as error:
+        build_own(file, function, **options)
+    assert "mine of width 4" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_does_not_run_is_told_with_its_line(tmp_path):
+    (tmp_path / "bad.py").write_text("import keras\nimport not_there\n")
+    with pytest.raises(StudyError, match="bad.py, line 2: ModuleNotFoundError: No module named 'not_there'"):
+        build_own(str(tmp_path / "bad.py"), "wide")
+
+
+def test_layers_written_down():
+    convolution = {"Conv2D": {"filters": "width", "kernel_size": [3, 3], "padding": "same", "name": "conv-1"}}
+    dense = {"Dense": {"units": "max(1, 2 * width // 3)"}}
+    model = build_listed(convolution, {"BatchNormalization": None}, "Flatten", dense, SOFTMAX)
+    assert [layer.name for layer in model.layers][0] == "conv-1"
+    # convolution, scale and shift, 480 inputs of the dense layer
+    assert trainable_parameters(model) == (27 + 1) * 4 + 2 * 4 + (480 + 1) * 2 + (2 + 1) * 7
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        (["Flaten", SOFTMAX], r"layers\[0\] \(Flaten\): Keras has no such layer; did you mean 'Flatten'\?"),
+        (
+            ["Flatten", {"Dense": {"units": "2 * widht"}}],
+            r"layers\[1\] \(Dense\) units: '2 \* widht' holds 'widht'; an expression takes width, classes",
+        ),
+        (["Flatten", {"Dense": {"units": "width / 2"}}], "write // for a division"),
+        (["Flatten", {"Dense": {"units": "__import__('os').getpid()"}}], "an expression takes"),
+        (["Flatten", {"Dense": {"unit": 3}}], r"layers\[1\] \(Dense\): "),
+        (["Flatten", {"Conv2D": {"filters": 1, "kernel_size": 3}}], r"layers\[1\] \(Conv2D\): .*ndim"),
+        (["Input", "Flatten", SOFTMAX], r"layers\[0\] \(Input\): leave it out"),
+        (["Flatten", {"Dense": {"units": "width"}}], r"it ends in \(None, 4\)"),
+    ],
+)
+def test_a_mistake_in_a_layer_is_one_sentence(entries, message):
+    with pytest.raises(StudyError, match=message) as error:
+        build_listed(*entries)
+    assert "\n" not in str(error.value)
+
+
+def test_expressions():
+    variables = {"width": 5, "classes": 10}
+    for text, value in (
+        ("width", 5),
+        ("2 * (width + 1) - classes // 3", 9),
+        ("min(classes, -width)", -5),
+        ("relu", "relu"),
+        ("he_normal", "he_normal"),
+    ):
+        assert evaluate_expression(text, variables) == value
+    for text in ("width ** 99", "width.real", "[width]", "2.5 * width", "True + width", "width // 0"):
+        with pytest.raises(StudyError):
+            evaluate_expression(text, variables)
+
+
+def test_networks_of_ours_know_their_options_alone():
+    with pytest.raises(StudyError, match="mlp knows no option 'dropuot'; it knows: dropout"):
+        build("mlp", 8, (28, 28, 1), 10, dropuot=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "rates"),
+    [("mlp", [0.2, 0.2]), ("pooled_mlp", [0.2, 0.2]), ("cnn", [0.25, 0.5]), ("vgg", [0.25, 0.25])],
+)
+def test_dropout_is_the_tutorials_and_adds_no_weights(name, rates):
+    plain, dropping = (build(name, 2, (28, 28, 1), 10, dropout=dropout) for dropout in (False, True))
+    found = [layer.rate for layer in dropping.layers if isinstance(layer, layers.Dropout)]
+    assert found == rates
+    assert not any(isinstance(layer, layers.Dropout) for layer in plain.layers)
+    assert trainable_parameters(dropping) == trainable_parameters(plain)
+
+
+def test_a_network_inside_another_is_counted():
+    inner = keras.Sequential([layers.Input((6,)), layers.Dense(5), layers.Dense(4)])
+    outer = keras.Sequential([layers.Input((6,)), inner, layers.Dense(3)])
+    assert multiply_adds(outer) == 6 * 5 + 5 * 4 + 4 * 3
