@@ -44,7 +44,7 @@ report: env $(CONFIG)  ## make a study's report and Snakemake's provenance repor
 	$(BIN)/snakemake --configfile $(CONFIG) --report results/$(STUDY)/provenance.html
 
 REPORT_RULES := count_baselines search_widths merge_searches merge_runs summarise_models find_breakpoints \
-	compare_neighbours plot_curve plot_comparison plot_weights plot_timeline render_report
+	compare_neighbours plot_curve plot_comparison plot_weights plot_learning plot_exhibit plot_timeline render_report
 
 reference: env  ## copy a finished study's small outputs to results/reference/, to be committed
 	$(BIN)/python workflow/scripts/copy_reference.py --study results/$(STUDY) --reference results/reference/$(STUDY)

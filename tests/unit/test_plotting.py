@@ -7,6 +7,7 @@ import pytest
 from few_weights import style
 from few_weights.breakpoints import find_breakpoints
 from few_weights.intervals import binomial_half_width, t_interval
+from few_weights.learning import neighbourhood, plot_learning
 from few_weights.plotting import (
     balanced_lines,
     layer_names,
@@ -54,10 +55,26 @@ def layers_of(runs: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (architecture, width), its_runs in runs.groupby(["architecture", "width"]):
         parameters = its_runs["parameters"].iloc[0]
-        parts = (("Conv2D", parameters // 4), ("Flatten", 0), ("Dense", parameters - parameters // 4))
-        for position, (kind, part) in enumerate(parts):
-            rows.append((architecture, width, position, kind, part))
-    return pd.DataFrame(rows, columns=["architecture", "width", "position", "type", "parameters"])
+        parts = [("Conv2D", "26x26x2", parameters // 4), ("Flatten", "1352", 0)]
+        parts.append(("Dense", "10", parameters - parameters // 4))
+        for position, part in enumerate(parts):
+            rows.append((architecture, width, position, *part))
+    return pd.DataFrame(
+        rows, columns=["architecture", "width", "position", "type", "output_shape", "parameters"]
+    )
+
+
+def history_of(runs: pd.DataFrame, epochs: int = 3) -> pd.DataFrame:
+    """Epochs that halve the errors, down to those of the run's end."""
+    accuracies = ["train_accuracy", "validation_accuracy", "test_accuracy"]
+    return pd.DataFrame(
+        [
+            {"architecture": run.architecture, "width": run.width, "seed": run.seed, "epoch": epoch}
+            | dict.fromkeys(accuracies, 1 - (1 - run.test_accuracy) * 2 ** (epochs - epoch) / 2)
+            for run in runs.itertuples()
+            for epoch in range(1, epochs + 1)
+        ]
+    )
 
 
 def spaced(text: str) -> str:
@@ -150,6 +167,7 @@ def test_comparison_says_how_much_fewer():
 def test_any_study_can_be_drawn(runs, targets):
     breakpoints = breakpoints_of(runs, targets)
     figures = [plot_comparison(runs, breakpoints), plot_weights(layers_of(runs), runs, breakpoints)]
+    figures += [plot_learning(history_of(runs), runs, breakpoints)]
     figures += [plot_curve(runs, breakpoints, name) for name in runs["architecture"].unique()[:2]]
     for drawn in figures:
         assert saved(drawn, "svg").startswith(b"<?xml")
@@ -173,6 +191,36 @@ def test_weights_are_shown_at_full_size_and_at_the_breakpoint():
     )
     assert "width 4\n1,600" in words(figure) and "width 2\n400" in words(figure)
     assert "output 75 %" in words(figure)
+
+
+def test_figures_show_the_images_that_choose_and_say_so():
+    runs = make_runs(STUDY, seeds=(0, 1)).assign(validation_examples=5_000)
+    runs["validation_correct"] = (5_000 * runs["test_accuracy"] - 25).round().astype(int)
+    runs["validation_accuracy"] = runs["validation_correct"] / 5_000
+    breakpoints = breakpoints_of(runs, (0.96,))
+    figures = [plot_curve(runs, breakpoints, "vgg")[0], plot_comparison(runs, breakpoints)[0]]
+    figures.append(plot_learning(history_of(runs), runs, breakpoints)[0])
+    for figure in figures:
+        assert "on the 5,000 images of mnist held out of training" in words(figure).replace("\n", " ")
+    assert marks(figures[0], "breakpoint") == [(400, pytest.approx(0.965))]
+
+
+def test_collapsed_runs_are_crosses():
+    figure, _ = plot_curve(make_runs(STUDY), breakpoints_of(make_runs(STUDY)), "vgg")
+    assert "Crosses are runs that collapsed." in words(figure)
+    figure, _ = plot_curve(make_runs(STUDY), breakpoints_of(make_runs(STUDY)), "mlp")
+    assert "Crosses" not in words(figure)
+
+
+def test_learning_shows_the_breakpoint_between_its_neighbours():
+    runs = make_runs({"mlp": {8: 0.9, 16: 0.95, 32: 0.966, 64: 0.975, 128: 0.98}, "vgg": {1: 0.5, 2: 0.6}})
+    breakpoints = breakpoints_of(runs, [0.96])
+    assert neighbourhood(runs, breakpoints, "mlp") == [16, 32, 64]
+    assert neighbourhood(runs, breakpoints, "vgg") == [1, 2]
+    # 3.4 % of errors at the end, 3.4 / 2 * 2 after the last but one epoch: the drawn history halves them.
+    figure, message = plot_learning(history_of(runs), runs, breakpoints)
+    assert spaced(message) == "mlp of width 32 first reaches 96 % after epoch 2 of 3"
+    assert [text.get_text() for text in figure.axes[0].texts] == ["16", "32", "64"]
 
 
 def test_layers_are_numbered_and_the_last_is_the_output():

@@ -10,15 +10,17 @@ import pandas as pd
 import pytest
 import render_report as script
 import yaml
-from test_plotting import STUDY, breakpoints_of, layers_of, make_runs, spaced
+from test_plotting import STUDY, breakpoints_of, history_of, layers_of, make_runs, spaced
 
 from few_weights import style, tables
 from few_weights.breakpoints import bootstrap_breakpoints, targets_table
+from few_weights.exhibit import choose_exhibit, plot_first_layer, plot_mistakes
+from few_weights.learning import plot_learning
 from few_weights.models import models_table, pareto_table
 from few_weights.neighbours import compare_neighbours
 from few_weights.performance import plot_timeline
 from few_weights.plotting import models_with_intervals, plot_comparison, plot_curve, plot_weights
-from few_weights.reporting import RECIPE, answer, inline_svg, remark, render_report, render_table
+from few_weights.reporting import FIGURES, RECIPE, answer, inline_svg, remark, render_report, render_table
 from few_weights.search import judge_round, search_table
 
 TEMPLATES = Path(script.__file__).parents[1] / "report"
@@ -28,15 +30,20 @@ def complete(runs: pd.DataFrame) -> pd.DataFrame:
     """The columns of runs.csv that only the report reads."""
     recipe = {"epochs": 12, "batch_size": 128, "optimizer": "adadelta", "learning_rate": 1.0}
     origin = {"train_examples": 60_000, "path": "keras", "device": "a CPU, 1 thread"}
-    origin |= {"train_seconds": 30.25, "overhead_seconds": 4.5, "finished": "2026-01-01T00:01:00.000+00:00"}
+    origin |= {"train_seconds": 30.25, "overhead_seconds": 4.5, "peak_memory_mib": 700}
+    origin |= {"finished": "2026-01-01T00:01:00.000+00:00"}
     versions = {"python": "3.11.7", "tensorflow": "2.21.0", "keras": "3.15.1", "numpy": "2.4.6"}
     return runs.assign(**recipe, **origin, **versions, platform="Linux", code="abc123", host="node-7")
 
 
 def drawings(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
+    shown = choose_exhibit(runs, breakpoints)
     figures = {
         "comparison": plot_comparison(runs, breakpoints),
         "weights-by-layer": plot_weights(layers_of(runs), runs, breakpoints),
+        "learning": plot_learning(history_of(runs), runs, breakpoints),
+        "mistakes": plot_mistakes(shown, np.zeros((4, 28, 28, 1), np.uint8), np.arange(4), np.zeros(4, int)),
+        "first-layer": plot_first_layer(shown, {"conv/kernel": np.ones((3, 3, 1, 2))}, (28, 28, 1)),
         "timeline": plot_timeline(runs),
     }
     figures |= {
@@ -87,7 +94,7 @@ class Attributes(HTMLParser):
 def test_page_asks_the_network_for_nothing(page):
     assert "http:" not in page and "https:" not in page and "@import" not in page
     links = [value for _, name, value in Attributes(page).found if name in ("src", "href", "srcset", "data")]
-    assert links and all(link.startswith(("#", "data:,")) for link in links)
+    assert links and all(link.startswith(("#", "data:")) for link in links)
 
 
 def test_ids_are_unique_and_every_reference_resolves(page):
@@ -101,7 +108,7 @@ def test_ids_are_unique_and_every_reference_resolves(page):
 
 def test_every_figure_has_a_text_alternative(page):
     names = [value for tag, name, value in Attributes(page).found if (tag, name) == ("svg", "aria-label")]
-    assert len(names) == 5 and "vgg: 400 weights are enough for 97 %" in names
+    assert len(names) == 8 and "vgg: 400 weights are enough for 97 %" in names
 
 
 def test_numbers_are_those_of_the_tables(page):
@@ -111,10 +118,12 @@ def test_numbers_are_those_of_the_tables(page):
     ) in page
     assert "half-width of 0.33 percentage points (96.67 % to 97.33 %" in page
     for run in make_runs(STUDY).itertuples():
-        assert f'<td data-value="{run.test_accuracy}">{100 * run.test_accuracy:.2f} %</td>' in page
+        assert f'<td data-value="{run.test_accuracy}">{100 * run.test_accuracy:.2f} %' in page
+    assert page.count('<span class="flag">collapsed</span>') == 1  # vgg of width 1, at 11 %
+    assert "counted like any other: vgg 1 (seed 0)." in page
     assert "epochs 12, batch size 128, optimizer adadelta, learning rate 1" in page
     assert "node-7" not in page  # no part of the recipe
-    assert "All training took 3 minutes" in page  # six runs of 30.25 seconds
+    assert "trained for 3 minutes, added up" in page  # six runs of 30.25 seconds
 
 
 def test_recipe_shows_every_optimizer_setting():
@@ -179,7 +188,7 @@ def test_other_studies_render():
     tiny = page_of(make_runs({"tiny_net": {3: 0.91}}, dataset="digits", examples=360), [0.9])
     assert "article" not in re.sub(r"<style>.*?</style>", "", tiny, flags=re.DOTALL)
     several = page_of(make_runs(STUDY, seeds=(0, 1, 2)), [0.95, 0.98])
-    assert "not reached; the best width tried has 97.40 %" in several and several.count('class="answer"') == 2
+    assert "<td>not reached</td><td>–</td><td>97.40 %" in several and several.count('class="answer"') == 2
     assert "&amp;" not in several
 
 
@@ -219,10 +228,7 @@ def write_inputs(folder: Path) -> dict[str, list[Path]]:
     return {
         "--runs": [folder / "runs.csv"],
         "--breakpoints": [folder / "breakpoints.csv"],
-        "--comparison": [folder / "comparison.svg"],
-        "--weights": [folder / "weights-by-layer.svg"],
-        "--timeline": [folder / "timeline.svg"],
-        "--curves": [folder / "curve-mlp.svg", folder / "curve-vgg.svg"],
+        "--figures": [folder / f"{name}.svg" for name in (*FIGURES, "curve-mlp", "curve-vgg")],
         "--tables": [folder / f"{name}.csv" for name in evidence],
         "--templates": [TEMPLATES],
         "--report": [folder / "report.html"],
@@ -245,7 +251,7 @@ def test_entry_point_writes_the_same_page_from_files(tmp_path, monkeypatch, page
 
 
 def without_vgg(flags, folder):
-    flags["--curves"].pop()
+    flags["--figures"].pop()
 
 
 def without_accuracy(flags, folder):
@@ -265,7 +271,7 @@ def without_breakpoints(flags, folder):
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
-        (without_vgg, "--curves lacks curve-vgg.svg"),
+        (without_vgg, "--figures lacks curve-vgg.svg"),
         (without_accuracy, "runs.csv lacks test_accuracy"),
         (under_a_file, "could not write"),
         (without_breakpoints, "breakpoints.csv: No such file"),

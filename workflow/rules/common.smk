@@ -48,6 +48,9 @@ EVIDENCE = ["models", "pareto", "targets", "bootstrap", "neighbours"]
 if STUDY["refine"]:
     EVIDENCE.append("search")
 
+# Its figures, beside a curve for each architecture.
+FIGURES = ["comparison", "weights-by-layer", "learning", "mistakes", "first-layer", "timeline"]
+
 # What report.html is made of, beside the code that fills it in.
 REPORT_TEMPLATES = sorted(
     path.name

@@ -1,7 +1,8 @@
 """Training: one job for each architecture, width and seed.
 
-Requires the data. Makes runs/<architecture>/width-<width>/seed-<seed>/metrics.json and predictions.npz (the class
-given to each validation and test image), with the log of the epochs and the job's time and memory beside them.
+Requires the data. Makes runs/<architecture>/width-<width>/seed-<seed>/metrics.json, predictions.npz (the class
+given to each validation and test image) and weights.npz (the trained network's), with the log of the epochs and the
+job's time and memory beside them.
 """
 
 
@@ -12,6 +13,7 @@ rule train_model:
     output:
         metrics=f"{RUN}/metrics.json",
         predictions=f"{RUN}/predictions.npz",
+        weights=f"{RUN}/weights.npz",
     log:
         f"{RUN}/train.log",
     benchmark:
@@ -50,4 +52,5 @@ rule train_model:
         " --gpus {resources.gpu}"
         " --output {output.metrics:q}"
         " --predictions {output.predictions:q}"
+        " --weights {output.weights:q}"
         " > {log:q} 2>&1"

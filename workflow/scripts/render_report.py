@@ -13,17 +13,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", required=True)
     parser.add_argument("--breakpoints", required=True)
-    parser.add_argument("--comparison", required=True, help="figures/comparison.svg")
-    parser.add_argument("--weights", required=True, help="figures/weights-by-layer.svg")
-    parser.add_argument("--timeline", required=True, help="figures/timeline.svg")
-    parser.add_argument(
-        "--curves", required=True, nargs="+", help="figures/curve-<architecture>.svg, all of them"
-    )
     parser.add_argument(
         "--tables",
         required=True,
         nargs="+",
         help="models, pareto, targets, bootstrap, neighbours, search .csv",
+    )
+    parser.add_argument(
+        "--figures",
+        required=True,
+        nargs="+",
+        help=f"{', '.join(reporting.FIGURES)}, curve-<architecture> .svg",
     )
     parser.add_argument(
         "--templates", required=True, type=Path, help="the folder of report.html.j2 and table.html.j2"
@@ -35,12 +35,10 @@ def main() -> None:
 
     runs = tables.read_runs(options.runs)
     breakpoints = tables.read_breakpoints(options.breakpoints)
-    figures = {"comparison": options.comparison, "weights-by-layer": options.weights}
-    figures["timeline"] = options.timeline
-    figures |= {Path(path).stem: path for path in options.curves}
-    missing = {f"curve-{name}" for name in breakpoints["architecture"]} - figures.keys()
-    if missing:
-        raise StudyError(f"--curves lacks {', '.join(f'{name}.svg' for name in sorted(missing))}")
+    figures = {Path(path).stem: path for path in options.figures}
+    needed = {*reporting.FIGURES, *(f"curve-{name}" for name in breakpoints["architecture"])}
+    if missing := needed - figures.keys():
+        raise StudyError(f"--figures lacks {', '.join(f'{name}.svg' for name in sorted(missing))}")
 
     drawn = {name: Path(path).read_text(encoding="utf-8") for name, path in figures.items()}
     evidence = {Path(path).stem: tables.read_evidence(path) for path in options.tables}

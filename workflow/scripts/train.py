@@ -1,11 +1,12 @@
-"""Train one network once and write its metrics and predictions: one architecture, width and seed a process.
+"""Train one architecture at a width with a seed, and write its metrics, predictions and weights.
 
 By hand, from the root of the repository:
 
     .venv/bin/python workflow/scripts/train.py --architecture vgg --width 2 --seed 0 \\
         --recipe '{"epochs": 12, "batch_size": 128,
                    "optimizer": {"name": "adadelta", "learning_rate": 1.0, "rho": 0.95, "epsilon": 1e-7}}' \\
-        --data results/data/mnist.npz --output metrics.json --predictions predictions.npz
+        --data results/data/mnist.npz --output metrics.json --predictions predictions.npz \\
+        --weights weights.npz
 """
 
 import argparse
@@ -52,7 +53,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--gpus", type=int, default=0, help="GPUs the job was given; 0 trains on the CPU")
     parser.add_argument("--output", required=True, type=Path, help="the metrics.json to write")
-    parser.add_argument("--predictions", required=True, type=Path, help="the .npz to write")
+    parser.add_argument("--predictions", required=True, type=Path, help="the .npz of predictions to write")
+    parser.add_argument("--weights", required=True, type=Path, help="the .npz of weights to write")
     arguments = parser.parse_args()
 
     # The data is checked first: it takes a moment, the import of TensorFlow seconds.
@@ -71,15 +73,16 @@ def main() -> None:
 
     device = training.prepare_tensorflow(arguments.threads, arguments.gpus)
     run = Run(arguments.architecture, arguments.width, arguments.seed)
-    metrics, predictions = training.train_run(
+    metrics, predictions, weights = training.train_run(
         run, network, arguments.study, arguments.dataset, arguments.recipe, dataset, device
     )
     metrics["code"] = arguments.code
     execution = metrics["execution"]
     execution["overhead_seconds"] = round(time.perf_counter() - begin - execution["train_seconds"], 3)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **predictions)
-    write_atomically(arguments.predictions, buffer.getvalue())
+    for path, arrays in ((arguments.predictions, predictions), (arguments.weights, weights)):
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        write_atomically(path, buffer.getvalue())
     # Last, because who finds the metrics takes the run for finished.
     write_atomically(arguments.output, json.dumps(metrics, indent=1) + "\n")
 

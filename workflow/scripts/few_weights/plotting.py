@@ -2,7 +2,8 @@
 
 Accuracies stand on an axis of equal steps in log(1 - accuracy): each step up cuts the errors by the same
 factor, so that 97 and 98 % lie as clearly apart as 90 and 93 %, and a network that learned nothing (10 %)
-still has its place. The axis is labelled in plain accuracies.
+still has its place. The axis is labelled in plain accuracies. They are those on the images that choose: held
+out of training where a study holds some out, else the test images; every figure says which.
 """
 
 import textwrap
@@ -19,7 +20,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 from few_weights import style
 from few_weights.intervals import t_interval
 from few_weights.labels import Ground, Label
-from few_weights.models import summarise_models
+from few_weights.models import has_collapsed, selection_of, summarise_models
 
 #: Labels of the accuracy axis, the most telling first; those that would crowd the others are left out.
 ACCURACY_TICKS = [0.9, 0.99, 0.999, 0.5, 0.95, 0.98, 0.995, 0.8, 0.1, 0.97, 0.998, 0.7, 0.96, 0.94, 0.985]
@@ -27,9 +28,9 @@ ACCURACY_TICKS += [0.92, 0.85, 0.975, 0.965, 0.9995, 0.9999, 0.3, 0.6, 0.4, 0.2,
 
 
 def plot_curve(runs: pd.DataFrame, breakpoints: pd.DataFrame, architecture: str) -> tuple[Figure, str]:
-    """Test accuracy against parameters for one architecture, its breakpoints marked; and the message."""
+    """Accuracy against parameters for one architecture, its breakpoints marked; and the message."""
     colour = style.colours(runs["architecture"])[architecture]
-    runs = runs[runs["architecture"] == architecture]
+    runs = with_selection(runs[runs["architecture"] == architecture])
     breakpoints = breakpoints[breakpoints["architecture"] == architecture]
     models = models_with_intervals(runs)
     reached = breakpoints[breakpoints["reached"]]
@@ -41,7 +42,7 @@ def plot_curve(runs: pd.DataFrame, breakpoints: pd.DataFrame, architecture: str)
         axes = figure.add_axes(margins(figure, top))
         targets = sorted(breakpoints["target"].unique())
         article = breakpoints.dropna(subset=["article_parameters"])
-        shown = [*runs["test_accuracy"], *targets, *article["article_test_accuracy"]]
+        shown = [*runs["selection_accuracy"], *targets, *article["article_test_accuracy"]]
         scale_axes(axes, [*runs["parameters"], *article["article_parameters"]], shown, targets, runs)
         ground = Ground(axes)
         draw_curve(axes, ground, models, runs, colour)
@@ -60,9 +61,9 @@ def plot_curve(runs: pd.DataFrame, breakpoints: pd.DataFrame, architecture: str)
         )
         ground.avoid_points(article["article_parameters"], article["article_test_accuracy"])
 
-        examples = runs["test_examples"].max()
+        examples = runs["selection_examples"].max()
         for row in article.itertuples():
-            ground.place(article_label(row, examples))
+            ground.place(article_label(row, runs))
         for (width, parameters), rows in reached.groupby(["width", "parameters"]):
             ground.place(breakpoint_label(rows, parameters, width, examples, colour))
         for model in models.iloc[::-1].itertuples():
@@ -77,6 +78,7 @@ def plot_comparison(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> tuple[Figu
     Above, the weights each needs for the first target, as bars from zero; below, the curves behind them.
     """
     colours = style.colours(runs["architecture"])
+    runs = with_selection(runs)
     first = first_target(breakpoints)
     message = comparison_message(runs, breakpoints)
 
@@ -91,7 +93,7 @@ def plot_comparison(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> tuple[Figu
 
         axes = figure.add_axes((left, bottom, width, top - bottom - (bars_height + 0.35) / height))
         targets = sorted(breakpoints["target"].unique())
-        scale_axes(axes, runs["parameters"], [*runs["test_accuracy"], *targets], targets, runs)
+        scale_axes(axes, runs["parameters"], [*runs["selection_accuracy"], *targets], targets, runs)
         ground = Ground(axes)
         lines = []
         for architecture, its_runs in runs.groupby("architecture", sort=False):
@@ -101,7 +103,7 @@ def plot_comparison(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> tuple[Figu
                 (breakpoints["architecture"] == architecture) & breakpoints["reached"]
             ]
             draw_breakpoints(axes, ground, its_breakpoints, colours[architecture])
-            widest_first = models[["parameters", "test_accuracy"]].iloc[::-1]
+            widest_first = models[["parameters", "selection_accuracy"]].iloc[::-1]
             lines.append((architecture, list(widest_first.itertuples(index=False, name=None))))
         draw_targets(axes, ground, targets)
         # The line that ends farthest to the right has the least room for its name.
@@ -172,24 +174,34 @@ def weights_message(rows: list[dict], first: pd.DataFrame) -> str:
 
 
 def curve_note(runs: pd.DataFrame, models: pd.DataFrame) -> str:
-    dataset = runs["dataset"].iloc[0]
-    examples = style.count(runs["test_examples"].max())
-    return f"Accuracy on the {examples} test examples of {dataset} after the last epoch. {marks_note(models)}"
+    return f"Accuracy {on_images(runs)} after the last epoch. {marks_note(models, runs)}"
 
 
 def comparison_note(runs: pd.DataFrame, models: pd.DataFrame, first: pd.DataFrame) -> str:
     target = style.percent(first["target"].iloc[0])
-    return f"Bars: the weights of the smallest model that reaches {target}. {marks_note(models)}"
+    note = f"Bars: the weights of the smallest model that reaches {target}. Accuracy {on_images(runs)}."
+    return f"{note} {marks_note(models, runs)}"
 
 
-def marks_note(models: pd.DataFrame) -> str:
+def on_images(runs: pd.DataFrame) -> str:
+    """The images that choose, which the accuracies of a figure are measured on, in words."""
+    dataset, selection = runs["dataset"].iloc[0], selection_of(runs)
+    examples = style.count(runs[f"{selection}_examples"].max())
+    if selection == "validation":
+        return f"on the {examples} images of {dataset} held out of training"
+    return f"on the {examples} test images of {dataset}"
+
+
+def marks_note(models: pd.DataFrame, runs: pd.DataFrame) -> str:
     """What dots, line and bars are, and how many seeds stand behind them."""
     fewest, most = models["seeds"].min(), models["seeds"].max()
+    crosses = " Crosses are runs that collapsed." if has_collapsed(runs).any() else ""
     if most == 1:
-        return "One dot a run, n = 1 seed a width."
+        return f"One dot a run, n = 1 seed a width.{crosses}"
     n = f"n = {fewest}" if fewest == most else f"n = {fewest} to {most}"
     return (
-        f"Dots are runs, the line their mean, whiskers its {style.percent(0.95)} interval; {n} seeds a width."
+        f"Dots are runs, the line their mean, whiskers its {style.percent(0.95)} interval; {n} seeds a "
+        f"width.{crosses}"
     )
 
 
@@ -197,32 +209,47 @@ def breakpoint_label(rows: pd.DataFrame, parameters: int, width: int, examples: 
     row = rows.iloc[0]
     targets = " and ".join(style.percent(target) for target in rows["target"])
     text = f"{style.count(parameters)} weights, width {width}\n"
-    text += f"{style.accuracy(row['test_accuracy'], examples)} (target {targets})"
+    text += f"{style.accuracy(row['selection_accuracy'], examples)} (target {targets})"
     if row["compression"] >= 1.05:
         baseline = f"{row['baseline_architecture']} {row['baseline_width']}"
         text += f"\n{style.times(row['compression'])} times fewer than {baseline}"
-    point = (parameters, row["test_accuracy"])
+    point = (parameters, row["selection_accuracy"])
     return Label(text, [point], colour, style.TEXT_SIZE, towards=-50)
 
 
-def article_label(row, examples: int) -> Label:
-    text = f"article: width {row.article_width}, {style.accuracy(row.article_test_accuracy, examples)}"
+def article_label(row, runs: pd.DataFrame) -> Label:
+    name = "article" if selection_of(runs) == "test" else "article, on the test images"
+    accuracy = style.accuracy(row.article_test_accuracy, runs["test_examples"].max())
+    text = f"{name}: width {row.article_width}, {accuracy}"
     point = (row.article_parameters, row.article_test_accuracy)
     return Label(text, [point], style.MUTED, style.SMALL_SIZE, towards=170)
 
 
 def width_label(model, spelled: bool) -> Label:
     text = f"width {model.width}" if spelled else f"{model.width}"
-    point = (model.parameters, model.test_accuracy)
+    point = (model.parameters, model.selection_accuracy)
     return Label(text, [point], style.MUTED, style.SMALL_SIZE, towards=100, optional=not spelled)
 
 
 # Tables
 
 
+def with_selection(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs with `selection_accuracy` and `selection_examples`: those of the images that choose."""
+    images = selection_of(runs)
+    return runs.assign(
+        selection_accuracy=runs[f"{images}_accuracy"].astype(float),
+        selection_examples=runs[f"{images}_examples"],
+    )
+
+
 def models_with_intervals(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row a model, by parameters: the mean over seeds and its 95 % interval, empty for a single seed."""
-    intervals = runs.groupby(["architecture", "width"], sort=False)["test_accuracy"].agg(list).map(t_interval)
+    """One row a model, by parameters: the mean over seeds on the images that choose and its 95 % interval
+    (`low`, `high`), which is empty for a single seed."""
+    runs = with_selection(runs)
+    intervals = (
+        runs.groupby(["architecture", "width"], sort=False)["selection_accuracy"].agg(list).map(t_interval)
+    )
     intervals = intervals.apply(pd.Series).set_axis(["low", "high"], axis=1).reset_index()
     models = summarise_models(runs).merge(intervals, on=["architecture", "width"])
     return models.sort_values("parameters", kind="stable", ignore_index=True)
@@ -324,10 +351,10 @@ def margins(figure: Figure, top: float) -> tuple[float, float, float, float]:
     return (0.125, bottom, 0.81, top - bottom)
 
 
-def scale_axes(axes: Axes, parameters, accuracies, targets, runs: pd.DataFrame) -> None:
-    """Both scales, their limits and their labels."""
+def accuracy_scale(axes: Axes, accuracies, targets, runs: pd.DataFrame) -> None:
+    """The vertical scale, its limits and its labels; `runs` have `selection_examples`."""
     # An accuracy of 1 has no place on a scale of errors: it stands just above the best mean below 1.
-    examples_seen = runs["test_examples"].max() * runs["seed"].nunique()
+    examples_seen = runs["selection_examples"].max() * runs["seed"].nunique()
     perfect = min(0.5 / examples_seen, 0.5 * (1 - max(targets)))
 
     def errors(accuracy):
@@ -344,7 +371,15 @@ def scale_axes(axes: Axes, parameters, accuracies, targets, runs: pd.DataFrame) 
     axes.yaxis.set_major_locator(FixedLocator(spaced_ticks(targets, [*whole, *ticks], errors, bottom, top)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: style.percent(y)))
     axes.yaxis.set_minor_locator(NullLocator())
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", color=style.FAINT, linewidth=0.6, alpha=0.7)
+    axes.set_axisbelow(True)
+    axes.spines["left"].set_visible(False)
 
+
+def scale_axes(axes: Axes, parameters, accuracies, targets, runs: pd.DataFrame) -> None:
+    """Both scales, their limits and their labels."""
+    accuracy_scale(axes, accuracies, targets, runs)
     low, high = np.log10(min(parameters)), np.log10(max(parameters))
     room = max(0.06 * (high - low), 0.12 if high > low else 0.4)
     axes.set_xscale("log")
@@ -358,10 +393,6 @@ def scale_axes(axes: Axes, parameters, accuracies, targets, runs: pd.DataFrame) 
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(which="minor", length=2)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="y", color=style.FAINT, linewidth=0.6, alpha=0.7)
-    axes.set_axisbelow(True)
-    axes.spines["left"].set_visible(False)
     axes.set_xlabel("trainable parameters (log scale)", fontsize=style.SMALL_SIZE + 0.4)
 
 
@@ -411,7 +442,7 @@ def draw_curve(axes: Axes, ground: Ground, models: pd.DataFrame, runs: pd.DataFr
     sns.lineplot(
         data=models,
         x="parameters",
-        y="test_accuracy",
+        y="selection_accuracy",
         color=colour,
         linewidth=1.5,
         ax=axes,
@@ -422,22 +453,25 @@ def draw_curve(axes: Axes, ground: Ground, models: pd.DataFrame, runs: pd.DataFr
     axes.vlines(
         several["parameters"], several["low"], several["high"], color=colour, linewidth=1.1, alpha=0.8
     )
-    sns.scatterplot(
-        data=runs,
-        x="parameters",
-        y="test_accuracy",
-        color=colour,
-        s=26 if several.empty else 13,
-        alpha=1 if several.empty else 0.55,
-        linewidth=0,
-        ax=axes,
-        zorder=3,
-        legend=False,
-    )
+    collapsed = has_collapsed(runs)
+    for its_runs, marker, edge in ((runs[~collapsed], "o", 0), (runs[collapsed], "x", 1.2)):
+        sns.scatterplot(
+            data=its_runs,
+            x="parameters",
+            y="selection_accuracy",
+            color=colour,
+            marker=marker,
+            s=26 if several.empty else 13,
+            alpha=1 if several.empty else 0.45,
+            linewidth=edge,
+            ax=axes,
+            zorder=3,
+            legend=False,
+        )
     axes.set(ylabel="")
     axes.set_xlabel("trainable parameters (log scale)", fontsize=style.SMALL_SIZE + 0.4)
-    ground.avoid_line(models["parameters"], models["test_accuracy"])
-    ground.avoid_points(runs["parameters"], runs["test_accuracy"])
+    ground.avoid_line(models["parameters"], models["selection_accuracy"])
+    ground.avoid_points(runs["parameters"], runs["selection_accuracy"])
     for model in several.itertuples():
         ground.avoid_line((model.parameters, model.parameters), (model.low, model.high))
 
@@ -446,7 +480,7 @@ def draw_breakpoints(axes: Axes, ground: Ground, reached: pd.DataFrame, colour: 
     """A ring around each breakpoint."""
     axes.plot(
         reached["parameters"],
-        reached["test_accuracy"],
+        reached["selection_accuracy"],
         linestyle="none",
         marker="o",
         markersize=11,
@@ -456,7 +490,7 @@ def draw_breakpoints(axes: Axes, ground: Ground, reached: pd.DataFrame, colour: 
         zorder=2.5,
         label="breakpoint",
     )
-    ground.avoid_points(reached["parameters"], reached["test_accuracy"], radius=7)
+    ground.avoid_points(reached["parameters"], reached["selection_accuracy"], radius=7)
 
 
 def draw_bars(axes: Axes, first: pd.DataFrame, runs: pd.DataFrame, colours: dict[str, str]) -> None:
@@ -464,14 +498,16 @@ def draw_bars(axes: Axes, first: pd.DataFrame, runs: pd.DataFrame, colours: dict
     # Those that miss the target come first: whatever they need is more than what was tried.
     order = first.sort_values("parameters", ascending=False, na_position="first", kind="stable")
     longest = order["parameters"].max() if order["reached"].any() else 1
-    examples = runs["test_examples"].max()
+    examples = runs["selection_examples"].max()
     for y, row in enumerate(order.itertuples()):
         colour = colours[row.architecture]
         if row.reached:
             axes.barh(y, row.parameters, height=0.56, color=colour, label=row.architecture)
             text, x = f"{style.count(row.parameters)} (width {row.width})", row.parameters
         else:
-            best = summarise_models(runs[runs["architecture"] == row.architecture])["test_accuracy"].max()
+            best = summarise_models(runs[runs["architecture"] == row.architecture])[
+                "selection_accuracy"
+            ].max()
             text, x = f"not reached; best {style.accuracy(best, examples)}", 0
         axes.annotate(
             text, (x, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=style.TEXT_SIZE

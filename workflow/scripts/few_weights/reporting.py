@@ -12,13 +12,16 @@ from markupsafe import Markup
 
 from few_weights import evidence, style
 from few_weights.errors import StudyError
+from few_weights.exhibit import choose_exhibit
 from few_weights.intervals import binomial_half_width
-from few_weights.models import selection_of, summarise_models
-from few_weights.plotting import first_target, models_with_intervals
+from few_weights.models import has_collapsed, selection_of, summarise_models
+from few_weights.plotting import first_target, models_with_intervals, with_selection
 
 #: The columns of runs.csv that say how an architecture was trained; each optimizer fills some of them.
 RECIPE = ["epochs", "batch_size", "loss", "optimizer", "learning_rate", "rho", "momentum", "nesterov"]
 RECIPE += ["beta_1", "beta_2", "epsilon", "code"]
+#: The figures of the page, beside a curve for each architecture.
+FIGURES = ["comparison", "weights-by-layer", "learning", "mistakes", "first-layer", "timeline"]
 VERSIONS = ["python", "tensorflow", "keras", "numpy", "platform"]
 
 
@@ -32,7 +35,7 @@ def render_report(
     """The page.
 
     Args:
-        figures: SVG documents by name: comparison, weights-by-layer, timeline, curve-<architecture>.
+        figures: SVG documents by name: FIGURES and curve-<architecture>.
         tables: models, pareto, targets, bootstrap and neighbours by name, and search where there was one.
     """
     inlined = {name: inline_svg(svg, f"{name}-") for name, svg in figures.items()}
@@ -52,9 +55,11 @@ def render_report(
             ownership=evidence.ownership(tables["pareto"], tables["models"]),
             all_models=evidence.all_models(tables["models"]),
             search_path=evidence.search_path(tables["search"]) if "search" in tables else None,
-            comparison=inlined["comparison"],
-            weights=inlined["weights-by-layer"],
-            timeline=inlined["timeline"],
+            collapsed=collapsed(runs),
+            shown=choose_exhibit(runs, breakpoints),
+            cost=cost(runs),
+            costs=cost_table(runs),
+            figures=inlined,
             curves=[(name, inlined[f"curve-{name}"]) for name in dict.fromkeys(breakpoints["architecture"])],
         )
     )
@@ -96,6 +101,8 @@ def inline_svg(svg: str, prefix: str) -> Markup:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[start:], flags=re.DOTALL)
     # HTML knows SVG and its links without their namespaces.
     svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
+    # Matplotlib names an image by its content, so that equal images share an id; nothing refers to them.
+    svg = re.sub(r'(<image\b[^>]*?)\sid="[^"]*"', r"\1", svg)
     svg = re.sub(r'(\bid="|\bhref="#|url\(#)', rf"\g<1>{prefix}", svg)
     # The viewBox alone lets the page choose the size.
     opening = re.sub(r'\s(?:width|height)="[^"]*"', "", svg[: svg.index(">")])
@@ -121,7 +128,6 @@ def facts(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
         "train_examples": style.count(runs["train_examples"].max()),
         "test_examples": style.count(examples),
         "held_out": style.count(held_out) if selection_of(runs) == "validation" else None,
-        "train_time": duration(runs["train_seconds"].sum()),
         "baselines": baselines(breakpoints),
         "has_article": bool(breakpoints["article_parameters"].notna().any()),
     }
@@ -143,24 +149,21 @@ def answer(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> list[str]:
 
 def answer_for(target: float, breakpoints: pd.DataFrame, runs: pd.DataFrame) -> str:
     dataset, bar = runs["dataset"].iloc[0], style.percent(target)
-    examples = runs["test_examples"].max()
     rows = breakpoints[breakpoints["target"] == target]
     reached = rows[rows["reached"]].sort_values("parameters", kind="stable")
     missed = list(rows.loc[~rows["reached"], "architecture"])
     if reached.empty:
         models = summarise_models(runs)
-        best = models.loc[models["test_accuracy"].idxmax()]
-        measured = style.accuracy(best["test_accuracy"], examples)
+        best = models.loc[models["selection_accuracy"].idxmax()]
         return (
             f"On {dataset} no network tried reaches {bar}; the best is {best['architecture']} of width "
-            f"{best['width']} with {style.count(best['parameters'])} weights ({measured})."
+            f"{best['width']} with {style.count(best['parameters'])} weights ({measured(best, runs)})."
         )
     fewest, most = reached.iloc[0], reached.iloc[-1]
-    measured = style.accuracy(fewest["test_accuracy"], examples)
     sentence = (
         f"On {dataset} the smallest network that reaches {bar} is {fewest['architecture']} of width "
         f"{fewest['width']} with {style.count(fewest['parameters'])} weights "
-        f"({measured}, {style.plural(fewest['seeds'], 'seed')})"
+        f"({measured(fewest, runs)}, {style.plural(fewest['seeds'], 'seed')})"
     )
     if len(reached) > 1:
         ratio = most["parameters"] / fewest["parameters"]
@@ -172,10 +175,20 @@ def answer_for(target: float, breakpoints: pd.DataFrame, runs: pd.DataFrame) -> 
     return sentence + "."
 
 
+def measured(model: pd.Series, runs: pd.DataFrame) -> str:
+    """A model's mean accuracy, in words where the images that chose are not the test images."""
+    tested = style.accuracy(model["test_accuracy"], runs["test_examples"].max())
+    if selection_of(runs) == "test":
+        return tested
+    held_out = style.accuracy(model["selection_accuracy"], runs["validation_examples"].max())
+    return f"{held_out} on the images held out, {tested} on the test images"
+
+
 def breakpoint_rows(breakpoints: pd.DataFrame, runs: pd.DataFrame) -> list[dict]:
     """The table of breakpoints as text, each with what sets it apart from the article's."""
     models = models_with_intervals(runs)
     examples = runs["test_examples"].max()
+    selection_examples = with_selection(runs)["selection_examples"].max()
     colours = style.colours(runs["architecture"])
     rows = []
     for point in breakpoints.itertuples():
@@ -185,17 +198,17 @@ def breakpoint_rows(breakpoints: pd.DataFrame, runs: pd.DataFrame) -> list[dict]
             "colour": colours[point.architecture],
             "target": style.percent(point.target),
             "reached": point.reached,
-            "best": style.accuracy(its_models["test_accuracy"].max(), examples),
+            "best": style.accuracy(its_models["selection_accuracy"].max(), selection_examples),
             "article": None,
             "remark": remark(point, its_models, examples),
         }
         if point.reached:
-            model = its_models[its_models["width"] == point.width].iloc[0]
             row |= {
                 "width": point.width,
                 "parameters": style.count(point.parameters),
-                "accuracy": style.accuracy(point.test_accuracy, examples),
-                "interval": interval(model, examples),
+                "accuracy": style.accuracy(point.selection_accuracy, selection_examples),
+                "interval": interval(point.selection_low, point.selection_high, selection_examples),
+                "test_accuracy": style.accuracy(point.test_accuracy, examples),
                 "seeds": point.seeds,
                 "compression": style.times(point.compression),
                 "baseline": f"{point.baseline_architecture} {point.baseline_width}",
@@ -253,10 +266,56 @@ def run_rows(runs: pd.DataFrame) -> list[dict]:
                 run.test_examples - run.test_correct,
                 style.count(run.test_examples - run.test_correct),
             ),
+            "collapsed": run.collapsed,
+            "epochs": run.epochs,
             "seconds": (run.train_seconds, f"{run.train_seconds:,.1f}"),
+            "memory": (run.peak_memory_mib, style.count(run.peak_memory_mib)),
         }
-        for run in runs.itertuples()
+        for run in runs.assign(collapsed=has_collapsed(runs)).itertuples()
     ]
+
+
+def collapsed(runs: pd.DataFrame) -> str:
+    """Which runs learned nothing: "cnn 1 (seed 0 and 3)"; empty where all learned."""
+    fallen = runs[has_collapsed(runs)]
+    return enumeration(
+        [
+            f"{name} {width} (seed {enumeration([str(seed) for seed in group['seed']])})"
+            for (name, width), group in fallen.groupby(["architecture", "width"], sort=False)
+        ]
+    )
+
+
+def cost(runs: pd.DataFrame) -> dict[str, str]:
+    """What the study cost, in sums and extremes."""
+    longest = runs.loc[runs["train_seconds"].idxmax()]
+    return {
+        "training": duration(runs["train_seconds"].sum()),
+        "overhead": duration(runs["overhead_seconds"].sum()),
+        "longest": f"{longest['architecture']} {longest['width']}, {duration(longest['train_seconds'])}",
+        "memory": f"{style.count(runs['peak_memory_mib'].max())} MiB",
+    }
+
+
+def cost_table(runs: pd.DataFrame) -> evidence.Text:
+    """What a run of each model costs: the mean over seeds, and the most memory that any took."""
+    headings = ["Architecture", "Width", "Weights", "Runs", "Epochs", "Seconds an epoch", "Training, s"]
+    headings += ["Start-up, s", "Peak memory, MiB"]
+    rows = [
+        [
+            name,
+            str(width),
+            style.count(group["parameters"].iloc[0]),
+            str(len(group)),
+            str(group["epochs"].iloc[0]),
+            f"{(group['train_seconds'] / group['epochs']).mean():,.2f}",
+            f"{group['train_seconds'].mean():,.1f}",
+            f"{group['overhead_seconds'].mean():,.1f}",
+            style.count(group["peak_memory_mib"].max()),
+        ]
+        for (name, width), group in runs.groupby(["architecture", "width"], sort=False)
+    ]
+    return headings, rows
 
 
 def recipes(runs: pd.DataFrame) -> list[tuple[str, str]]:
@@ -294,12 +353,11 @@ def certainty(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def interval(model: pd.Series, examples: int) -> str:
+def interval(low: float, high: float, examples: int) -> str:
     """A mean's 95 % interval as "97.10 to 97.60 %", empty for a single seed."""
-    if pd.isna(model["low"]):
+    if pd.isna(low):
         return ""
-    low, high = (style.accuracy(model[end], examples) for end in ("low", "high"))
-    return f"{low[:-2]} to {high}"
+    return f"{style.accuracy(low, examples)[:-2]} to {style.accuracy(high, examples)}"
 
 
 def seeds_phrase(runs: pd.DataFrame) -> str:

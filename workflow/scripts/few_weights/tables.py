@@ -18,11 +18,12 @@ RUNS = [
     "optimizer",
 ]
 RUNS += ["learning_rate", "train_examples", "test_accuracy", "test_correct", "test_examples"]
-RUNS += ["train_seconds", "overhead_seconds", "finished"]
+RUNS += ["train_seconds", "overhead_seconds", "peak_memory_mib", "finished"]
 RUNS += ["validation_examples", "multiply_adds"]
 RUNS += ["baseline_architecture", "baseline_width", "baseline_parameters"]
 RUNS += ["path", "device", "python", "tensorflow", "keras", "numpy", "platform", "code"]
-LAYERS = ["architecture", "width", "position", "type", "parameters"]
+LAYERS = ["architecture", "width", "position", "type", "output_shape", "parameters"]
+HISTORY = ["architecture", "width", "seed", "epoch", "train_accuracy", "validation_accuracy", "test_accuracy"]
 BREAKPOINTS = ["architecture", "target", "reached", "width", "parameters", "test_accuracy", "seeds"]
 BREAKPOINTS += ["baseline_architecture", "baseline_width", "baseline_parameters", "compression"]
 BREAKPOINTS += ["selection", "selection_accuracy", "selection_low", "selection_high", "certain"]
@@ -42,7 +43,12 @@ def read_runs(path: Path | str) -> pd.DataFrame:
 
 def read_layers(path: Path | str) -> pd.DataFrame:
     """layers.csv: one row a layer of a model."""
-    return _read(path, LAYERS, TEXT)
+    return _read(path, LAYERS, TEXT | {"output_shape": str})
+
+
+def read_history(path: Path | str) -> pd.DataFrame:
+    """history.csv: one row an epoch of each run."""
+    return _read(path, HISTORY, TEXT)
 
 
 def read_breakpoints(path: Path | str) -> pd.DataFrame:

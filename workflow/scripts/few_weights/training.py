@@ -67,12 +67,13 @@ def train_run(
     recipe: Mapping,
     dataset: Dataset,
     device: str,
-) -> tuple[dict, dict[str, np.ndarray]]:
-    """Train a network. Returns its metrics, laid out as in metrics.schema.yaml, and its predictions.
+) -> tuple[dict, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Train a network. Returns its metrics, as in metrics.schema.yaml, its predictions and its weights.
 
     The predictions are those of the last epoch, one class an image as uint8: `validation` (empty where no
-    images are held out) and `test`. `network` is as `networks.py` takes it; `recipe` holds `epochs`,
-    `batch_size` and `optimizer`.
+    images are held out) and `test`. The weights are named by layer and variable ("conv2d/kernel"), in the
+    order of the layers. `network` is as `networks.py` takes it; `recipe` holds `epochs`, `batch_size` and
+    `optimizer`.
 
     Raises:
         StudyError: the network cannot be built, or the loss is no longer a finite number.
@@ -151,7 +152,8 @@ def train_run(
             "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         },
     }
-    return metrics, {"validation": validation_predictions, "test": test_predictions}
+    predictions = {"validation": validation_predictions, "test": test_predictions}
+    return metrics, predictions, {variable.path: variable.numpy() for variable in model.weights}
 
 
 def _score(trainer: Trainer, images: np.ndarray, labels: np.ndarray) -> tuple[dict, np.ndarray]:

@@ -1,0 +1,43 @@
+"""Shows the smallest sufficient network: predictions.npz and weights.npz of one run -> figures/mistakes and
+figures/first-layer, each .svg and .png."""
+
+import argparse
+from pathlib import Path
+
+from few_weights import exhibit, tables
+from few_weights.datasets import load_dataset, read_npz
+from few_weights.errors import entry_point
+from few_weights.files import write_atomically
+from few_weights.style import figure_bytes
+
+
+@entry_point
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", required=True, help="runs.csv")
+    parser.add_argument("--breakpoints", required=True, help="breakpoints.csv")
+    parser.add_argument("--layers", required=True, help="layers.csv")
+    parser.add_argument("--folder", required=True, type=Path, help="the study's folder, where runs/ lies")
+    parser.add_argument("--dataset", required=True, help="name of the data set")
+    parser.add_argument("--data", required=True, type=Path, help="its .npz")
+    parser.add_argument("--mistakes", required=True, nargs=2, help=".svg and .png to write")
+    parser.add_argument("--first-layer", required=True, nargs=2, help=".svg and .png to write")
+    options = parser.parse_args()
+
+    runs = tables.read_runs(options.runs)
+    chosen = exhibit.choose_exhibit(runs, tables.read_breakpoints(options.breakpoints))
+    dataset = load_dataset(options.data, options.dataset)
+    predictions = read_npz(chosen.run.predictions_path(options.folder))["test"]
+    weights = read_npz(chosen.run.weights_path(options.folder))
+    shape = exhibit.shape_before_weights(tables.read_layers(options.layers), chosen.run, dataset.image_shape)
+    for paths, (figure, message) in (
+        (options.mistakes, exhibit.plot_mistakes(chosen, dataset.x_test, dataset.y_test, predictions)),
+        (options.first_layer, exhibit.plot_first_layer(chosen, weights, shape)),
+    ):
+        for path in paths:
+            write_atomically(path, figure_bytes(figure, Path(path).suffix[1:], message))
+    print(f"shown: {chosen.run}")
+
+
+if __name__ == "__main__":
+    main()

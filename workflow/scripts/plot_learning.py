@@ -1,0 +1,33 @@
+"""Draws how the networks around each breakpoint learned: history.csv, runs.csv and breakpoints.csv ->
+figures/learning.svg and .png."""
+
+import argparse
+
+from few_weights import tables
+from few_weights.errors import entry_point
+from few_weights.files import write_atomically
+from few_weights.learning import plot_learning
+from few_weights.style import figure_bytes
+
+
+@entry_point
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--history", required=True)
+    parser.add_argument("--runs", required=True)
+    parser.add_argument("--breakpoints", required=True)
+    parser.add_argument("--svg", required=True)
+    parser.add_argument("--png", required=True)
+    options = parser.parse_args()
+
+    figure, message = plot_learning(
+        tables.read_history(options.history),
+        tables.read_runs(options.runs),
+        tables.read_breakpoints(options.breakpoints),
+    )
+    write_atomically(options.svg, figure_bytes(figure, "svg", message))
+    write_atomically(options.png, figure_bytes(figure, "png", message))
+
+
+if __name__ == "__main__":
+    main()
