@@ -6,12 +6,14 @@ Takes `config`. Gives STUDY (validated, with its defaults), where things lie, an
 import itertools
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-ROOT = Path(workflow.basedir)
+# Not `workflow.basedir`, which is another folder where this is a module of another workflow.
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
@@ -31,7 +33,8 @@ from few_weights.study import resolve_study
 put_own_python_first()
 
 try:
-    STUDY = resolve_study(config, workflow.configfiles)
+    # As a module, the config was read by the workflow around this one.
+    STUDY = resolve_study(config, workflow.configfiles if workflow.modifier.is_main_snakefile() else [])
     RESULTS = f"results/{STUDY['study']}"
     require_writable(Path(RESULTS))
     MODELS = describe_models(STUDY)
@@ -138,12 +141,22 @@ def network_of(wildcards):
     return json.dumps(ARCHITECTURES[wildcards.architecture]["network"], sort_keys=True)
 
 
+def networks():
+    """Architecture -> what it is, as JSON."""
+    return json.dumps({name: section["network"] for name, section in ARCHITECTURES.items()}, sort_keys=True)
+
+
 def unrecorded(value):
     """A parameter that is passed on but not compared with the last run's, so that its change reruns nothing.
 
     Snakemake does so with parameters that are functions of a job's threads.
     """
     return lambda wildcards, threads: str(value)
+
+
+def model_option(wildcards, output, threads):
+    """Where a run saves its network, if at all. Unrecorded: a study that stops saving has no run to repeat."""
+    return f"--model {shlex.quote(output.model)}" if STUDY["save_models"] else ""
 
 
 def script(name):

@@ -10,6 +10,7 @@ rule train_model:
         # Its bytes are verified against fixed hashes, so its age says nothing.
         data=ancient(DATA),
     output:
+        **({"model": f"{RUN}/model.keras"} if STUDY["save_models"] else {}),
         metrics=f"{RUN}/metrics.json",
         predictions=f"{RUN}/predictions.npz",
     log:
@@ -29,6 +30,7 @@ rule train_model:
         dataset=STUDY["dataset"],
         data_sha256=STUDY["data"]["sha256"],
         network=network_of,
+        model=model_option,
         recipe=recipe_of,
         validation_examples=STUDY["validation_examples"],
         code=training_code_of,
@@ -49,4 +51,5 @@ rule train_model:
         " --gpus {resources.gpu}"
         " --output {output.metrics:q}"
         " --predictions {output.predictions:q}"
+        " {params.model}"
         " > {log:q} 2>&1"

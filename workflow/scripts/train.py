@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--gpus", type=int, default=0, help="GPUs the job was given; 0 trains on the CPU")
     parser.add_argument("--output", required=True, type=Path, help="the metrics.json to write")
     parser.add_argument("--predictions", required=True, type=Path, help="the .npz to write")
+    parser.add_argument("--model", type=Path, help="the .keras to write, if any")
     arguments = parser.parse_args()
 
     # The data is checked first: it takes a moment, the import of TensorFlow seconds.
@@ -67,11 +68,11 @@ def main() -> None:
         # Keras imports these where they are installed; a training job needs neither, unless a user's file
         # does, and without them it starts a quarter sooner.
         sys.modules.update(dict.fromkeys(["matplotlib", "pandas"]))
-    from few_weights import training
+    from few_weights import networks, training
 
     device = training.prepare_tensorflow(arguments.threads, arguments.gpus)
     run = Run(arguments.architecture, arguments.width, arguments.seed)
-    metrics, predictions = training.train_run(
+    metrics, predictions, model = training.train_run(
         run, network, arguments.study, arguments.dataset, arguments.recipe, dataset, device
     )
     metrics["code"] = arguments.code
@@ -80,6 +81,8 @@ def main() -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **predictions)
     write_atomically(arguments.predictions, buffer.getvalue())
+    if arguments.model is not None:
+        write_atomically(arguments.model, networks.model_bytes(model))
     # Last, because who finds the metrics takes the run for finished.
     write_atomically(arguments.output, json.dumps(metrics, indent=1) + "\n")
 

@@ -9,6 +9,7 @@ is exported rely on it.
 import importlib.util
 import inspect
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -59,6 +60,24 @@ def check_network(name: str, width: int, model: keras.Model) -> None:
             f"{name} of width {width} does not give probabilities; end it in a layer with "
             "activation softmax (logits are not enough)"
         )
+
+
+def model_bytes(model: keras.Model) -> bytes:
+    """The network as a .keras file, which `keras.saving.load_model` reads.
+
+    Raises:
+        StudyError: a layer of the user's cannot be saved.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.keras")
+        try:
+            keras.saving.save_model(model, path)
+        except Exception as error:  # whatever a layer of the user's does
+            raise StudyError(
+                f"the network cannot be saved as .keras ({brief(error)}); give its own layers a get_config, "
+                "or leave save_models out"
+            ) from error
+        return path.read_bytes()
 
 
 def _build(network: Mapping, width: int, image_shape, classes: int) -> keras.Model:

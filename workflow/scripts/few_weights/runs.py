@@ -23,6 +23,10 @@ class Run:
         """Where its predictions.npz lies, beside its metrics."""
         return self.metrics_path(folder).with_name("predictions.npz")
 
+    def model_path(self, folder: Path | str) -> Path:
+        """Where its network lies, in a study that saves them."""
+        return self.metrics_path(folder).with_name("model.keras")
+
     def __str__(self) -> str:
         return f"{self.architecture} width {self.width} seed {self.seed}"
 

@@ -67,8 +67,8 @@ def train_run(
     recipe: Mapping,
     dataset: Dataset,
     device: str,
-) -> tuple[dict, dict[str, np.ndarray]]:
-    """Train a network. Returns its metrics, laid out as in metrics.schema.yaml, and its predictions.
+) -> tuple[dict, dict[str, np.ndarray], keras.Model]:
+    """Train a network. Returns its metrics, laid out as in metrics.schema.yaml, its predictions, and itself.
 
     The predictions are those of the last epoch, one class an image as uint8: `validation` (empty where no
     images are held out) and `test`. `network` is as `networks.py` takes it; `recipe` holds `epochs`,
@@ -151,7 +151,7 @@ def train_run(
             "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         },
     }
-    return metrics, {"validation": validation_predictions, "test": test_predictions}
+    return metrics, {"validation": validation_predictions, "test": test_predictions}, model
 
 
 def _score(trainer: Trainer, images: np.ndarray, labels: np.ndarray) -> tuple[dict, np.ndarray]:
