@@ -11,7 +11,7 @@ min_version("9.27")
 
 if not workflow.overwrite_configfiles:
 
-    configfile: f"{workflow.basedir}/config/article.yaml"
+    configfile: workflow.current_basedir.join("config/article.yaml").get_path_or_uri(secret_free=False)
 
 
 include: "workflow/rules/common.smk"
@@ -19,6 +19,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/search.smk"
 include: "workflow/rules/aggregate.smk"
+include: "workflow/rules/export.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -32,6 +33,7 @@ rule all:
     input:
         f"{RESULTS}/report.html",
         f"{RESULTS}/shares.csv",
+        *([f"{RESULTS}/exports.csv"] if STUDY["export_models"] else []),
         *[files_of(architecture, "metrics.json") for architecture in ARCHITECTURES],
 
 

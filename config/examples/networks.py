@@ -1,7 +1,7 @@
 """Networks of your own: each a function from a width to a `keras.Model`.
 
-It is called with the width, the shape of an image (rows, columns, channels) and the number of classes, and with the
-study's `options` by name. It must end in one probability a class: a softmax.
+It is called with the width, the shape of an image (rows, columns, channels) and the number of classes, and
+with the study's `options` by name. It must end in one probability a class: a softmax.
 """
 
 import keras

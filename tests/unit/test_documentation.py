@@ -5,6 +5,9 @@ from pathlib import Path
 
 import yaml
 
+from few_weights.datasets import KNOWN
+from few_weights.sources import SOURCES
+
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow" / "schemas" / "study.schema.yaml").read_text())
 
@@ -21,7 +24,7 @@ def keys_of(schema):
 def test_every_key_of_a_study_is_explained():
     explained = set(re.findall(r"`([a-z_0-9.]+)`", (ROOT / "config" / "README.md").read_text()))
     explained |= {name.split(".")[-1] for name in explained}
-    keys = keys_of(SCHEMA) - {"architecture", "width", "file"}  # these stand inside an example
+    keys = keys_of(SCHEMA) - {"width"}  # it stands inside an example
     assert keys <= explained, keys - explained
 
 
@@ -29,7 +32,16 @@ def test_every_explained_key_exists():
     text = (ROOT / "config" / "README.md").read_text()
     rows = re.findall(r"^\| `([a-z_]+)` \|", text, re.MULTILINE)
     optimizers = SCHEMA["$defs"]["optimizer"]["properties"]["name"]["enum"]
-    assert set(rows) <= keys_of(SCHEMA) | set(optimizers)
+    assert set(rows) - set(KNOWN) <= keys_of(SCHEMA) | set(optimizers)
+
+
+def test_every_data_set_is_described_as_it_is():
+    table = (ROOT / "config" / "README.md").read_text().partition("## Data")[2]
+    for name, facts in KNOWN.items():
+        shape = " x ".join(map(str, facts.image_shape)).removesuffix(" x 1")
+        examples = f"{facts.train_examples:,} + {facts.test_examples:,}"
+        known = ", ".join(f"`{source}`" for source in SOURCES[name])
+        assert f"| `{name}` | {examples} of {shape}, {facts.classes} | {known}, `{{file: PATH}}` |" in table
 
 
 def test_the_example_is_a_valid_study():

@@ -32,8 +32,9 @@ def problems_of(study, files=()):
     return str(error.value)
 
 
-@pytest.mark.parametrize("file", sorted(CONFIG.glob("*.yaml")), ids=lambda file: file.name)
-def test_shipped_studies_are_valid(file):
+@pytest.mark.parametrize("file", sorted(CONFIG.rglob("*.yaml")), ids=lambda file: file.name)
+def test_shipped_studies_are_valid(file, monkeypatch):
+    monkeypatch.chdir(CONFIG.parent)
     resolve_study(yaml.safe_load(file.read_text()), [file])
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-ROOT = Path(workflow.basedir)
+# Not `workflow.basedir`, which is another folder where this is a module of another workflow.
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
@@ -31,7 +32,8 @@ from few_weights.study import resolve_study
 put_own_python_first()
 
 try:
-    STUDY = resolve_study(config, workflow.configfiles)
+    # As a module, the config was read by the workflow around this one.
+    STUDY = resolve_study(config, workflow.configfiles if workflow.modifier.is_main_snakefile() else [])
     RESULTS = f"results/{STUDY['study']}"
     require_writable(Path(RESULTS))
     MODELS = describe_models(STUDY)
@@ -139,6 +141,11 @@ def recipe_of(wildcards):
 def network_of(wildcards):
     """What an architecture is, as JSON: one of our networks, or one of the user's."""
     return json.dumps(ARCHITECTURES[wildcards.architecture]["network"], sort_keys=True)
+
+
+def networks():
+    """Architecture -> what it is, as JSON."""
+    return json.dumps({name: section["network"] for name, section in ARCHITECTURES.items()}, sort_keys=True)
 
 
 def unrecorded(value):
