@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from samples import runs_of
 
@@ -64,6 +65,12 @@ def test_a_collapsed_run_is_counted_and_kept():
     table = models.models_table(RUNS).set_index(["architecture", "width"])
     assert table["collapsed"].to_dict() == {("cnn", 2): 0, ("cnn", 1): 1, ("vgg", 3): 0}
     assert table.loc["cnn", 1]["test_accuracy"] == (9_690 + 980) / 20_000
+
+
+def test_collapse_is_judged_by_the_number_of_classes():
+    for classes, bound in ((10, 0.2), (100, 0.02), (2, 0.625)):
+        runs = pd.DataFrame({"classes": [classes] * 2, "test_accuracy": [bound - 0.001, bound + 0.001]})
+        assert models.has_collapsed(runs).tolist() == [True, False]
 
 
 def test_without_validation_images_the_test_chooses():
