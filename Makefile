@@ -1,6 +1,6 @@
 # Everything a newcomer needs: `make study` and `make test` set themselves up. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help study test env report reference compare benchmark lock format
+.PHONY: help study test browser env report reference compare benchmark lock format
 
 PYTHON ?= python3
 STUDY ?= article
@@ -30,12 +30,17 @@ study: env $(CONFIG)  ## run a study from nothing to its report: make study [STU
 config/%.yaml:
 	@echo "There is no $@; STUDY takes one of: $(patsubst config/%.yaml,%,$(wildcard config/*.yaml))" >&2; exit 1
 
-test: env  ## run every check and test
+test: env browser  ## run every check and test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m pytest
+
+browser:  ## install Debian's Chromium, which the report is tested in (needs root; elsewhere that test is skipped)
+	@command -v chromium > /dev/null || { test "$$(id -u)" = 0 && command -v apt-get > /dev/null && \
+		apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends chromium; } || \
+		echo "No Chromium here and no way to install it: the report is not tested in a browser." >&2
 
 # --allowed-rules leaves training out: runs that are missing are then an error instead of hours of work.
 report: env $(CONFIG)  ## make a study's report and Snakemake's provenance report anew, training nothing

@@ -81,7 +81,10 @@ def by_target(targets: pd.DataFrame) -> Text:
     rows = [
         [
             style.percent(row["target"]),
-            *(style.count(int(cell)) if str(cell).isdigit() else str(cell) for cell in row[architectures]),
+            *(
+                str(cell) if isinstance(cell, str) and not cell.isdigit() else style.count(float(cell))
+                for cell in row[architectures]
+            ),
         ]
         for _, row in targets.iterrows()
     ]

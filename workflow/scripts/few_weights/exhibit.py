@@ -136,7 +136,7 @@ def plot_first_layer(
     kernels.sort(key=lambda kernel: -np.abs(kernel).sum())
     units = style.plural(len(kernels), "unit")
     message = f"What the first layer of {exhibit.model} looks for: {units}, each of {what}"
-    note = "Orange weights speak for a bright pixel, blue ones against it, white ones do not care. "
+    note = "Orange weights speak for a bright pixel, purple ones against it, white ones do not care. "
     if len(kernels) > MOST:
         note += f"The {MOST} heaviest are shown. "
     note += f"Seed {exhibit.run.seed}, all on one scale."

@@ -67,7 +67,7 @@ def plot_learning(history: pd.DataFrame, runs: pd.DataFrame, breakpoints: pd.Dat
             row, column = divmod(number, columns)
             bottom = top - (row + 1) * height + 0.2 * inch
             axes = figure.add_axes((0.1 + column * width, bottom, width - 0.03, height - 0.5 * inch))
-            accuracy_scale(axes, shown, [target], runs)
+            accuracy_scale(axes, shown, [target], runs, labels=7)
             its_history = chosen[chosen["architecture"] == name]
             point = first_target(breakpoints).set_index("architecture").loc[name]
             widths = neighbourhood(runs, breakpoints, name)

@@ -351,8 +351,8 @@ def margins(figure: Figure, top: float) -> tuple[float, float, float, float]:
     return (0.125, bottom, 0.81, top - bottom)
 
 
-def accuracy_scale(axes: Axes, accuracies, targets, runs: pd.DataFrame) -> None:
-    """The vertical scale, its limits and its labels; `runs` have `selection_examples`."""
+def accuracy_scale(axes: Axes, accuracies, targets, runs: pd.DataFrame, labels: int = 13) -> None:
+    """The vertical scale, its limits and at most about so many labels; `runs` have `selection_examples`."""
     # An accuracy of 1 has no place on a scale of errors: it stands just above the best mean below 1.
     examples_seen = runs["selection_examples"].max() * runs["seed"].nunique()
     perfect = min(0.5 / examples_seen, 0.5 * (1 - max(targets)))
@@ -368,7 +368,8 @@ def accuracy_scale(axes: Axes, accuracies, targets, runs: pd.DataFrame) -> None:
     axes.set_ylim(1 - 10**-bottom, 1 - 10**-top)
     whole = [1.0] if max(accuracies) == 1 else []
     ticks = [tick for tick in ACCURACY_TICKS if not whole or errors(tick) < errors(1.0)]
-    axes.yaxis.set_major_locator(FixedLocator(spaced_ticks(targets, [*whole, *ticks], errors, bottom, top)))
+    ticks = spaced_ticks(targets, [*whole, *ticks], errors, bottom, top, labels)
+    axes.yaxis.set_major_locator(FixedLocator(ticks))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: style.percent(y)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.tick_params(axis="y", length=0)
@@ -396,14 +397,14 @@ def scale_axes(axes: Axes, parameters, accuracies, targets, runs: pd.DataFrame) 
     axes.set_xlabel("trainable parameters (log scale)", fontsize=style.SMALL_SIZE + 0.4)
 
 
-def spaced_ticks(targets, candidates, errors, bottom: float, top: float) -> list[float]:
+def spaced_ticks(targets, candidates, errors, bottom: float, top: float, labels: int) -> list[float]:
     """The targets and as many of the candidates as fit between them."""
     chosen: list[float] = []
     for accuracy in [*targets, *candidates]:
         y = errors(accuracy)
         apart = min((abs(y - errors(other)) for other in chosen), default=np.inf)
         if accuracy in targets or (
-            bottom + 0.03 * (top - bottom) <= y <= top and apart > (top - bottom) / 13
+            bottom + 0.03 * (top - bottom) <= y <= top and apart > (top - bottom) / labels
         ):
             chosen.append(accuracy)
     return sorted(set(chosen))
