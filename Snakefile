@@ -37,3 +37,7 @@ rule all:
 
 onsuccess:
     print_summary()
+
+
+onerror:
+    print_failures(log)
