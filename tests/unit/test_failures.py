@@ -20,7 +20,9 @@ Error in rule merge_runs:
 def test_failed_jobs_are_named_with_reason_and_log(tmp_path):
     run = tmp_path / "runs" / "vgg" / "width-2" / "seed-1" / "train.log"
     run.parent.mkdir(parents=True)
-    run.write_text("epoch   1/2  train loss 9\nerror: the loss of epoch 2 is not finite\n\n")
+    run.write_text(
+        "epoch   1/2  train loss 9\nerror: vgg width 2 seed 1: the loss of epoch 2 is not finite\n\n"
+    )
     text = LOG.format(log=run, other=tmp_path / "merge.log", quiet=tmp_path / "no.log")
     assert failed_jobs(text + text) == [
         ("vgg width 2 seed 1", "the loss of epoch 2 is not finite", str(run)),

@@ -12,7 +12,9 @@ def failed_jobs(snakemake_log: str) -> list[tuple[str, str, str]]:
     A job that was tried again and failed again is named once.
     """
     paths = {path: rule for rule, path in FAILED.findall(snakemake_log)}
-    return [(job_name(rule, path), reason(Path(path)), path) for path, rule in paths.items()]
+    named = [(job_name(rule, path), path) for path, rule in paths.items()]
+    # A training job's errors begin with its name.
+    return [(name, reason(Path(path)).removeprefix(f"{name}: "), path) for name, path in named]
 
 
 def job_name(rule: str, log: str) -> str:
