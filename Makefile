@@ -25,7 +25,10 @@ env: .venv/installed  ## make .venv/, the environment that everything runs from,
 	@echo "Environment ready."
 
 study: env $(CONFIG)  ## run a study from nothing to its report: make study [STUDY=article] [CORES=all]
-	$(BIN)/snakemake --configfile $(CONFIG) --cores $(CORES)
+	$(BIN)/snakemake --configfile $(CONFIG) --cores $(CORES) $(BARS)
+
+# Progress bars in a terminal; elsewhere Snakemake's own lines, as the plugin says nothing until the end there.
+BARS = $$(test -t 2 && echo --logger rich)
 
 config/%.yaml:
 	@echo "There is no $@; STUDY takes one of: $(patsubst config/%.yaml,%,$(wildcard config/*.yaml))" >&2; exit 1

@@ -39,3 +39,7 @@ rule all:
 
 onsuccess:
     print_summary()
+
+
+onerror:
+    print_failures(log)

@@ -17,6 +17,7 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from few_weights.errors import StudyError
+from few_weights.failures import failed_jobs
 from few_weights.fingerprint import code_fingerprint, network_fingerprint
 from few_weights.planning import (
     baseline_widths,
@@ -192,6 +193,16 @@ def cost_of(wildcards):
 def baselines():
     """Architecture -> the full-size model that its breakpoint is compared with, as JSON."""
     return json.dumps({name: section["baseline"] for name, section in ARCHITECTURES.items()})
+
+
+def print_failures(logs):
+    """Which jobs failed, why, and where to read on, at the end of a run that had failures.
+
+    Snakemake hands over the paths of its logs as a list.
+    """
+    for name, why, path in failed_jobs("".join(Path(log).read_text() for log in logs)):
+        print(f"\n{name} failed: {why}\n  its log: {path}", file=sys.stderr)
+    print("\nStart again to train what is missing; what is finished stays.", file=sys.stderr)
 
 
 def print_summary():

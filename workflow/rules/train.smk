@@ -35,6 +35,8 @@ rule train_model:
         recipe=recipe_of,
         validation_examples=STUDY["validation_examples"],
         code=training_code_of,
+    message:
+        "Training {wildcards.architecture} width {wildcards.width} seed {wildcards.seed}; its epochs: {log}"
     shell:
         "python {params.script:q}"
         " --study {params.study:q}"
