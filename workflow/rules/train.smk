@@ -7,8 +7,7 @@ given to each validation and test image), with the log of the epochs and the job
 
 rule train_model:
     input:
-        # Its bytes are verified against fixed hashes, so its age says nothing.
-        data=ancient(DATA),
+        data=data_to_train_on(),
     output:
         **({"model": f"{RUN}/model.keras"} if STUDY["save_models"] else {}),
         metrics=f"{RUN}/metrics.json",
