@@ -8,8 +8,7 @@ job's time and memory beside them.
 
 rule train_model:
     input:
-        # Its bytes are verified against fixed hashes, so its age says nothing.
-        data=ancient(DATA),
+        data=data_to_train_on(),
     output:
         metrics=f"{RUN}/metrics.json",
         predictions=f"{RUN}/predictions.npz",
