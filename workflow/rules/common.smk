@@ -18,10 +18,12 @@ from few_weights.errors import StudyError
 from few_weights.fingerprint import code_fingerprint
 from few_weights.planning import (
     baseline_widths,
+    CHEAP,
     describe_models,
     put_own_python_first,
     require_writable,
     training_cost,
+    training_minutes,
 )
 from few_weights.study import resolve_study
 
@@ -156,6 +158,19 @@ def priority_of(wildcards):
     """Longest first: what is started last must be short, or a core stands idle at the end."""
     model = MODELS.get((wildcards.architecture, int(wildcards.width)))
     return training_cost(model, ARCHITECTURES[wildcards.architecture]["epochs"]) if model else 0
+
+
+def minutes_of(wildcards):
+    """The time limit of a training on a cluster."""
+    return training_minutes(priority_of(wildcards), ARCHITECTURES[wildcards.architecture]["epochs"])
+
+
+def submission_of(wildcards):
+    """The group whose members may share a cluster's submission: cheap runs; others have their own.
+
+    The cost of a model is unknown (0) where nothing could build it, and such a run has its own, too.
+    """
+    return "cheap" if 0 < priority_of(wildcards) < CHEAP else None
 
 
 def baselines():

@@ -17,18 +17,26 @@ rule train_model:
     benchmark:
         f"{RUN}/benchmark.tsv"
     priority: priority_of
+    group:
+        submission_of
     conda:
         "../../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1500 * attempt,
+        # No measured training held more than 1,424 MiB.
+        mem_mb=lambda wildcards, attempt: 1800 * attempt,
+        runtime=lambda wildcards, attempt: minutes_of(wildcards) * attempt,
         gpu=0,
+        # Those that share a submission take turns: workflow/profiles/slurm allows one turn at a time.
+        turn=1,
     params:
         script=script("train.py"),
         study=STUDY["study"],
         dataset=STUDY["dataset"],
         recipe=recipe_of,
         validation_examples=STUDY["validation_examples"],
+        # No output: Snakemake removes those of a job that failed, and this is what its next try goes on from.
+        checkpoints=unrecorded(f"{RESULTS}/checkpoints"),
         code=training_code_of,
     shell:
         "python {params.script:q}"
@@ -41,6 +49,7 @@ rule train_model:
         " --recipe {params.recipe:q}"
         " --validation-examples {params.validation_examples}"
         " --code {params.code}"
+        " --checkpoints {params.checkpoints:q}"
         " --threads {threads}"
         " --gpus {resources.gpu}"
         " --output {output.metrics:q}"

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from few_weights.checkpoint import Checkpoint
 from few_weights.datasets import load_dataset
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
@@ -43,6 +44,11 @@ def main() -> None:
         "--validation-examples", type=int, default=0, help="how many of the last training images to hold out"
     )
     parser.add_argument("--code", default=None, help="fingerprint of the training code, to be recorded")
+    parser.add_argument(
+        "--checkpoints",
+        type=Path,
+        help="folder of the states that interrupted trainings go on from",
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--gpus", type=int, default=0, help="GPUs the job was given; 0 trains on the CPU")
     parser.add_argument("--output", required=True, type=Path, help="the metrics.json to write")
@@ -61,17 +67,33 @@ def main() -> None:
 
     device = training.prepare_tensorflow(arguments.threads, arguments.gpus)
     run = Run(arguments.architecture, arguments.width, arguments.seed)
+    checkpoint = None
+    if arguments.checkpoints:
+        identity = {
+            "run": str(run),
+            "dataset": arguments.dataset,
+            "validation_examples": arguments.validation_examples,
+            "recipe": arguments.recipe,
+            "code": arguments.code,
+            # Another processor, GPU or TensorFlow may round otherwise.
+            "device": device,
+            "versions": training.versions(),
+        }
+        checkpoint = Checkpoint(arguments.checkpoints, identity)
     metrics, predictions = training.train_run(
-        run, arguments.study, arguments.dataset, arguments.recipe, dataset, device
+        run, arguments.study, arguments.dataset, arguments.recipe, dataset, device, checkpoint
     )
     metrics["code"] = arguments.code
     execution = metrics["execution"]
-    execution["overhead_seconds"] = round(time.perf_counter() - begin - execution["train_seconds"], 3)
+    trained_here = sum(execution["epoch_seconds"][execution["resumed_after_epoch"] :])
+    execution["overhead_seconds"] = round(time.perf_counter() - begin - trained_here, 3)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **predictions)
     write_atomically(arguments.predictions, buffer.getvalue())
     # Last, because who finds the metrics takes the run for finished.
     write_atomically(arguments.output, json.dumps(metrics, indent=1) + "\n")
+    if checkpoint:
+        checkpoint.remove()
 
 
 if __name__ == "__main__":
