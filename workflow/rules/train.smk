@@ -27,6 +27,8 @@ rule train_model:
         mem_mb=lambda wildcards, attempt: 1800 * attempt,
         runtime=lambda wildcards, attempt: minutes_of(wildcards) * attempt,
         gpu=0,
+        # 0: a GPU is the scheduler's to give. workflow/profiles/workstation shares one among as many jobs.
+        jobs_per_gpu=0,
         # Those that share a submission take turns: workflow/profiles/slurm allows one turn at a time.
         turn=1,
     params:
@@ -52,6 +54,7 @@ rule train_model:
         " --checkpoints {params.checkpoints:q}"
         " --threads {threads}"
         " --gpus {resources.gpu}"
+        " --jobs-per-gpu {resources.jobs_per_gpu}"
         " --output {output.metrics:q}"
         " --predictions {output.predictions:q}"
         " > {log:q} 2>&1"

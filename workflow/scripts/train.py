@@ -22,6 +22,7 @@ from few_weights.checkpoint import Checkpoint
 from few_weights.datasets import load_dataset
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
+from few_weights.gpus import share_gpu
 from few_weights.runs import Run
 
 
@@ -51,6 +52,12 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--gpus", type=int, default=0, help="GPUs the job was given; 0 trains on the CPU")
+    parser.add_argument(
+        "--jobs-per-gpu",
+        type=int,
+        default=0,
+        help="share this machine's GPUs among as many jobs each; 0: use the GPU that the scheduler gave",
+    )
     parser.add_argument("--output", required=True, type=Path, help="the metrics.json to write")
     parser.add_argument("--predictions", required=True, type=Path, help="the .npz to write")
     arguments = parser.parse_args()
@@ -63,6 +70,8 @@ def main() -> None:
     # Keras imports these where they are installed; a training job needs neither, and without them it starts
     # a quarter sooner.
     sys.modules.update(dict.fromkeys(["matplotlib", "pandas"]))
+    # Held until the process ends.
+    place = share_gpu(arguments.jobs_per_gpu) if arguments.jobs_per_gpu else None  # noqa: F841
     from few_weights import training
 
     device = training.prepare_tensorflow(arguments.threads, arguments.gpus)
