@@ -71,9 +71,12 @@ benchmark: env $(if $(PYTORCH),.venv/pytorch/installed)  ## time training agains
 	.venv/pytorch/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/pytorch.txt
 	@touch $@
 
-lock: env  ## resolve envs/requirements.in into the lock file (needs uv)
+lock: env  ## resolve the requirements into the lock files (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links envs/requirements.in --output-file envs/requirements.txt
+	uv pip compile --quiet --python-platform x86_64-manylinux_2_28 --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links --constraint envs/requirements.txt \
+		envs/training-gpu.in --output-file envs/training-gpu.txt
 
 format:  ## format the code
 	$(BIN)/ruff check --fix --quiet .

@@ -56,6 +56,7 @@ def metrics_of(run, study="tiny", correct=9_700, **changes):
         "execution": {
             "train_seconds": 3.5,
             "epoch_seconds": [2.0, 1.5],
+            "resumed_after_epoch": 0,
             "overhead_seconds": 4.5,
             "started": "2026-01-01T00:00:00+00:00",
             "finished": "2026-01-01T00:00:04+00:00",

@@ -8,15 +8,16 @@ import yaml
 
 ENVS = Path(__file__).parents[2] / "envs"
 LOCK = (ENVS / "requirements.txt").read_text()
+GPU_LOCK = (ENVS / "training-gpu.txt").read_text()
 
 
-def locked_versions():
-    return dict(re.findall(r"^([\w.-]+)==([\w.]+)", LOCK, re.MULTILINE))
+def locked_versions(lock=LOCK):
+    return dict(re.findall(r"^([\w.-]+)==([\w.]+)", lock, re.MULTILINE))
 
 
 @pytest.mark.parametrize("environment", sorted(ENVS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_conda_environments_agree_with_the_lock(environment):
-    locked = locked_versions()
+    locked = locked_versions(GPU_LOCK if environment.stem == "training-gpu" else LOCK)
     (pins,) = [
         part["pip"]
         for part in yaml.safe_load(environment.read_text())["dependencies"]
@@ -24,7 +25,7 @@ def test_conda_environments_agree_with_the_lock(environment):
     ]
     assert pins
     for pin in pins:
-        name, version = pin.split("==")
+        name, version = pin.replace("[and-cuda]", "").split("==")
         assert locked[name] == version, f"{environment.name} has {pin}, the lock {locked[name]}"
 
 
@@ -36,12 +37,22 @@ def test_the_lock_follows_the_requirements():
         assert locked[name] == version
 
 
-def test_every_locked_package_has_hashes_and_no_address():
-    packages = re.split(r"^(?=[\w.-]+==)", LOCK, flags=re.MULTILINE)[1:]
+def test_gpu_nodes_differ_in_tensorflow_alone():
+    """A result must not depend on which of the two environments trained it, beyond what a GPU changes."""
+    gpu, cpu = locked_versions(GPU_LOCK), locked_versions()
+    assert any(name.startswith("nvidia-cudnn") for name in gpu)
+    assert gpu["tensorflow"] == cpu["tensorflow-cpu"]
+    for name in gpu.keys() & cpu.keys():
+        assert gpu[name] == cpu[name], name
+
+
+@pytest.mark.parametrize("lock", [LOCK, GPU_LOCK], ids=["requirements", "training-gpu"])
+def test_every_locked_package_has_hashes_and_no_address(lock):
+    packages = re.split(r"^(?=[\w.-]+==)", lock, flags=re.MULTILINE)[1:]
     assert len(packages) > 50
     for package in packages:
         assert "--hash=sha256:" in package, package.splitlines()[0]
-    assert "://" not in LOCK
+    assert "://" not in lock
 
 
 def test_every_rule_has_an_environment_that_exists():

@@ -21,12 +21,14 @@ from few_weights.failures import failed_jobs
 from few_weights.fingerprint import code_fingerprint, network_fingerprint
 from few_weights.planning import (
     baseline_widths,
+    CHEAP,
     describe_models,
     description_code,
     description_request,
     put_own_python_first,
     require_writable,
     training_cost,
+    training_minutes,
 )
 from few_weights.study import resolve_study
 
@@ -197,6 +199,19 @@ def cost_of(wildcards):
         return 0
     model = MODELS[wildcards.architecture, min(described)]
     return training_cost(model, ARCHITECTURES[wildcards.architecture]["epochs"])
+
+
+def minutes_of(wildcards):
+    """The time limit of a training on a cluster."""
+    return training_minutes(cost_of(wildcards), ARCHITECTURES[wildcards.architecture]["epochs"])
+
+
+def submission_of(wildcards):
+    """The group whose members may share a cluster's submission: cheap runs; others have their own.
+
+    The cost of a model is unknown (0) where nothing could build it, and such a run has its own, too.
+    """
+    return "cheap" if 0 < cost_of(wildcards) < CHEAP else None
 
 
 def baselines():

@@ -19,12 +19,20 @@ rule train_model:
         f"{RUN}/benchmark.tsv"
     # Longest first: what is started last must be short, or a core stands idle at the end.
     priority: cost_of
+    group:
+        submission_of
     conda:
         "../../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1500 * attempt,
+        # No measured training held more than 1,424 MiB.
+        mem_mb=lambda wildcards, attempt: 1800 * attempt,
+        runtime=lambda wildcards, attempt: minutes_of(wildcards) * attempt,
         gpu=0,
+        # 0: a GPU is the scheduler's to give. workflow/profiles/workstation shares one among as many jobs.
+        jobs_per_gpu=0,
+        # Those that share a submission take turns: workflow/profiles/slurm allows one turn at a time.
+        turn=1,
     params:
         script=script("train.py"),
         study=STUDY["study"],
@@ -33,6 +41,8 @@ rule train_model:
         network=network_of,
         recipe=recipe_of,
         validation_examples=STUDY["validation_examples"],
+        # No output: Snakemake removes those of a job that failed, and this is what its next try goes on from.
+        checkpoints=unrecorded(f"{RESULTS}/checkpoints"),
         code=training_code_of,
     message:
         "Training {wildcards.architecture} width {wildcards.width} seed {wildcards.seed}; its epochs: {log}"
@@ -49,8 +59,10 @@ rule train_model:
         " --recipe {params.recipe:q}"
         " --validation-examples {params.validation_examples}"
         " --code {params.code}"
+        " --checkpoints {params.checkpoints:q}"
         " --threads {threads}"
         " --gpus {resources.gpu}"
+        " --jobs-per-gpu {resources.jobs_per_gpu}"
         " --output {output.metrics:q}"
         " --predictions {output.predictions:q}"
         " --weights {output.weights:q}"

@@ -19,9 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
+from few_weights.checkpoint import Checkpoint
 from few_weights.datasets import load_dataset
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
+from few_weights.gpus import share_gpu
 from few_weights.runs import Run
 
 
@@ -50,8 +52,19 @@ def main() -> None:
         "--validation-examples", type=int, default=0, help="how many of the last training images to hold out"
     )
     parser.add_argument("--code", default=None, help="fingerprint of the training code, to be recorded")
+    parser.add_argument(
+        "--checkpoints",
+        type=Path,
+        help="folder of the states that interrupted trainings go on from",
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--gpus", type=int, default=0, help="GPUs the job was given; 0 trains on the CPU")
+    parser.add_argument(
+        "--jobs-per-gpu",
+        type=int,
+        default=0,
+        help="share this machine's GPUs among as many jobs each; 0: use the GPU that the scheduler gave",
+    )
     parser.add_argument("--output", required=True, type=Path, help="the metrics.json to write")
     parser.add_argument("--predictions", required=True, type=Path, help="the .npz of predictions to write")
     parser.add_argument("--weights", required=True, type=Path, help="the .npz of weights to write")
@@ -69,22 +82,42 @@ def main() -> None:
         # Keras imports these where they are installed; a training job needs neither, unless a user's file
         # does, and without them it starts a quarter sooner.
         sys.modules.update(dict.fromkeys(["matplotlib", "pandas"]))
+    # Held until the process ends.
+    place = share_gpu(arguments.jobs_per_gpu) if arguments.jobs_per_gpu else None  # noqa: F841
     from few_weights import training
 
     device = training.prepare_tensorflow(arguments.threads, arguments.gpus)
     run = Run(arguments.architecture, arguments.width, arguments.seed)
+    checkpoint = None
+    if arguments.checkpoints:
+        identity = {
+            "run": str(run),
+            "network": network,
+            "dataset": arguments.dataset,
+            "data_sha256": arguments.data_sha256,
+            "validation_examples": arguments.validation_examples,
+            "recipe": arguments.recipe,
+            "code": arguments.code,
+            # Another processor, GPU or TensorFlow may round otherwise.
+            "device": device,
+            "versions": training.versions(),
+        }
+        checkpoint = Checkpoint(arguments.checkpoints, identity)
     metrics, predictions, weights = training.train_run(
-        run, network, arguments.study, arguments.dataset, arguments.recipe, dataset, device
+        run, network, arguments.study, arguments.dataset, arguments.recipe, dataset, device, checkpoint
     )
     metrics["code"] = arguments.code
     execution = metrics["execution"]
-    execution["overhead_seconds"] = round(time.perf_counter() - begin - execution["train_seconds"], 3)
+    trained_here = sum(execution["epoch_seconds"][execution["resumed_after_epoch"] :])
+    execution["overhead_seconds"] = round(time.perf_counter() - begin - trained_here, 3)
     for path, arrays in ((arguments.predictions, predictions), (arguments.weights, weights)):
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)
         write_atomically(path, buffer.getvalue())
     # Last, because who finds the metrics takes the run for finished.
     write_atomically(arguments.output, json.dumps(metrics, indent=1) + "\n")
+    if checkpoint:
+        checkpoint.remove()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import math
 import os
 import subprocess
 import sys
@@ -14,6 +15,10 @@ from few_weights.fingerprint import code_fingerprint, network_fingerprint
 from few_weights.study import network_of_baseline
 
 SCRIPT = Path(__file__).parents[1] / "describe_models.py"
+#: Trainings of a lower `training_cost` are cheap: they take a minute or so, of which a cluster's own
+#: overhead would be a good part.
+CHEAP = 10_000
+
 CACHE = Path(".snakemake", "few-weights")
 
 
@@ -81,6 +86,18 @@ def training_cost(model: Mapping, epochs: int) -> int:
     image and epoch is a fair unit, and every model has some overhead however small it is.
     """
     return epochs * (3 * model["multiply_adds"] // 1000 + 100)
+
+
+def training_minutes(cost: int, epochs: int) -> int:
+    """A time limit for a training of that `training_cost`, in minutes.
+
+    On one core of an AMD EPYC no run of the article's study took longer than cost / 400 + 5 seconds an epoch.
+    Three times that leaves room for slower processors, and two minutes for the start on a busy node. Two
+    hours where the cost is unknown (0).
+    """
+    if cost == 0:
+        return 120
+    return math.ceil(3 * (cost / 400 + 5 * epochs) / 60) + 2
 
 
 def put_own_python_first() -> None:

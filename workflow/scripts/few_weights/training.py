@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from few_weights import counting
+from few_weights.checkpoint import INTERVAL, Checkpoint
 from few_weights.datasets import Dataset
 from few_weights.engine import Trainer
 from few_weights.errors import StudyError
@@ -54,6 +55,16 @@ def prepare_tensorflow(threads: int, gpus: int) -> str:
     return tf.config.experimental.get_device_details(visible[0]).get("device_name", "GPU")
 
 
+def versions() -> dict[str, str]:
+    """What a result may depend on beside our own code."""
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+    }
+
+
 def epoch_order(seed: int, epoch: int, examples: int) -> np.ndarray:
     """The order in which an epoch takes its examples: it follows from seed and epoch (from 1) alone."""
     return np.random.default_rng([seed, epoch]).permutation(examples)
@@ -67,13 +78,15 @@ def train_run(
     recipe: Mapping,
     dataset: Dataset,
     device: str,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[dict, dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Train a network. Returns its metrics, as in metrics.schema.yaml, its predictions and its weights.
 
     The predictions are those of the last epoch, one class an image as uint8: `validation` (empty where no
     images are held out) and `test`. The weights are named by layer and variable ("conv2d/kernel"), in the
     order of the layers. `network` is as `networks.py` takes it; `recipe` holds `epochs`, `batch_size` and
-    `optimizer`.
+    `optimizer`. With `checkpoint`, training goes on from there if it was interrupted; the results are those
+    of a training that was not.
 
     Raises:
         StudyError: the network cannot be built, or the loss is no longer a finite number.
@@ -85,7 +98,15 @@ def train_run(
     print(f"{run}: {counting.trainable_parameters(model):,} parameters; {trainer.path}", flush=True)
 
     history, epoch_seconds = [], []
-    for epoch in range(1, recipe["epochs"] + 1):
+    if checkpoint:
+        state, progress = checkpoint.load(trainer.state())
+        if progress:
+            trainer.restore(state)
+            history, epoch_seconds = progress["history"], progress["epoch_seconds"]
+            print(f"goes on after epoch {len(history)}, from {checkpoint.path}", flush=True)
+    resumed = len(history)
+    seconds_at_checkpoint = sum(epoch_seconds)
+    for epoch in range(resumed + 1, recipe["epochs"] + 1):
         begin = time.perf_counter()
         train_loss, train_accuracy = trainer.train_epoch(epoch_order(run.seed, epoch, len(dataset.x_train)))
         validation, validation_predictions = _score(trainer, dataset.x_validation, dataset.y_validation)
@@ -114,6 +135,10 @@ def train_run(
             f"  {epoch_seconds[-1]:.2f} s",
             flush=True,
         )
+        due = sum(epoch_seconds) - seconds_at_checkpoint >= INTERVAL
+        if checkpoint and due and epoch < recipe["epochs"]:
+            checkpoint.save(trainer.state(), {"history": history, "epoch_seconds": epoch_seconds})
+            seconds_at_checkpoint = sum(epoch_seconds)
 
     metrics = {
         "study": study,
@@ -135,15 +160,11 @@ def train_run(
         "layers": counting.layer_table(model),
         "history": history,
         "path": trainer.path,
-        "versions": {
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
-        },
+        "versions": versions(),
         "execution": {
             "train_seconds": round(sum(epoch_seconds), 3),
             "epoch_seconds": epoch_seconds,
+            "resumed_after_epoch": resumed,
             "started": started.isoformat(timespec="milliseconds"),
             "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "host": socket.gethostname(),

@@ -6,7 +6,7 @@ the network at hand. `Trainer.path` says which way that was, and why.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -76,6 +76,18 @@ class Trainer:
         order = self._fill_up(np.arange(len(images)))
         loss, predictions = self._run_evaluation(*self._test_data[id(images)][1], order, len(images))
         return float(loss) / len(images), predictions.numpy()[: len(images)]
+
+    def state(self) -> list[np.ndarray]:
+        """All that training changes: weights, layers' statistics and random states, optimizer's variables."""
+        return [np.asarray(variable) for variable in self._variables()]
+
+    def restore(self, state: Sequence[np.ndarray]) -> None:
+        """Go on from a `state()` of the same model and optimizer: the next epoch gives the same bits."""
+        for variable, value in zip(self._variables(), state, strict=True):
+            variable.assign(value)
+
+    def _variables(self):
+        return [*self.model.variables, *self.optimizer.variables]
 
     def _place(self, images, labels):
         return _prepare(self._leading, images), tf.constant(labels, tf.int32)

@@ -1,0 +1,237 @@
+"""The shipped profile on a real Slurm of three nodes, on the real MNIST: where jobs land, what they survive.
+
+The GPUs are pretended, so trainings must stay on the CPU: that is the one line of a rule which is edited, in
+the tests' copy of the workflow. Of the profile only what it says is the user's is changed.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from cluster.slurm import NODES, Slurm, why_not
+from conftest import ROOT, Workflow, copy_workflow
+
+HERE = Path(__file__).parent
+CONFIG = "config/cluster.yaml"
+PROFILE = "workflow/profiles/slurm/config.yaml"
+RMSPROP = {"name": "rmsprop", "learning_rate": 0.001, "rho": 0.9}
+
+#: Cheap trainings of a second or two, and one (`mlp` 512) dear enough for a submission of its own.
+STUDY = {
+    "study": "cluster",
+    "dataset": "mnist",
+    "targets": [0.9],
+    "seeds": [0, 1],
+    "architectures": {
+        "mlp": {"widths": [512, 8], "epochs": 6, "batch_size": 128, "optimizer": RMSPROP},
+        "pooled_mlp": {
+            "widths": [8, 4],
+            "epochs": 1,
+            "batch_size": 128,
+            "optimizer": RMSPROP,
+            "baseline": {"architecture": "mlp", "width": 512},
+        },
+    },
+}
+RUNS = [
+    f"{architecture}-{width}-{seed}"
+    for architecture, section in STUDY["architectures"].items()
+    for width in section["widths"]
+    for seed in STUDY["seeds"]
+]
+
+
+class ClusterUser(Workflow):
+    """A copy of the workflow whose user has a Slurm."""
+
+    def __init__(self, folder: Path, slurm: Slurm):
+        super().__init__(folder)
+        self.slurm = slurm
+        self.hook = folder / "hook"
+        self.hook.mkdir()
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        command = [sys.executable, HERE / "polling.py", "--workflow-profile", "workflow/profiles/slurm"]
+        command += ["--configfile", CONFIG, "--slurm-init-seconds-before-status-checks", "2", *arguments]
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.slurm.environment | {"HOOK_FOLDER": str(self.hook)},
+            stdout=(self.folder / "snakemake.log").open("ab"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def finish(self, process: subprocess.Popen, seconds: int) -> None:
+        try:
+            assert process.wait(seconds) == 0, self.log()
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def log(self) -> str:
+        return (self.folder / "snakemake.log").read_text()[-6000:]
+
+    def starts(self) -> list[list[str]]:
+        """Run, job, node and GPUs of each training that began."""
+        path = self.hook / "started"
+        return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def results_of(workflow: Workflow) -> dict:
+    """Run -> its metrics without the section that may differ, and its predictions."""
+    results = {}
+    for path in sorted((workflow.folder / "results/cluster/runs").rglob("metrics.json")):
+        metrics = json.loads(path.read_text())
+        metrics.pop("execution")
+        with np.load(path.with_name("predictions.npz")) as file:
+            predictions = {name: file[name].tobytes() for name in file}
+        results["-".join(str(metrics[key]) for key in ("architecture", "width", "seed"))] = (
+            metrics,
+            predictions,
+        )
+    return results
+
+
+def prepare(folder: Path) -> Workflow:
+    workflow = copy_workflow(ROOT, folder)
+    (folder / CONFIG).write_text(yaml.safe_dump(STUDY))
+    data = ROOT / "results" / "data" / "mnist.npz"
+    if data.exists():  # spares the download; every training verifies it
+        (folder / "results" / "data").mkdir(parents=True)
+        shutil.copy(data, folder / "results" / "data")
+    return workflow
+
+
+@pytest.fixture(scope="module")
+def slurm():
+    if reason := why_not():
+        pytest.skip(reason)
+    cluster = Slurm()
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+    assert not cluster.processes()
+
+
+@pytest.fixture(scope="module")
+def local(slurm, tmp_path_factory):
+    """The study as one machine computes it."""
+    workflow = prepare(tmp_path_factory.mktemp("local") / "few-weights")
+    workflow.snakemake("--configfile", CONFIG)
+    results = results_of(workflow)
+    assert sorted(results) == sorted(RUNS)
+    return workflow, results
+
+
+@pytest.fixture
+def user(slurm, local, tmp_path):
+    """A fresh copy of the workflow, with the two lines of the profile changed that are this user's to set."""
+    prepare(tmp_path / "few-weights")
+    user = ClusterUser(tmp_path / "few-weights", slurm)
+    shutil.copytree(local[0].folder / "results/data", user.folder / "results/data", dirs_exist_ok=True)
+    shutil.copytree(local[0].folder / ".snakemake/few-weights", user.folder / ".snakemake/few-weights")
+    user.edit(PROFILE, "slurm_partition: gpu\n", f"slurm_partition: {slurm.partition}\n")
+    user.edit("workflow/rules/train.smk", '" --gpus {resources.gpu}"', '" --gpus 0"')
+    user.edit(
+        "workflow/rules/train.smk",
+        '"python {params.script:q}"',
+        f'"bash {HERE}/hook.sh {{wildcards.architecture}}-{{wildcards.width}}-{{wildcards.seed}}"'
+        ' " && python {params.script:q}"',
+    )
+    yield user
+    slurm.run("scancel", "-u", "root")
+    for node in NODES:
+        slurm.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
+
+
+def test_jobs_spread_over_the_nodes_each_with_its_gpu(user, local, slurm):
+    before = set(slurm.jobs())
+    for run in RUNS:
+        (user.hook / run).write_text("slow")  # so that they are there at the same time
+    user.finish(user.start("--group-components", "cheap=2"), 150)
+    assert results_of(user) == local[1]
+    starts = user.starts()
+    assert Counter(run for run, *_ in starts) == Counter(RUNS)
+    assert all(len(gpus.split(",")) == 1 and gpus != "none" for *_, gpus in starts), starts
+    jobs = {id: job for id, job in slurm.jobs().items() if id not in before}
+    # Two dear trainings with a submission each, six cheap ones two by two.
+    assert len(jobs) == 2 + 3, jobs
+    assert all(job["TresPerJob"] == "gres:gpu:1" for job in jobs.values())
+    assert len({(node, gpu) for _, job, node, gpu in starts}) == len(jobs)
+    assert (user.folder / "results/cluster/report.html").exists()
+
+
+def test_faults_cost_time_and_nothing_else(user, local, slurm):
+    """Each in a submission of its own, and one training that is cancelled after its first checkpoint."""
+    faults = {
+        "mlp-8-0": "killed",
+        "mlp-8-1": "memory",
+        "pooled_mlp-8-0": "time",
+        "pooled_mlp-8-1": "cancelled",
+        "pooled_mlp-4-0": "node",
+    }
+    for run, fault in faults.items():
+        (user.hook / run).write_text(fault)
+    user.edit("workflow/scripts/few_weights/checkpoint.py", "INTERVAL = 15.0", "INTERVAL = 0.1")
+    process = user.start("--group-components", "cheap=1")
+    checkpoints = user.folder / "results/cluster/checkpoints"
+    deadline = time.monotonic() + 90
+    while not (found := list(checkpoints.glob("*.npz"))) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert found, user.log()
+    victims = [job for run, job, *_ in user.starts() if run.startswith("mlp-512")]
+    for job in victims:
+        slurm.run("scancel", job)
+    user.finish(process, 240)
+
+    results = results_of(user)
+    for (metrics, _), (expected, _) in zip(results.values(), local[1].values(), strict=True):
+        metrics["code"] = expected["code"]  # of the edited copy
+    assert results == local[1]
+    starts = Counter(run for run, *_ in user.starts())
+    for run in faults:
+        assert starts[run] >= 2, (run, starts)
+    assert not list(checkpoints.glob("*.npz"))
+    resumed = [
+        json.loads(path.read_text())["execution"]["resumed_after_epoch"]
+        for path in (user.folder / "results/cluster/runs/mlp/width-512").rglob("metrics.json")
+    ]
+    assert max(resumed) > 0, user.starts()
+
+
+def test_snakemake_is_killed_and_started_again(user, local, slurm):
+    """As workflow/profiles/README.md says: cancel the orphans by their name, unlock, start again."""
+    for run in RUNS[:2]:
+        (user.hook / run).write_text("slow")
+    process = user.start("--group-components", "cheap=1")
+    runs = user.folder / "results/cluster/runs"
+    deadline = time.monotonic() + 90
+    while not list(runs.rglob("metrics.json")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+    names = slurm.run("squeue", "-h", "-o", "%i %j").stdout.split("\n")
+    orphans = [line.split()[0] for line in names if " fewweights_" in line]
+    assert orphans
+    slurm.run("scancel", *orphans)
+    while slurm.run("squeue", "-h").stdout.strip():
+        time.sleep(0.2)
+    finished = {path: path.stat().st_mtime_ns for path in runs.rglob("metrics.json")}
+    user.snakemake("--configfile", CONFIG, "--unlock")
+    user.finish(user.start(), 150)
+    assert results_of(user) == local[1]
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished

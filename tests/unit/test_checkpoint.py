@@ -1,0 +1,120 @@
+"""A training that was interrupted goes on and ends with the very results of one that was not."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from few_weights import training
+from few_weights.checkpoint import Checkpoint
+from few_weights.datasets import Dataset
+from few_weights.runs import Run
+
+RECIPE = {"epochs": 4, "batch_size": 32, "optimizer": {"name": "adadelta", "learning_rate": 1.0, "rho": 0.95}}
+
+
+@pytest.fixture(autouse=True)
+def every_epoch(monkeypatch):
+    """A checkpoint after each epoch, however short."""
+    monkeypatch.setattr(training, "INTERVAL", 0.0)
+
+
+class Killed(BaseException):
+    """The end of a process, as far as one process can play it."""
+
+
+class LastWords(Checkpoint):
+    """A checkpoint whose run is killed just after it is written for the second time."""
+
+    def save(self, variables, progress):
+        super().save(variables, progress)
+        if len(progress["history"]) == 2:
+            raise Killed
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (300, 10, 10, 1), np.uint8)
+    labels = rng.permutation(np.arange(300, dtype=np.uint8) % 10)
+    return Dataset(images[:200], labels[:200], images[200:250], labels[200:250], images[250:], labels[250:])
+
+
+def train(run, dataset, checkpoint=None):
+    keras.backend.clear_session()  # as in a process of its own, layers are numbered from the start
+    network = {"architecture": run.architecture, "options": {}}
+    metrics, predictions, weights = training.train_run(
+        run, network, "tiny", "mnist", RECIPE, dataset, "CPU", checkpoint
+    )
+    return metrics, metrics.pop("execution"), predictions | weights
+
+
+@pytest.mark.parametrize(
+    ("run", "path"),
+    [(Run("cnn", 1, 3), "batch-last"), (Run("cnn", 8, 3), "by Keras"), (Run("mlp", 16, 3), "by Keras")],
+    ids=str,
+)
+def test_an_interrupted_training_ends_like_one_that_was_left_alone(run, path, dataset, tmp_path):
+    whole, execution, predictions = train(run, dataset)
+    assert whole["path"].startswith(path)
+    assert execution["resumed_after_epoch"] == 0
+    with pytest.raises(Killed):
+        train(run, dataset, LastWords(tmp_path, {"run": str(run)}))
+    checkpoint = Checkpoint(tmp_path, {"run": str(run)})
+    resumed, execution, resumed_predictions = train(run, dataset, checkpoint)
+    assert execution["resumed_after_epoch"] == 2
+    assert len(execution["epoch_seconds"]) == RECIPE["epochs"]
+    assert resumed == whole
+    for part in ("validation", "test"):
+        np.testing.assert_array_equal(resumed_predictions[part], predictions[part])
+    checkpoint.remove()
+    assert not checkpoint.path.exists()
+
+
+def test_short_trainings_write_none(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "INTERVAL", 15.0)
+    train(Run("mlp", 2, 0), dataset, Checkpoint(tmp_path / "none", {}))
+    assert not (tmp_path / "none").exists()
+
+
+LIKE = [np.zeros((2, 3), np.float32), np.zeros((), np.int64)]
+
+
+def test_what_cannot_be_used_is_told_and_passed_over(tmp_path, capsys):
+    checkpoint = Checkpoint(tmp_path, {"seed": 1})
+    assert checkpoint.load(LIKE) == ([], {})
+    assert capsys.readouterr().out == ""  # the usual case needs no words
+
+    checkpoint.save(LIKE, {"history": [1]})
+    assert checkpoint.load(LIKE)[1] == {"history": [1]}
+    content = checkpoint.path.read_bytes()
+    flipped = bytearray(content)
+    flipped[content.index(b"NUMPY", content.index(b"variable_0")) + 130] ^= 1
+    for broken in (content[: len(content) // 2], b"", b"no zip", bytes(flipped)):
+        checkpoint.path.write_bytes(broken)
+        assert checkpoint.load(LIKE) == ([], {})
+        assert "training begins anew" in capsys.readouterr().out
+
+    checkpoint.path.write_bytes(content)
+    assert checkpoint.load(LIKE[::-1]) == ([], {})
+    assert "it holds float32(2, 3) for int64()" in capsys.readouterr().out
+    other = Checkpoint(tmp_path, {"seed": 2})
+    assert other.load(LIKE) == ([], {})  # another run has another name
+    other.path.write_bytes(content)
+    assert other.load(LIKE) == ([], {})
+    assert "another run" in capsys.readouterr().out
+
+
+def test_a_disk_that_refuses_does_not_end_the_training(tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    Checkpoint(tmp_path / "file" / "checkpoints", {}).save(LIKE, {})
+    assert "no checkpoint" in capsys.readouterr().out
+
+
+def test_the_identity_does_not_hang_on_the_order_of_keys(tmp_path):
+    recipe = json.loads('{"batch_size": 32, "epochs": 4}')
+    assert (
+        Checkpoint(tmp_path, {"a": recipe}).path
+        == Checkpoint(tmp_path, {"a": dict(reversed(recipe.items()))}).path
+    )

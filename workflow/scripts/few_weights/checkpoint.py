@@ -1,0 +1,76 @@
+"""Where an interrupted training goes on: its state after an epoch, in a file beside the results.
+
+The file is no output that Snakemake knows, for it removes the outputs of a job that failed. Its name and its
+content both say which run it belongs to, and no other run takes it up.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from few_weights.errors import StudyError
+from few_weights.files import write_atomically
+
+#: Seconds of training between two checkpoints: runs that end sooner write none.
+INTERVAL = 15.0
+
+
+class Checkpoint:
+    """The checkpoint of one run.
+
+    Two processes may train the same run at once, as when a node that was given up for lost goes on beside
+    its replacement. Each writes whole files, and both come to the same states, so each can read either's.
+
+    Args:
+        folder: where checkpoints lie; made when the first is written.
+        identity: all that the run's result follows from, as values that JSON can hold.
+    """
+
+    def __init__(self, folder: Path, identity: Mapping):
+        self.identity = json.dumps(identity, sort_keys=True)
+        self.path = folder / f"{hashlib.sha256(self.identity.encode()).hexdigest()[:24]}.npz"
+
+    def load(self, like: Sequence[np.ndarray]) -> tuple[list[np.ndarray], dict]:
+        """The variables and the progress that were saved, or `([], {})` where there is nothing to go on from.
+
+        `like` are the variables of the fresh model, whose shapes and types those of the file must have. A
+        file that cannot be used is told in the log and left to be overwritten.
+        """
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                if str(file["identity"]) != self.identity:
+                    raise ValueError("it belongs to another run")
+                progress = json.loads(str(file["progress"]))
+                variables = [file[f"variable_{number}"] for number in range(len(like))]
+            for saved, fresh in zip(variables, like, strict=True):
+                if (saved.shape, saved.dtype) != (fresh.shape, fresh.dtype):
+                    raise ValueError(f"it holds {saved.dtype}{saved.shape} for {fresh.dtype}{fresh.shape}")
+        except FileNotFoundError:
+            return [], {}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            print(f"checkpoint {self.path} is not used, training begins anew: {error}", flush=True)
+            return [], {}
+        return variables, progress
+
+    def save(self, variables: Sequence[np.ndarray], progress: Mapping) -> None:
+        """Write the state after an epoch. A disk that refuses it costs the checkpoint, not the training."""
+        buffer = io.BytesIO()
+        arrays = {f"variable_{number}": array for number, array in enumerate(variables)}
+        np.savez(buffer, identity=self.identity, progress=json.dumps(progress), **arrays)
+        try:
+            write_atomically(self.path, buffer.getvalue())
+        except StudyError as error:
+            print(f"no checkpoint: {error}", flush=True)
+
+    def remove(self) -> None:
+        """Remove the file once the run's results are written, and the folder with the last one."""
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+            self.path.parent.rmdir()
