@@ -29,6 +29,7 @@ def make_runs(accuracies: dict, seeds=(0,), dataset="mnist", examples=10_000) ->
                     {
                         "study": "test",
                         "dataset": dataset,
+                        "classes": 10,
                         "architecture": architecture,
                         "width": width,
                         "seed": seed,
