@@ -80,7 +80,7 @@ def test_a_loss_that_is_not_finite(smoke):
     )
     run = "results/smoke/runs/mlp/width-16/seed-0/metrics.json"
     output = refused(smoke, "--configfile", "config/smoke.yaml", "--", run)
-    assert "mlp width 16 seed 0: the loss of epoch 1 is not finite" in output
+    assert "mlp width 16 seed 0 failed: the loss of epoch 1 is not finite" in output
     assert "smaller learning_rate" in output
     assert not (smoke.folder / run).exists()
 

@@ -1,7 +1,10 @@
-"""What went wrong in a study, in two lines a job: read from Snakemake's log and the logs of the jobs."""
+"""What went wrong in a study, in a few lines a job: read from Snakemake's log and the logs of the jobs."""
 
 import re
 from pathlib import Path
+
+#: Characters of a reason; the log has the rest.
+LONGEST = 2000
 
 FAILED = re.compile(r"^Error in rule (\S+):$.*?^    log: (\S+) ", re.MULTILINE | re.DOTALL)
 
@@ -24,14 +27,11 @@ def job_name(rule: str, log: str) -> str:
 
 
 def reason(log: Path) -> str:
-    """A job's error as its log has it, else the last line, which for a crash in Python is the exception."""
-    lines = (
-        [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-        if log.exists()
-        else []
-    )
-    if not lines:
+    """A job's error as its log has it, mostly one line; for a crash in Python the exception."""
+    text = log.read_text(errors="replace").strip() if log.exists() else ""
+    if not text:
         return "it wrote no log: it was killed, for want of memory perhaps, or never started"
-    errors = [line for line in lines if line.startswith("error: ")]
-    last = (errors or lines)[-1].removeprefix("error: ")
-    return last if len(last) <= 300 else last[:299] + "…"
+    # An error of ours ends the log, and may list several causes.
+    _, told, error = f"\n{text}".rpartition("\nerror: ")
+    why = error if told else text.splitlines()[-1]
+    return why if len(why) <= LONGEST else why[: LONGEST - 1] + "…"
