@@ -143,8 +143,8 @@ def test_a_real_change_of_a_file_trains_its_network_alone(finished):
     assert finished.workflow.planned_jobs(*finished.arguments) == {}
     file.write_text(NETWORK.replace('"tanh"', '"relu"'))
     job = finished.workflow.snakemake("--dry-run", *finished.arguments)
-    assert (job.stdout + job.stderr).count("wildcards: architecture=mine, width=8") == 1
-    assert "wildcards: architecture=listed, width" not in job.stdout + job.stderr
+    assert (job.stdout + job.stderr).count("Training mine width 8 seed 0") == 1
+    assert "Training listed" not in job.stdout + job.stderr
     file.write_text(NETWORK)
 
 
