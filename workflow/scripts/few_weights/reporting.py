@@ -18,6 +18,7 @@ from few_weights.plotting import first_target, models_with_intervals
 
 #: The columns of runs.csv that say how an architecture was trained; each optimizer fills some of them.
 RECIPE = ["epochs", "batch_size", "loss", "optimizer", "learning_rate", "rho", "momentum", "nesterov"]
+RECIPE += ["beta_1", "beta_2", "schedule", "warmup"]
 RECIPE += ["beta_1", "beta_2", "epsilon", "code"]
 VERSIONS = ["python", "tensorflow", "keras", "numpy", "platform"]
 

@@ -65,7 +65,8 @@ def train_run(
     """Train a network. Returns its metrics, laid out as in metrics.schema.yaml, and its predictions.
 
     The predictions are those of the last epoch, one class an image as uint8: `validation` (empty where no
-    images are held out) and `test`. `recipe` holds `epochs`, `batch_size` and `optimizer`.
+    images are held out) and `test`. `recipe` holds `epochs`, `batch_size`,
+    `optimizer` and, where the learning rate is not constant, `schedule`.
 
     Raises:
         StudyError: the network cannot be built, or the loss is no longer a finite number.
@@ -73,7 +74,15 @@ def train_run(
     started = datetime.now(UTC)
     keras.utils.set_random_seed(run.seed)  # Python, NumPy and TensorFlow
     model = build(run.architecture, run.width, dataset.image_shape, dataset.classes)
-    trainer = Trainer(model, recipe["optimizer"], recipe["batch_size"], dataset.x_train, dataset.y_train)
+    trainer = Trainer(
+        model,
+        recipe["optimizer"],
+        recipe["batch_size"],
+        dataset.x_train,
+        dataset.y_train,
+        recipe.get("schedule"),
+        recipe["epochs"],
+    )
     print(f"{run}: {counting.trainable_parameters(model):,} parameters; {trainer.path}", flush=True)
 
     history, epoch_seconds = [], []
@@ -118,6 +127,7 @@ def train_run(
         "epochs": recipe["epochs"],
         "batch_size": recipe["batch_size"],
         "optimizer": dict(recipe["optimizer"]),
+        "schedule": recipe.get("schedule"),
         "loss": "categorical_crossentropy",
         "train_examples": len(dataset.y_train),
         **{f"validation_{name}": value for name, value in validation.items()},
