@@ -70,7 +70,7 @@ def _read_metrics(path: Path, validator: Draft202012Validator) -> dict:
 
 
 def runs_table(records: list[dict]) -> pd.DataFrame:
-    """One row a run: every scalar of its metrics, under its own name; `optimizer` and `schedule` are names."""
+    """One row a run: every scalar of its metrics; `optimizer` and `schedule` are their names."""
     table = pd.DataFrame([_scalars(metrics) for metrics in records])
     # Int64 keeps whole numbers whole beside the empty cells of a study without validation images.
     return table.astype({"validation_correct": "Int64"})

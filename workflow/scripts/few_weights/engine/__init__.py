@@ -92,8 +92,8 @@ class Trainer:
     def _fill_up(self, order):
         """What XLA compiles has one shape, so the last batch is filled up, with examples that will weigh 0.
 
-        They change neither loss nor gradient of layers that treat each example by itself. A batch normalisation
-        does not, in training: there the last batch is compiled once more, as it is.
+        They change neither loss nor gradient of layers that treat each example by itself. In training, a
+        batch normalisation does not; there the last batch is compiled once more, as it is.
         """
         missing = -len(order) % self.batch_size if self._compiled else 0
         return tf.constant(np.concatenate([order, np.repeat(order[:1], missing)]), tf.int32)
@@ -151,8 +151,8 @@ def build_optimizer(
 ) -> keras.optimizers.Optimizer:
     """Keras' optimizer of that `name`, with the other keys as its arguments.
 
-    With the schedule `{"name": "warmup_cosine", "warmup": w}` its learning rate is a peak: it rises from 0 in a
-    straight line over the share w of all steps, and falls to 0 at the last as half a cosine.
+    With the schedule `{"name": "warmup_cosine", "warmup": w}` its learning rate is a peak: it rises from 0 in
+    a straight line over the share w of all steps, and falls to 0 at the last as half a cosine.
     """
     settings = dict(optimizer)
     if schedule is not None:
