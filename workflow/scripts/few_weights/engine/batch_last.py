@@ -258,7 +258,7 @@ def channel_sums(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
 
 
 def standardise(x: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Each channel of [channel, row, column, batch] brought to mean 0 and variance 1, for batch normalisation.
+    """Each channel of [channel, row, column, batch], brought to mean 0 and variance 1.
 
     Returns:
         The values, and the mean and variance they had, each [channel].
