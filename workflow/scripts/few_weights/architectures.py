@@ -71,6 +71,57 @@ def classifier(classes: int) -> layers.Layer:
     )
 
 
+def leaky() -> layers.Layer:
+    """ReLU that lets a tenth of the negative side through: in networks this small no unit may die."""
+    return layers.LeakyReLU(negative_slope=0.1)
+
+
+def depthwise(padding: str = "same") -> layers.Layer:
+    """A 3 x 3 kernel for each channel, without bias.
+
+    Keras' schemes would count all channels as the input of each kernel; these weights are uniform with
+    variance 1/9, for the nine inputs there are.
+    """
+    return layers.DepthwiseConv2D(
+        kernel_size=3,
+        padding=padding,
+        use_bias=False,
+        depthwise_initializer=keras.initializers.RandomUniform(-(3**-0.5), 3**-0.5),
+    )
+
+
+def pointwise(filters: int) -> layers.Layer:
+    """A 1 x 1 convolution: each position's channels mixed."""
+    return layers.Conv2D(
+        filters, kernel_size=1, kernel_initializer="he_uniform", bias_initializer="zeros"
+    )
+
+
+def small_stem(filters: int, padding: str = "same") -> list[layers.Layer]:
+    """The image averaged to half its size, then a 3 x 3 convolution without bias."""
+    return [
+        layers.AveragePooling2D(pool_size=2, strides=2, padding="valid"),
+        layers.Conv2D(
+            filters, kernel_size=3, padding=padding, use_bias=False, kernel_initializer="he_uniform"
+        ),
+        leaky(),
+    ]
+
+
+def places_to_classes(classes: int) -> list[layers.Layer]:
+    """From a map of 3 x 3: one weight for each channel and place, then a dense layer on the channels.
+
+    Global average pooling would do without those weights, and lose where things are.
+    """
+    return [
+        depthwise("valid"),
+        layers.Flatten(),
+        layers.Dense(
+            classes, activation="softmax", kernel_initializer="lecun_uniform", bias_initializer="zeros"
+        ),
+    ]
+
+
 @architecture
 def mlp(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
     """Two hidden layers on the raw pixels. On MNIST n² + 796 n + 10 parameters for width n."""
@@ -124,5 +175,52 @@ def vgg(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Mo
             halving(),
             layers.Flatten(),
             classifier(classes),
+        ]
+    )
+
+
+@architecture
+def separable(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """Two separable convolutions on the halved image, with a readout that knows places.
+
+    Of our own making, from the depthwise separable convolutions of Chollet 2017 (Xception) and Howard and others
+    2017 (MobileNets).
+    """
+    return keras.Sequential(
+        [
+            layers.Input(image_shape),
+            *small_stem(round(2 * width / 3)),
+            depthwise("valid"),
+            pointwise(width),
+            leaky(),
+            halving(),
+            depthwise(),
+            pointwise(width),
+            leaky(),
+            halving(),
+            *places_to_classes(classes),
+        ]
+    )
+
+
+@architecture
+def deep_separable(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """As `separable`, with a third separable convolution before the last pooling."""
+    return keras.Sequential(
+        [
+            layers.Input(image_shape),
+            *small_stem(round(2 * width / 3)),
+            depthwise("valid"),
+            pointwise(width),
+            leaky(),
+            halving(),
+            depthwise(),
+            pointwise(width),
+            leaky(),
+            depthwise(),
+            pointwise(width),
+            leaky(),
+            halving(),
+            *places_to_classes(classes),
         ]
     )

@@ -57,8 +57,9 @@ class Trainer:
         self.optimizer.build(model.trainable_variables)
         self._leading, self._forward, self._compiled, self.path = choose_path(model)
         self._couples_examples = any(isinstance(layer, layers.BatchNormalization) for layer in model.layers)
-        self._train_step = tf.function(self._take_step, jit_compile=self._compiled)
-        self._score_step = tf.function(self._score_batch, jit_compile=self._compiled)
+        self._train_step = tf.function(self._take_step, jit_compile=self._compiled == "step")
+        self._score_step = tf.function(self._score_batch, jit_compile=self._compiled == "step")
+        self._update = tf.function(self._apply_gradients, jit_compile=self._compiled is not None)
         self._train_data = self._place(images, labels)
         self._test_data: dict[int, tuple] = {}
 
@@ -136,10 +137,16 @@ class Trainer:
             total = tf.reduce_sum(losses * weights)
             # The mean over the batch and what layers add to the loss, as Keras has it.
             objective = total / tf.reduce_sum(weights) + sum(self.model.losses)
-        variables = self.model.trainable_variables
-        self.optimizer.apply(tape.gradient(objective, variables), variables)
+        gradients = tape.gradient(objective, self.model.trainable_variables)
+        if self._compiled == "layers":
+            self._update(gradients)
+        else:
+            self._apply_gradients(gradients)
         hits = tf.cast(tf.argmax(scores, 1, tf.int32) == labels, tf.float32)
         return total, tf.reduce_sum(hits * weights)
+
+    def _apply_gradients(self, gradients):
+        self.optimizer.apply(gradients, self.model.trainable_variables)
 
     def _score_batch(self, images, labels, weights):
         losses, scores = self._forward(images, labels, training=False)
@@ -167,12 +174,12 @@ def build_optimizer(
     return keras.optimizers.get({"class_name": settings.pop("name"), "config": settings})
 
 
-def choose_path(model: keras.Model) -> tuple[list[keras.Layer], Forward, bool, str]:
+def choose_path(model: keras.Model) -> tuple[list[keras.Layer], Forward, str | None, str]:
     """How to compute a model.
 
     Returns:
-        The leading layers to apply once to the data, the forward pass of the rest, whether XLA is to compile
-        it, and all this in words.
+        The leading layers to apply once to the data, the forward pass of the rest, what XLA is to compile as
+        one ("step", "layers" for each by itself, or None), and all this in words.
     """
     body = list(model.layers) if isinstance(model, keras.Sequential) else [model]
     leading = []
@@ -188,13 +195,27 @@ def choose_path(model: keras.Model) -> tuple[list[keras.Layer], Forward, bool, s
     reason = _why_not_batch_last(body, kernels)
     if reason is None:
         lowered = [batch_last.lower_layer(layer) for layer in body]
-        return leading, _batch_last(lowered), True, f"batch-last by XLA, {kernels} kernels{once}"
+        if any(_is_cheap(layer) for layer in body):
+            lowered = [tf.function(compute, jit_compile=True, autograph=False) for compute in lowered]
+            path = f"batch-last by XLA layer by layer, {kernels} kernels{once}"
+            return leading, _batch_last(lowered), "layers", path
+        return leading, _batch_last(lowered), "step", f"batch-last by XLA, {kernels} kernels{once}"
     return (
         leading,
         _as_keras(keras.Sequential(body) if leading else model),
-        False,
+        None,
         f"by Keras, {reason}{once}",
     )
+
+
+def _is_cheap(layer: keras.Layer) -> bool:
+    """Whether XLA would fuse this convolution into those that take its output, and compute it for each anew.
+
+    It does so with expressions of a few terms: depthwise and 1 x 1 convolutions. Compiled by itself, a layer
+    is computed once.
+    """
+    pointwise = isinstance(layer, layers.Conv2D) and layer.kernel_size == (1, 1)
+    return pointwise or isinstance(layer, layers.DepthwiseConv2D)
 
 
 def _why_not_batch_last(body: list[keras.Layer], kernels: int) -> str | None:
