@@ -92,9 +92,7 @@ def depthwise(padding: str = "same") -> layers.Layer:
 
 def pointwise(filters: int) -> layers.Layer:
     """A 1 x 1 convolution: each position's channels mixed."""
-    return layers.Conv2D(
-        filters, kernel_size=1, kernel_initializer="he_uniform", bias_initializer="zeros"
-    )
+    return layers.Conv2D(filters, kernel_size=1, kernel_initializer="he_uniform", bias_initializer="zeros")
 
 
 def small_stem(filters: int, padding: str = "same") -> list[layers.Layer]:
@@ -183,8 +181,8 @@ def vgg(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Mo
 def separable(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
     """Two separable convolutions on the halved image, with a readout that knows places.
 
-    Of our own making, from the depthwise separable convolutions of Chollet 2017 (Xception) and Howard and others
-    2017 (MobileNets).
+    Of our own making, from the depthwise separable convolutions of Chollet 2017 (Xception) and of Howard and
+    others 2017 (MobileNets).
     """
     return keras.Sequential(
         [
