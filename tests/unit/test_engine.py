@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from few_weights import engine
-from few_weights.architectures import build
+from few_weights.architectures import Again, build
 from few_weights.engine import Trainer
 
 RMSPROP = {"name": "rmsprop", "learning_rate": 0.001, "rho": 0.9, "epsilon": 1e-7}
@@ -92,6 +92,7 @@ def test_batch_last_gives_keras_losses(name, width, optimizer):
 
 def every_small_layer():
     """Each layer that is lowered and that the article's networks do not have."""
+    spatial = layers.DepthwiseConv2D(3, padding="same")
     normalised = lambda: layers.BatchNormalization(momentum=0.9, epsilon=1e-3)  # noqa: E731
     return keras.Sequential(
         [
@@ -100,7 +101,9 @@ def every_small_layer():
             layers.Conv2D(4, 3, padding="same", use_bias=False),
             normalised(),
             layers.LeakyReLU(negative_slope=0.1),
-            layers.DepthwiseConv2D(3),
+            spatial,
+            layers.Activation("gelu"),
+            Again(spatial),
             layers.Conv2D(5, 1, use_bias=False),
             normalised(),
             layers.Activation("silu"),

@@ -71,9 +71,9 @@ def classifier(classes: int) -> layers.Layer:
     )
 
 
-def leaky() -> layers.Layer:
-    """ReLU that lets a tenth of the negative side through: in networks this small no unit may die."""
-    return layers.LeakyReLU(negative_slope=0.1)
+def gelu() -> layers.Layer:
+    """The smooth ReLU of Hendrycks and Gimpel 2016, which lets no unit die: in small networks each counts."""
+    return layers.Activation("gelu")
 
 
 def depthwise(padding: str = "same") -> layers.Layer:
@@ -102,7 +102,7 @@ def small_stem(filters: int, padding: str = "same") -> list[layers.Layer]:
         layers.Conv2D(
             filters, kernel_size=3, padding=padding, use_bias=False, kernel_initializer="he_uniform"
         ),
-        leaky(),
+        gelu(),
     ]
 
 
@@ -177,6 +177,17 @@ def vgg(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Mo
     )
 
 
+class Again(layers.Layer):
+    """A layer applied once more, with the very same weights. They count once."""
+
+    def __init__(self, first: keras.Layer):
+        super().__init__()
+        self.first = first
+
+    def call(self, x):
+        return self.first(x)
+
+
 @architecture
 def separable(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
     """Two separable convolutions on the halved image, with a readout that knows places.
@@ -190,11 +201,11 @@ def separable(width: int, image_shape: tuple[int, int, int], classes: int) -> ke
             *small_stem(round(2 * width / 3)),
             depthwise("valid"),
             pointwise(width),
-            leaky(),
+            gelu(),
             halving(),
             depthwise(),
             pointwise(width),
-            leaky(),
+            gelu(),
             halving(),
             *places_to_classes(classes),
         ]
@@ -210,14 +221,42 @@ def deep_separable(width: int, image_shape: tuple[int, int, int], classes: int) 
             *small_stem(round(2 * width / 3)),
             depthwise("valid"),
             pointwise(width),
-            leaky(),
+            gelu(),
             halving(),
             depthwise(),
             pointwise(width),
-            leaky(),
+            gelu(),
             depthwise(),
             pointwise(width),
-            leaky(),
+            gelu(),
+            halving(),
+            *places_to_classes(classes),
+        ]
+    )
+
+
+@architecture
+def recurrent(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """As `separable`, with a block that is applied at two sizes with the same weights.
+
+    Of our own making; to apply one block several times is an idea of recurrent convolutional networks (Liang
+    and Hu 2015). On MNIST 2 n² + 48 n + 10 parameters for width n.
+    """
+    spatial, mixing = depthwise(), pointwise(width)
+    return keras.Sequential(
+        [
+            layers.Input(image_shape),
+            *small_stem(width),
+            depthwise("valid"),
+            pointwise(width),
+            gelu(),
+            spatial,
+            mixing,
+            gelu(),
+            halving(),
+            Again(spatial),
+            Again(mixing),
+            gelu(),
             halving(),
             *places_to_classes(classes),
         ]

@@ -9,6 +9,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from few_weights.architectures import Again
+
 
 def lower_layer(layer: keras.Layer):
     """The function (x, training) that computes `layer` in this layout, or None where there is none.
@@ -114,6 +116,7 @@ def _lower_activation_layer(layer: layers.Activation):
 def _lower_activation(activation):
     return {
         keras.activations.relu: tf.nn.relu,
+        keras.activations.gelu: lambda x: tf.nn.gelu(x, approximate=False),
         keras.activations.silu: tf.nn.silu,
         keras.activations.linear: tf.identity,
         keras.activations.softmax: tf.identity,
@@ -128,7 +131,12 @@ def _padding(layer: keras.Layer):
     return lambda x: tf.pad(x, [(0, 0), *around, (0, 0)])
 
 
+def _lower_again(layer: Again):
+    return lower_layer(layer.first)
+
+
 LOWERINGS = {
+    Again: _lower_again,
     layers.Conv2D: _lower_convolution,
     layers.DepthwiseConv2D: _lower_depthwise,
     layers.Dense: _lower_dense,
