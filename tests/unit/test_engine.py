@@ -146,7 +146,7 @@ def test_the_path_is_told_with_its_reason():
     ):
         assert engine.choose_path(build(name, width, IMAGE, CLASSES))[3].startswith(expected)
     separable = engine.choose_path(build("separable", 6, (28, 28, 1), CLASSES))[3]
-    assert separable == "batch-last by XLA layer by layer, 4 kernels; average_pooling2d applied once"
+    assert separable.startswith("batch-last by XLA layer by layer, 4 kernels; average_pooling2d")
 
 
 class Doubling(layers.Layer):
