@@ -137,8 +137,9 @@ def rounds_of(architecture):
 def recipe_of(wildcards):
     """How an architecture is trained, as JSON: what may change a run's result, beside the run itself."""
     section = ARCHITECTURES[wildcards.architecture]
+    keys = ("epochs", "batch_size", "optimizer", "schedule")
     # Sorted, so that keys in another order are the same recipe.
-    return json.dumps({key: section[key] for key in ("epochs", "batch_size", "optimizer")}, sort_keys=True)
+    return json.dumps({key: section[key] for key in keys if key in section}, sort_keys=True)
 
 
 def network_of(wildcards):

@@ -46,7 +46,10 @@ def main() -> None:
     parser.add_argument("--width", required=True, type=int)
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument(
-        "--recipe", required=True, type=json.loads, help="JSON: epochs, batch_size, optimizer"
+        "--recipe",
+        required=True,
+        type=json.loads,
+        help="JSON: epochs, batch_size, optimizer, perhaps schedule",
     )
     parser.add_argument(
         "--validation-examples", type=int, default=0, help="how many of the last training images to hold out"
