@@ -47,7 +47,7 @@ def test_a_block_that_is_applied_again_counts_once_but_works_each_time():
     assert trainable_parameters(model) == model.count_params() == 54 + 2 * (54 + 42) + 54 + 70
     assert sum(row["parameters"] for row in layer_table(model)) == 2 * 6**2 + 48 * 6 + 10
     block = 6 * 9 + 6 * 6
-    assert multiply_adds(model) == 196 * 54 + (2 * 144 + 36) * block + 54 + 60
+    assert multiply_adds(model) == 196 * 54 + (2 * 144 + 2 * 36) * block + 54 + 60
 
 
 def test_the_articles_argument_where_the_weights_sit():
