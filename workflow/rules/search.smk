@@ -14,6 +14,8 @@ checkpoint search_widths:
     log:
         f"{RESULTS}/logs/search_widths-{{architecture}}-{{round}}.log",
     localrule: True
+    # Before any training: it takes a second, and what it asks for is long.
+    priority: 10**9
     conda:
         "../../envs/report.yaml"
     params:
