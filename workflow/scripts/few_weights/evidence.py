@@ -48,7 +48,10 @@ def _interval(low: float, high: float, examples: int) -> str:
 
 
 def _bootstrap(bootstrap: pd.DataFrame, point) -> str:
-    """ "23: 76 %, 24: 24 %", the widths that would have been the answer, the most frequent first."""
+    """ "23: 76 %, 24: 24 %", the widths that would have been the answer, the most frequent first.
+
+    Those that would round to 0 % are left to bootstrap.csv.
+    """
     its_rows = bootstrap[
         (bootstrap["architecture"] == point.architecture) & (bootstrap["target"] == point.target)
     ].sort_values("times", ascending=False, kind="stable")
@@ -56,6 +59,7 @@ def _bootstrap(bootstrap: pd.DataFrame, point) -> str:
         ", ".join(
             f"{'none' if pd.isna(row.width) else row.width}: {style.percent(row.share, 0)}"
             for row in its_rows.itertuples()
+            if row.share >= 0.005
         )
         or "–"
     )
