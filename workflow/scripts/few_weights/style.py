@@ -5,7 +5,6 @@ Figures are saved so that the same input gives the same bytes: no dates, no vers
 
 import io
 import math
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -84,10 +83,7 @@ def figure_bytes(figure: Figure, kind: str, title: str) -> bytes:
     buffer = io.BytesIO()
     with figure_style():
         figure.savefig(buffer, format=kind, dpi=200 if kind == "png" else 72, metadata=unsigned[kind])
-    if kind == "png":
-        return buffer.getvalue()
-    # A hundredth of a point is finer than any screen; matplotlib writes millionths, a fifth of the file.
-    return re.sub(rb' d="[^"]*"', lambda path: re.sub(rb"(\.\d\d)\d+", rb"\1", path[0]), buffer.getvalue())
+    return buffer.getvalue()
 
 
 def percent(share: float, digits: int | None = None) -> str:
