@@ -13,9 +13,9 @@ checkpoint search_widths:
         found=SEARCH_ROUND,
     log:
         f"{RESULTS}/logs/search_widths-{{architecture}}-{{round}}.log",
-    localrule: True
     # Before any training: it takes a second, and what it asks for is long.
     priority: 10**9
+    localrule: True
     conda:
         "../../envs/report.yaml"
     params:
