@@ -38,6 +38,7 @@ rule all:
 
 
 onsuccess:
+    forget_finished(Path(f"{RESULTS}/checkpoints"))
     print_summary()
 
 

@@ -28,6 +28,28 @@ def test_parameters_equal_the_articles_formula(name, width, parameters):
     assert sum(row["parameters"] for row in layer_table(model)) == parameters
 
 
+@pytest.mark.parametrize("width", [4, 7, 16])
+def test_separable_networks_hold_what_their_kernels_say(width):
+    stem = round(2 * width / 3)
+    first, second = 9 * stem + 9 * stem + (stem + 1) * width, 9 * width + (width + 1) * width
+    ends = 9 * width + (width + 1) * 10
+    for name, expected in (
+        ("separable", first + second + ends),
+        ("deep_separable", first + 2 * second + ends),
+    ):
+        model = build(name, width, (28, 28, 1), 10)
+        assert trainable_parameters(model) == model.count_params() == expected
+
+
+def test_a_block_that_is_applied_again_counts_once_but_works_each_time():
+    model = build("recurrent", 6, (28, 28, 1), 10)
+    # stem, two depthwise and two pointwise convolutions, readout, dense
+    assert trainable_parameters(model) == model.count_params() == 54 + 2 * (54 + 42) + 54 + 70
+    assert sum(row["parameters"] for row in layer_table(model)) == 2 * 6**2 + 48 * 6 + 10
+    block = 6 * 9 + 6 * 6
+    assert multiply_adds(model) == 196 * 54 + (2 * 144 + 2 * 36) * block + 54 + 60
+
+
 def test_the_articles_argument_where_the_weights_sit():
     """95 % of mlp 32 and 96 % of cnn 2 are in the first dense layer (the article's 25,120 and 4,616)."""
     for name, width, expected in (("mlp", 32, 25_120), ("cnn", 2, 4_616)):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from few_weights import training
-from few_weights.checkpoint import Checkpoint
+from few_weights.checkpoint import Checkpoint, forget_finished
 from few_weights.datasets import Dataset
 from few_weights.runs import Run
 
@@ -68,7 +68,7 @@ def test_an_interrupted_training_ends_like_one_that_was_left_alone(run, path, da
     assert resumed == whole
     for part in ("validation", "test"):
         np.testing.assert_array_equal(resumed_predictions[part], predictions[part])
-    checkpoint.remove()
+    checkpoint.keep_results({"metrics.json": b"{}"})
     assert not checkpoint.path.exists()
 
 
@@ -110,6 +110,27 @@ def test_a_disk_that_refuses_does_not_end_the_training(tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")
     Checkpoint(tmp_path / "file" / "checkpoints", {}).save(LIKE, {})
     assert "no checkpoint" in capsys.readouterr().out
+
+
+def test_finished_results_are_kept_until_the_study_is_done(dataset, tmp_path):
+    files = {"weights.npz": b"weights", "metrics.json": b"{}"}
+    finished, other = Checkpoint(tmp_path, {"seed": 1}), Checkpoint(tmp_path, {"seed": 2})
+    assert finished.kept_results(files) == {}
+    finished.keep_results(files)
+    other.save(LIKE, {})
+    assert finished.kept_results(files) == files
+    assert other.kept_results(files) == {}
+
+    other.finished.mkdir()
+    (other.finished / "weights.npz").write_bytes(b"weights")  # the process ended before the others
+    assert other.kept_results(files) == {}
+
+    forget_finished(tmp_path)
+    assert finished.kept_results(files) == {}
+    assert other.path.exists()  # an interrupted training may still go on
+    other.path.unlink()
+    forget_finished(tmp_path)
+    assert not tmp_path.exists()
 
 
 def test_the_identity_does_not_hang_on_the_order_of_keys(tmp_path):

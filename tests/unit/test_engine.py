@@ -7,6 +7,7 @@ from keras import layers
 from samples import build
 
 from few_weights import engine
+from few_weights.architectures import Again
 from few_weights.engine import Trainer
 
 RMSPROP = {"name": "rmsprop", "learning_rate": 0.001, "rho": 0.9, "epsilon": 1e-7}
@@ -90,6 +91,52 @@ def test_batch_last_gives_keras_losses(name, width, optimizer):
     np.testing.assert_allclose(losses[:, 1], losses[:, 0], rtol=1e-4)
 
 
+def every_small_layer():
+    """Each layer that is lowered and that the article's networks do not have."""
+    spatial = layers.DepthwiseConv2D(3, padding="same")
+    normalised = lambda: layers.BatchNormalization(momentum=0.9, epsilon=1e-3)  # noqa: E731
+    return keras.Sequential(
+        [
+            layers.Input(IMAGE),
+            layers.AveragePooling2D(2),
+            layers.Conv2D(4, 3, padding="same", use_bias=False),
+            normalised(),
+            layers.LeakyReLU(negative_slope=0.1),
+            spatial,
+            layers.Activation("gelu"),
+            Again(spatial),
+            layers.Conv2D(5, 1, use_bias=False),
+            normalised(),
+            layers.Activation("silu"),
+            layers.MaxPooling2D(2),
+            layers.DepthwiseConv2D(2, padding="same", use_bias=False),
+            layers.Conv2D(6, 1),
+            layers.AveragePooling2D(2),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(CLASSES, activation="softmax"),
+        ]
+    )
+
+
+def test_small_layers_give_keras_losses_batch_last():
+    """The moving statistics of a batch normalisation with them, through a last batch of another size."""
+    losses, theirs, ours, trainer = train_both(every_small_layer, RMSPROP, [16] * 50 + [10])
+    assert trainer.path.startswith("batch-last")
+    np.testing.assert_allclose(losses[:, 1], losses[:, 0], rtol=1e-4)
+    for mine, keras_weights in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, keras_weights, rtol=1e-3, atol=1e-5)
+    images, _ = images_of(16)
+    predicted = theirs.predict(images / np.float32(255), verbose=0).argmax(1)
+    np.testing.assert_array_equal(trainer.evaluate(images, np.zeros(16, np.uint8))[1], predicted)
+
+
+def test_a_schedule_warms_up_and_ends_at_zero():
+    schedule = {"name": "warmup_cosine", "warmup": 0.25}
+    rate = engine.build_optimizer({"name": "sgd", "learning_rate": 0.4}, schedule, steps=8)._learning_rate
+    expected = [0, 0.2, 0.4, *(0.2 * (1 + np.cos(np.pi * np.arange(1, 7) / 6)))]
+    np.testing.assert_allclose([float(rate(step)) for step in range(9)], expected, atol=1e-7)
+
+
 def test_the_path_is_told_with_its_reason():
     for name, width, expected in (
         ("mlp", 16, "by Keras, without convolutions; flatten"),
@@ -99,6 +146,8 @@ def test_the_path_is_told_with_its_reason():
         ("cnn", 8, "by Keras, with 136 kernels"),
     ):
         assert engine.choose_path(build(name, width, IMAGE, CLASSES))[3].startswith(expected)
+    separable = engine.choose_path(build("separable", 6, (28, 28, 1), CLASSES))[3]
+    assert separable.startswith("batch-last by XLA layer by layer, 4 kernels; average_pooling2d")
 
 
 class Doubling(layers.Layer):

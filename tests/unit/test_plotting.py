@@ -16,6 +16,7 @@ from few_weights.plotting import (
     plot_curve,
     plot_weights,
 )
+from few_weights.records import Record
 
 
 def make_runs(accuracies: dict, seeds=(0,), dataset="mnist", examples=10_000) -> pd.DataFrame:
@@ -149,6 +150,14 @@ def test_comparison_says_how_much_fewer():
     assert (
         spaced(message) == "On mnist, 400 weights of vgg are enough for 97 %; mlp needs 1,024 times as many"
     )
+
+
+def test_comparison_shows_what_others_published_with_its_caveat():
+    runs = make_runs(STUDY)
+    record = Record(575, 0.98, "three convolutions", "pruned by test accuracy")
+    figure, _ = plot_comparison(runs, breakpoints_of(runs), [record])
+    assert marks(figure, "published") == [(575, 0.98)]
+    assert "pruned by test accuracy" in words(figure).replace("\n", " ")
 
 
 @pytest.mark.parametrize(

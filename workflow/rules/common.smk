@@ -16,6 +16,7 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents
 SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
+from few_weights.checkpoint import forget_finished
 from few_weights.errors import StudyError
 from few_weights.failures import failed_jobs
 from few_weights.fingerprint import code_fingerprint, network_fingerprint
@@ -137,8 +138,9 @@ def rounds_of(architecture):
 def recipe_of(wildcards):
     """How an architecture is trained, as JSON: what may change a run's result, beside the run itself."""
     section = ARCHITECTURES[wildcards.architecture]
+    keys = ("epochs", "batch_size", "optimizer", "schedule")
     # Sorted, so that keys in another order are the same recipe.
-    return json.dumps({key: section[key] for key in ("epochs", "batch_size", "optimizer")}, sort_keys=True)
+    return json.dumps({key: section[key] for key in keys if key in section}, sort_keys=True)
 
 
 def network_of(wildcards):

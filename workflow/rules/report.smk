@@ -55,11 +55,13 @@ rule plot_comparison:
         "../../envs/report.yaml"
     params:
         script=script("plot_comparison.py"),
+        published=STUDY["dataset"] if STUDY["published_records"] else "",
         code=code_of("plot_comparison.py"),
     shell:
         "python {params.script:q}"
         " --runs {input.runs:q}"
         " --breakpoints {input.breakpoints:q}"
+        " --published-for {params.published:q}"
         " --svg {output.svg:q}"
         " --png {output.png:q}"
         " > {log:q} 2>&1"

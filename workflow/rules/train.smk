@@ -42,6 +42,7 @@ rule train_model:
         recipe=recipe_of,
         validation_examples=STUDY["validation_examples"],
         # No output: Snakemake removes those of a job that failed, and this is what its next try goes on from.
+        # Finished results are kept there too, until the study is done.
         checkpoints=unrecorded(f"{RESULTS}/checkpoints"),
         code=training_code_of,
     message:

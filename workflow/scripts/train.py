@@ -46,7 +46,10 @@ def main() -> None:
     parser.add_argument("--width", required=True, type=int)
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument(
-        "--recipe", required=True, type=json.loads, help="JSON: epochs, batch_size, optimizer"
+        "--recipe",
+        required=True,
+        type=json.loads,
+        help="JSON: epochs, batch_size, optimizer, perhaps schedule",
     )
     parser.add_argument(
         "--validation-examples", type=int, default=0, help="how many of the last training images to hold out"
@@ -103,21 +106,43 @@ def main() -> None:
             "versions": training.versions(),
         }
         checkpoint = Checkpoint(arguments.checkpoints, identity)
-    metrics, predictions, weights = training.train_run(
-        run, network, arguments.study, arguments.dataset, arguments.recipe, dataset, device, checkpoint
-    )
-    metrics["code"] = arguments.code
-    execution = metrics["execution"]
-    trained_here = sum(execution["epoch_seconds"][execution["resumed_after_epoch"] :])
-    execution["overhead_seconds"] = round(time.perf_counter() - begin - trained_here, 3)
-    for path, arrays in ((arguments.predictions, predictions), (arguments.weights, weights)):
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
-        write_atomically(path, buffer.getvalue())
-    # Last, because who finds the metrics takes the run for finished.
-    write_atomically(arguments.output, json.dumps(metrics, indent=1) + "\n")
-    if checkpoint:
-        checkpoint.remove()
+    outputs = {
+        "predictions.npz": arguments.predictions,
+        "weights.npz": arguments.weights,
+        # Last, because who finds the metrics takes the run for finished.
+        "metrics.json": arguments.output,
+    }
+    results = checkpoint.kept_results(outputs) if checkpoint else {}
+    if results:
+        print(
+            f"{run}: finished at an earlier try, in a submission that failed; its results are taken up, "
+            f"and its epochs are in {arguments.output}",
+            flush=True,
+        )
+    else:
+        metrics, predictions, weights = training.train_run(
+            run, network, arguments.study, arguments.dataset, arguments.recipe, dataset, device, checkpoint
+        )
+        metrics["code"] = arguments.code
+        execution = metrics["execution"]
+        trained_here = sum(execution["epoch_seconds"][execution["resumed_after_epoch"] :])
+        execution["overhead_seconds"] = round(time.perf_counter() - begin - trained_here, 3)
+        results = {
+            "predictions.npz": npz_bytes(predictions),
+            "weights.npz": npz_bytes(weights),
+            "metrics.json": (json.dumps(metrics, indent=1) + "\n").encode(),
+        }
+        if checkpoint:
+            checkpoint.keep_results(results)
+    for name, path in outputs.items():
+        write_atomically(path, results[name])
+
+
+def npz_bytes(arrays: dict[str, np.ndarray]) -> bytes:
+    """The content of a compressed .npz."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
 
 
 if __name__ == "__main__":

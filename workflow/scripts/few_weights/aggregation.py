@@ -70,7 +70,7 @@ def _read_metrics(path: Path, validator: Draft202012Validator) -> dict:
 
 
 def runs_table(records: list[dict]) -> pd.DataFrame:
-    """One row a run: every scalar of its metrics, under its own name; `optimizer` is the optimizer's name."""
+    """One row a run: every scalar of its metrics; `optimizer` and `schedule` are their names."""
     table = pd.DataFrame([_scalars(metrics) for metrics in records])
     # Int64 keeps whole numbers whole beside the empty cells of a study without validation images.
     return table.astype({"validation_correct": "Int64"})
@@ -105,12 +105,14 @@ def with_baselines(
 
 def _scalars(metrics: dict) -> dict:
     row = {key: value for key, value in metrics.items() if key not in (*NESTED, "versions", "execution")}
-    optimizer = row.pop("optimizer")
+    optimizer, schedule = row.pop("optimizer"), row.pop("schedule") or {"name": None}
     execution = {key: value for key, value in metrics["execution"].items() if key != "epoch_seconds"}
     return {
         **row,
         "optimizer": optimizer["name"],
         **{key: value for key, value in optimizer.items() if key != "name"},
+        "schedule": schedule["name"],
+        **{key: value for key, value in schedule.items() if key != "name"},
         **metrics["versions"],
         **execution,
     }

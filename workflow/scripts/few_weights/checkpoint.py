@@ -2,15 +2,19 @@
 
 The file is no output that Snakemake knows, for it removes the outputs of a job that failed. Its name and its
 content both say which run it belongs to, and no other run takes it up.
+
+Nor need a finished training be a finished job: where several share a cluster's submission and a later one
+fails, Snakemake removes the outputs of all. So finished results are kept here too, until the study is done.
 """
 
 import contextlib
 import hashlib
 import io
 import json
+import shutil
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +39,9 @@ class Checkpoint:
 
     def __init__(self, folder: Path, identity: Mapping):
         self.identity = json.dumps(identity, sort_keys=True)
-        self.path = folder / f"{hashlib.sha256(self.identity.encode()).hexdigest()[:24]}.npz"
+        name = hashlib.sha256(self.identity.encode()).hexdigest()[:24]
+        self.path = folder / f"{name}.npz"
+        self.finished = folder / name
 
     def load(self, like: Sequence[np.ndarray]) -> tuple[list[np.ndarray], dict]:
         """The variables and the progress that were saved, or `([], {})` where there is nothing to go on from.
@@ -69,8 +75,31 @@ class Checkpoint:
         except StudyError as error:
             print(f"no checkpoint: {error}", flush=True)
 
-    def remove(self) -> None:
-        """Remove the file once the run's results are written, and the folder with the last one."""
+    def keep_results(self, files: Mapping[str, bytes]) -> None:
+        """Keep a finished run's files, and remove its state. A disk that refuses costs what `save` says."""
+        try:
+            for name, content in files.items():
+                write_atomically(self.finished / name, content)
+            # Last, because it says that the others are there.
+            write_atomically(self.finished / "identity.json", self.identity)
+        except StudyError as error:
+            print(f"finished results are not kept: {error}", flush=True)
         with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)
-            self.path.parent.rmdir()
+
+    def kept_results(self, names: Iterable[str]) -> dict[str, bytes]:
+        """The files of that name, as they were kept, or none."""
+        try:
+            if (self.finished / "identity.json").read_text("utf-8") == self.identity:
+                return {name: (self.finished / name).read_bytes() for name in names}
+        except (OSError, UnicodeError):
+            pass
+        return {}
+
+
+def forget_finished(folder: Path) -> None:
+    """Remove the results that were kept, and the folder itself if no interrupted training left anything."""
+    for kept in folder.glob("*/"):
+        shutil.rmtree(kept, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()

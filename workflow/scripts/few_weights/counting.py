@@ -7,17 +7,25 @@ from keras import layers
 
 
 def layer_table(model: keras.Model) -> list[dict]:
-    """One row a layer, in order: its name, class, output shape such as "26x26x2", trainable parameters."""
-    return [
-        {
-            "layer": layer.name,
-            "type": type(layer).__name__,
-            "output_shape": "x".join(str(size) for size in layer.output.shape[1:]),
-            "parameters": trainable_parameters(layer),
-        }
-        for layer in model.layers
-        if not isinstance(layer, layers.InputLayer)
-    ]
+    """One row a layer, in order: its name, class, output shape such as "26x26x2", trainable parameters.
+
+    Weights that several layers share are counted at the first.
+    """
+    rows, counted = [], set()
+    for layer in model.layers:
+        if isinstance(layer, layers.InputLayer):
+            continue
+        own = [variable for variable in layer.trainable_variables if id(variable) not in counted]
+        counted.update(id(variable) for variable in own)
+        rows.append(
+            {
+                "layer": layer.name,
+                "type": type(layer).__name__,
+                "output_shape": "x".join(str(size) for size in layer.output.shape[1:]),
+                "parameters": sum(math.prod(variable.shape) for variable in own),
+            }
+        )
+    return rows
 
 
 def trainable_parameters(layer: keras.Layer) -> int:

@@ -7,6 +7,7 @@ out of training where a study holds some out, else the test images; every figure
 """
 
 import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from few_weights import style
 from few_weights.intervals import t_interval
 from few_weights.labels import Ground, Label
 from few_weights.models import has_collapsed, selection_of, summarise_models
+from few_weights.records import Record
 
 #: Labels of the accuracy axis, the most telling first; those that would crowd the others are left out.
 ACCURACY_TICKS = [0.9, 0.99, 0.999, 0.5, 0.95, 0.98, 0.995, 0.8, 0.1, 0.97, 0.998, 0.7, 0.96, 0.94, 0.985]
@@ -48,18 +50,8 @@ def plot_curve(runs: pd.DataFrame, breakpoints: pd.DataFrame, architecture: str)
         draw_curve(axes, ground, models, runs, colour)
         draw_breakpoints(axes, ground, reached, colour)
         draw_targets(axes, ground, targets)
-        axes.plot(
-            article["article_parameters"],
-            article["article_test_accuracy"],
-            linestyle="none",
-            marker="D",
-            markersize=6,
-            markerfacecolor="none",
-            markeredgecolor=style.MUTED,
-            zorder=5,
-            label="article",
-        )
-        ground.avoid_points(article["article_parameters"], article["article_test_accuracy"])
+        points = zip(article["article_parameters"], article["article_test_accuracy"], strict=True)
+        draw_published(axes, ground, list(points), "article")
 
         examples = runs["selection_examples"].max()
         for row in article.itertuples():
@@ -72,10 +64,13 @@ def plot_curve(runs: pd.DataFrame, breakpoints: pd.DataFrame, architecture: str)
     return figure, message
 
 
-def plot_comparison(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> tuple[Figure, str]:
+def plot_comparison(
+    runs: pd.DataFrame, breakpoints: pd.DataFrame, records: Sequence[Record] = ()
+) -> tuple[Figure, str]:
     """All architectures in one picture; and its message.
 
-    Above, the weights each needs for the first target, as bars from zero; below, the curves behind them.
+    Above, the weights each needs for the first target, as bars from zero; below, the curves behind them, with
+    published records as hollow diamonds.
     """
     colours = style.colours(runs["architecture"])
     runs = with_selection(runs)
@@ -93,8 +88,16 @@ def plot_comparison(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> tuple[Figu
 
         axes = figure.add_axes((left, bottom, width, top - bottom - (bars_height + 0.35) / height))
         targets = sorted(breakpoints["target"].unique())
-        scale_axes(axes, runs["parameters"], [*runs["selection_accuracy"], *targets], targets, runs)
+        published = [(record.parameters, record.test_accuracy) for record in records]
+        parameters = [*runs["parameters"], *(parameters for parameters, _ in published)]
+        accuracies = [*runs["selection_accuracy"], *targets, *(accuracy for _, accuracy in published)]
+        scale_axes(axes, parameters, accuracies, targets, runs)
         ground = Ground(axes)
+        draw_published(axes, ground, published, "published")
+        for record, point in zip(records, published, strict=True):
+            text = f"{record.network}: {record.caveat}"
+            text = "\n".join(textwrap.wrap(text, 34))
+            ground.place(Label(text, [point], style.MUTED, style.SMALL_SIZE, towards=-50, optional=True))
         lines = []
         for architecture, its_runs in runs.groupby("architecture", sort=False):
             models = models_with_intervals(its_runs)
@@ -492,6 +495,25 @@ def draw_breakpoints(axes: Axes, ground: Ground, reached: pd.DataFrame, colour: 
         label="breakpoint",
     )
     ground.avoid_points(reached["parameters"], reached["selection_accuracy"], radius=7)
+
+
+def draw_published(axes: Axes, ground: Ground, points: list[tuple[int, float]], label: str) -> None:
+    """What others published, as (parameters, test accuracy): hollow diamonds."""
+    if not points:
+        return
+    parameters, accuracies = zip(*points, strict=True)
+    axes.plot(
+        parameters,
+        accuracies,
+        linestyle="none",
+        marker="D",
+        markersize=6,
+        markerfacecolor="none",
+        markeredgecolor=style.MUTED,
+        zorder=5,
+        label=label,
+    )
+    ground.avoid_points(parameters, accuracies)
 
 
 def draw_bars(axes: Axes, first: pd.DataFrame, runs: pd.DataFrame, colours: dict[str, str]) -> None:

@@ -84,9 +84,9 @@ def train_run(
 
     The predictions are those of the last epoch, one class an image as uint8: `validation` (empty where no
     images are held out) and `test`. The weights are named by layer and variable ("conv2d/kernel"), in the
-    order of the layers. `network` is as `networks.py` takes it; `recipe` holds `epochs`, `batch_size` and
-    `optimizer`. With `checkpoint`, training goes on from there if it was interrupted; the results are those
-    of a training that was not.
+    order of the layers. `network` is as `networks.py` takes it; `recipe` holds `epochs`, `batch_size`,
+    `optimizer` and, where the learning rate is not constant, `schedule`. With `checkpoint`, training goes on
+    from there if it was interrupted; the results are those of a training that was not.
 
     Raises:
         StudyError: the network cannot be built, or the loss is no longer a finite number.
@@ -94,7 +94,15 @@ def train_run(
     started = datetime.now(UTC)
     keras.utils.set_random_seed(run.seed)  # Python, NumPy and TensorFlow
     model = build_network(run.architecture, network, run.width, dataset.image_shape, dataset.classes)
-    trainer = Trainer(model, recipe["optimizer"], recipe["batch_size"], dataset.x_train, dataset.y_train)
+    trainer = Trainer(
+        model,
+        recipe["optimizer"],
+        recipe["batch_size"],
+        dataset.x_train,
+        dataset.y_train,
+        recipe.get("schedule"),
+        recipe["epochs"],
+    )
     print(f"{run}: {counting.trainable_parameters(model):,} parameters; {trainer.path}", flush=True)
 
     history, epoch_seconds = [], []
@@ -153,6 +161,7 @@ def train_run(
         "epochs": recipe["epochs"],
         "batch_size": recipe["batch_size"],
         "optimizer": dict(recipe["optimizer"]),
+        "schedule": recipe.get("schedule"),
         "loss": "categorical_crossentropy",
         "train_examples": len(dataset.y_train),
         **{f"validation_{name}": value for name, value in validation.items()},

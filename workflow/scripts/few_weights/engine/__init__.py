@@ -16,10 +16,10 @@ from keras import layers
 from few_weights.engine import batch_last
 
 #: Layers without weights: where a network begins with them, they are applied once to all images.
-WEIGHTLESS = (layers.Flatten, layers.MaxPooling2D, layers.Reshape)
+WEIGHTLESS = (layers.AveragePooling2D, layers.Flatten, layers.MaxPooling2D, layers.Reshape)
 
-#: The largest number of kernels (channels x filters, summed over the convolutions) that is faster batch-last
-#: than in oneDNN. Both its running time and its compilation grow with them.
+#: The largest number of kernels (channels x filters, summed over the convolutions larger than 1 x 1) that is
+#: faster batch-last than in oneDNN. Both its running time and its compilation grow with them.
 BATCH_LAST_KERNELS = 32
 
 #: (images, labels, training) -> (cross-entropy of each image, a score for each image and class)
@@ -35,6 +35,8 @@ class Trainer:
         batch_size: images a step; the last step of an epoch takes what is left.
         images: uint8, (examples, rows, columns, channels). Divided by 255 before the network sees them.
         labels: whole numbers, (examples,).
+        schedule: how the learning rate runs over the training, as `build_optimizer` takes it; None keeps it.
+        epochs: how many the schedule spreads over.
     """
 
     def __init__(
@@ -44,14 +46,20 @@ class Trainer:
         batch_size: int,
         images: np.ndarray,
         labels: np.ndarray,
+        schedule: Mapping | None = None,
+        epochs: int = 1,
     ):
         self.model = model
         self.batch_size = min(batch_size, len(images))
-        self.optimizer = build_optimizer(optimizer)
+        self.optimizer = build_optimizer(
+            optimizer, schedule, epochs * math.ceil(len(images) / self.batch_size)
+        )
         self.optimizer.build(model.trainable_variables)
         self._leading, self._forward, self._compiled, self.path = choose_path(model)
-        self._train_step = tf.function(self._take_step, jit_compile=self._compiled)
-        self._score_step = tf.function(self._score_batch, jit_compile=self._compiled)
+        self._couples_examples = any(isinstance(layer, layers.BatchNormalization) for layer in model.layers)
+        self._train_step = tf.function(self._take_step, jit_compile=self._compiled == "step")
+        self._score_step = tf.function(self._score_batch, jit_compile=self._compiled == "step")
+        self._update = tf.function(self._apply_gradients, jit_compile=self._compiled is not None)
         self._train_data = self._place(images, labels)
         self._test_data: dict[int, tuple] = {}
 
@@ -62,7 +70,9 @@ class Trainer:
             Mean cross-entropy in nats and accuracy over the epoch, each batch before its own step, as Keras
             reports them.
         """
-        loss, correct = self._run_epoch(*self._train_data, self._fill_up(order), len(order))
+        rest = len(order) % self.batch_size if self._compiled and self._couples_examples else 0
+        order_used = tf.constant(order, tf.int32) if rest else self._fill_up(order)
+        loss, correct = self._run_epoch(*self._train_data, order_used, len(order), rest)
         return float(loss) / len(order), float(correct) / len(order)
 
     def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
@@ -95,17 +105,22 @@ class Trainer:
     def _fill_up(self, order):
         """What XLA compiles has one shape, so the last batch is filled up, with examples that will weigh 0.
 
-        They change neither loss nor gradient of layers that treat each example by itself, which all layers
-        that we let XLA compile do.
+        They change neither loss nor gradient of layers that treat each example by itself. In training, a
+        batch normalisation does not; there the last batch is compiled once more, as it is.
         """
         missing = -len(order) % self.batch_size if self._compiled else 0
         return tf.constant(np.concatenate([order, np.repeat(order[:1], missing)]), tf.int32)
 
     @tf.function(reduce_retracing=True)
-    def _run_epoch(self, images, labels, order, examples):
+    def _run_epoch(self, images, labels, order, examples, rest):
         loss, correct = 0.0, 0.0
-        for first in tf.range(0, tf.size(order), self.batch_size):
+        for first in tf.range(0, tf.size(order) - rest, self.batch_size):
             batch_loss, batch_correct = self._train_step(*self._batch(images, labels, order, first, examples))
+            loss, correct = loss + batch_loss, correct + batch_correct
+        if rest:
+            last = tf.ensure_shape(order[-rest:], [rest])
+            batch = tf.gather(images, last), tf.gather(labels, last), tf.ones([rest])
+            batch_loss, batch_correct = self._train_step(*batch)
             loss, correct = loss + batch_loss, correct + batch_correct
         return loss, correct
 
@@ -134,28 +149,49 @@ class Trainer:
             total = tf.reduce_sum(losses * weights)
             # The mean over the batch and what layers add to the loss, as Keras has it.
             objective = total / tf.reduce_sum(weights) + sum(self.model.losses)
-        variables = self.model.trainable_variables
-        self.optimizer.apply(tape.gradient(objective, variables), variables)
+        gradients = tape.gradient(objective, self.model.trainable_variables)
+        if self._compiled == "layers":
+            self._update(gradients)
+        else:
+            self._apply_gradients(gradients)
         hits = tf.cast(tf.argmax(scores, 1, tf.int32) == labels, tf.float32)
         return total, tf.reduce_sum(hits * weights)
+
+    def _apply_gradients(self, gradients):
+        self.optimizer.apply(gradients, self.model.trainable_variables)
 
     def _score_batch(self, images, labels, weights):
         losses, scores = self._forward(images, labels, training=False)
         return tf.reduce_sum(losses * weights), tf.cast(tf.argmax(scores, 1, tf.int32), tf.uint8)
 
 
-def build_optimizer(optimizer: Mapping) -> keras.optimizers.Optimizer:
-    """Keras' optimizer of that `name`, with the other keys as its arguments."""
+def build_optimizer(
+    optimizer: Mapping, schedule: Mapping | None = None, steps: int = 0
+) -> keras.optimizers.Optimizer:
+    """Keras' optimizer of that `name`, with the other keys as its arguments.
+
+    With the schedule `{"name": "warmup_cosine", "warmup": w}` its learning rate is a peak: it rises from 0 in
+    a straight line over the share w of all steps, and falls to 0 at the last as half a cosine.
+    """
     settings = dict(optimizer)
+    if schedule is not None:
+        warmup = round(schedule["warmup"] * steps)
+        settings["learning_rate"] = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0,
+            warmup_target=settings["learning_rate"],
+            warmup_steps=warmup,
+            decay_steps=steps - warmup,
+            alpha=0.0,
+        )
     return keras.optimizers.get({"class_name": settings.pop("name"), "config": settings})
 
 
-def choose_path(model: keras.Model) -> tuple[list[keras.Layer], Forward, bool, str]:
+def choose_path(model: keras.Model) -> tuple[list[keras.Layer], Forward, str | None, str]:
     """How to compute a model.
 
     Returns:
-        The leading layers to apply once to the data, the forward pass of the rest, whether XLA is to compile
-        it, and all this in words.
+        The leading layers to apply once to the data, the forward pass of the rest, what XLA is to compile as
+        one ("step", "layers" for each by itself, or None), and all this in words.
     """
     # A class derived from Sequential may compute something else.
     body = list(model.layers) if type(model) is keras.Sequential else [model]
@@ -165,17 +201,35 @@ def choose_path(model: keras.Model) -> tuple[list[keras.Layer], Forward, bool, s
         leading.append(body.pop(0))
     once = f"; {', '.join(layer.name for layer in leading)} applied once" if leading else ""
 
-    kernels = sum(math.prod(layer.kernel.shape[2:]) for layer in body if isinstance(layer, layers.Conv2D))
+    kernels = sum(
+        math.prod(layer.kernel.shape[2:])
+        for layer in body
+        if isinstance(layer, layers.Conv2D) and layer.kernel_size != (1, 1)
+    )
     reason = _why_not_batch_last(body, kernels)
     if reason is None:
         lowered = [batch_last.lower_layer(layer) for layer in body]
-        return leading, _batch_last(lowered), True, f"batch-last by XLA, {kernels} kernels{once}"
+        if any(_is_cheap(layer) for layer in body):
+            lowered = [tf.function(compute, jit_compile=True, autograph=False) for compute in lowered]
+            path = f"batch-last by XLA layer by layer, {kernels} kernels{once}"
+            return leading, _batch_last(lowered), "layers", path
+        return leading, _batch_last(lowered), "step", f"batch-last by XLA, {kernels} kernels{once}"
     return (
         leading,
         _as_keras(keras.Sequential(body) if leading else model),
-        False,
+        None,
         f"by Keras, {reason}{once}",
     )
+
+
+def _is_cheap(layer: keras.Layer) -> bool:
+    """Whether XLA would fuse this convolution into those that take its output, and compute it for each anew.
+
+    It does so with expressions of a few terms: depthwise and 1 x 1 convolutions. Compiled by itself, a layer
+    is computed once.
+    """
+    pointwise = isinstance(layer, layers.Conv2D) and layer.kernel_size == (1, 1)
+    return pointwise or isinstance(layer, layers.DepthwiseConv2D)
 
 
 def _why_not_batch_last(body: list[keras.Layer], kernels: int) -> str | None:
@@ -209,7 +263,7 @@ def _batch_last(lowered: list[Callable]) -> Forward:
     def forward(images, labels, training):
         x = tf.transpose(images, [3, 1, 2, 0])
         for compute in lowered:
-            x = compute(x)
+            x = compute(x, training)
         logits = tf.transpose(x)
         return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits), logits
 

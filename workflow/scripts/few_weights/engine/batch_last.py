@@ -9,68 +9,149 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from few_weights.architectures import Again
+
 
 def lower_layer(layer: keras.Layer):
-    """The function that computes `layer` in this layout, or None where there is none.
+    """The function (x, training) that computes `layer` in this layout, or None where there is none.
 
     Images are [channel, row, column, batch], flat features [feature, batch]; a softmax is left to the loss.
     """
+    layout = getattr(layer, "data_format", "channels_last")
+    if layout != "channels_last" or layer.activity_regularizer is not None:
+        return None
     lowering = LOWERINGS.get(type(layer))
     return lowering(layer) if lowering else None
 
 
 def _lower_convolution(layer: layers.Conv2D):
     plain = layer.strides == (1, 1) and layer.dilation_rate == (1, 1) and layer.groups == 1
-    plain = plain and layer.data_format == "channels_last" and layer.activity_regularizer is None
-    activation = _lower_activation(layer)
-    if not plain or layer.padding != "valid" or not layer.use_bias or activation is None:
+    activation = _lower_activation(layer.activation)
+    if not plain or activation is None:
         return None
+    pad = _padding(layer)
+    apply_kernel = mix_channels if layer.kernel_size == (1, 1) else convolve_valid
 
-    def convolve(x):
-        bias = tf.reshape(layer.bias, [-1, 1, 1, 1])
-        return activation(convolve_valid(x, tf.convert_to_tensor(layer.kernel)) + bias)
+    def convolve(x, training):
+        y = apply_kernel(pad(x), tf.convert_to_tensor(layer.kernel))
+        return activation(y + tf.reshape(layer.bias, [-1, 1, 1, 1]) if layer.use_bias else y)
+
+    return convolve
+
+
+def _lower_depthwise(layer: layers.DepthwiseConv2D):
+    plain = layer.strides == (1, 1) and layer.dilation_rate == (1, 1) and layer.depth_multiplier == 1
+    activation = _lower_activation(layer.activation)
+    if not plain or activation is None:
+        return None
+    pad = _padding(layer)
+
+    def convolve(x, training):
+        y = convolve_depthwise(pad(x), tf.convert_to_tensor(layer.kernel)[..., 0])
+        return activation(y + tf.reshape(layer.bias, [-1, 1, 1, 1]) if layer.use_bias else y)
 
     return convolve
 
 
 def _lower_dense(layer: layers.Dense):
-    activation = _lower_activation(layer)
-    flat = len(layer.input.shape) == 2
-    if not flat or not layer.use_bias or activation is None or layer.activity_regularizer is not None:
+    activation = _lower_activation(layer.activation)
+    if len(layer.input.shape) != 2 or not layer.use_bias or activation is None:
         return None
 
-    def multiply(x):
+    def multiply(x, training):
         product = tf.matmul(tf.convert_to_tensor(layer.kernel), x, transpose_a=True)
         return activation(product + tf.expand_dims(layer.bias, 1))
 
     return multiply
 
 
-def _lower_pooling(layer: layers.MaxPooling2D):
-    plain = layer.pool_size == layer.strides == (2, 2) and layer.padding == "valid"
-    return max_pool if plain and layer.data_format == "channels_last" else None
+def _lower_normalisation(layer: layers.BatchNormalization):
+    if layer.axis not in (-1, 3) or not layer.trainable:
+        return None
+
+    def normalise(x, training):
+        if training:
+            y, mean, variance = standardise(x, layer.epsilon)
+            for moving, value in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+                moving.assign(moving * layer.momentum + value * (1.0 - layer.momentum))
+        else:
+            mean, variance = (
+                tf.reshape(moving, [-1, 1, 1, 1]) for moving in (layer.moving_mean, layer.moving_variance)
+            )
+            y = (x - mean) * tf.math.rsqrt(variance + layer.epsilon)
+        if layer.scale:
+            y *= tf.reshape(layer.gamma, [-1, 1, 1, 1])
+        return y + tf.reshape(layer.beta, [-1, 1, 1, 1]) if layer.center else y
+
+    return normalise
+
+
+def _lower_max_pooling(layer: layers.MaxPooling2D):
+    return (lambda x, training: max_pool(x)) if _halves(layer) else None
+
+
+def _lower_average_pooling(layer: layers.AveragePooling2D):
+    return (lambda x, training: average_pool(x)) if _halves(layer) else None
+
+
+def _halves(layer):
+    return layer.pool_size == layer.strides == (2, 2) and layer.padding == "valid"
+
+
+def _lower_global_average(layer: layers.GlobalAveragePooling2D):
+    return None if layer.keepdims else lambda x, training: tf.reduce_mean(x, [1, 2])
 
 
 def _lower_flatten(layer: layers.Flatten):
-    if len(layer.input.shape) != 4 or layer.data_format != "channels_last":
+    if len(layer.input.shape) != 4:
         return None
     # Keras flattens [row, column, channel]
-    return lambda x: tf.reshape(tf.transpose(x, [1, 2, 0, 3]), [-1, x.shape[3]])
+    return lambda x, training: tf.reshape(tf.transpose(x, [1, 2, 0, 3]), [-1, x.shape[3]])
 
 
-def _lower_activation(layer: keras.Layer):
+def _lower_leaky_relu(layer: layers.LeakyReLU):
+    return lambda x, training: tf.nn.leaky_relu(x, layer.negative_slope)
+
+
+def _lower_activation_layer(layer: layers.Activation):
+    activation = _lower_activation(layer.activation)
+    return activation and (lambda x, training: activation(x))
+
+
+def _lower_activation(activation):
     return {
         keras.activations.relu: tf.nn.relu,
+        keras.activations.gelu: lambda x: tf.nn.gelu(x, approximate=False),
+        keras.activations.silu: tf.nn.silu,
         keras.activations.linear: tf.identity,
         keras.activations.softmax: tf.identity,
-    }.get(layer.activation)
+    }.get(activation)
+
+
+def _padding(layer: keras.Layer):
+    """What a convolution of stride 1 pads its input with: nothing, or zeros that keep rows and columns."""
+    if layer.padding == "valid":
+        return tf.identity
+    around = [((size - 1) // 2, size // 2) for size in layer.kernel_size]
+    return lambda x: tf.pad(x, [(0, 0), *around, (0, 0)])
+
+
+def _lower_again(layer: Again):
+    return lower_layer(layer.first)
 
 
 LOWERINGS = {
+    Again: _lower_again,
     layers.Conv2D: _lower_convolution,
+    layers.DepthwiseConv2D: _lower_depthwise,
     layers.Dense: _lower_dense,
-    layers.MaxPooling2D: _lower_pooling,
+    layers.BatchNormalization: _lower_normalisation,
+    layers.MaxPooling2D: _lower_max_pooling,
+    layers.AveragePooling2D: _lower_average_pooling,
+    layers.GlobalAveragePooling2D: _lower_global_average,
     layers.Flatten: _lower_flatten,
+    layers.LeakyReLU: _lower_leaky_relu,
+    layers.Activation: _lower_activation_layer,
 }
 
 
@@ -121,6 +202,105 @@ def _kernel_gradient(x, upstream, shape):
     patches = tf.reshape(tf.stack(shifted), [kernel_rows * kernel_columns * channels, -1])
     product = tf.matmul(patches, tf.reshape(upstream, [filters, -1]), transpose_b=True)
     return tf.reshape(product, shape)
+
+
+def mix_channels(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """A 1 x 1 convolution of [channel, row, column, batch]; kernel: [1, 1, channel, filter]."""
+
+    @tf.custom_gradient
+    def mix(x, weights):
+        def gradient(upstream):
+            channels, filters = weights.shape
+            flat = tf.reshape(x, [channels, -1]), tf.reshape(upstream, [filters, -1])
+            return _mix(upstream, tf.transpose(weights)), tf.matmul(*flat, transpose_b=True)
+
+        return _mix(x, weights), gradient
+
+    return mix(x, kernel[0, 0])
+
+
+def _mix(x, weights):
+    return sum(weights[channel, :, None, None, None] * x[channel] for channel in range(x.shape[0]))
+
+
+def convolve_depthwise(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Each channel with its own kernel, without padding, stride 1.
+
+    Args:
+        x: [channel, row, column, batch].
+        kernel: [kernel row, kernel column, channel].
+    """
+
+    @tf.custom_gradient
+    def convolve(x, kernel):
+        def gradient(upstream):
+            rows, columns = kernel.shape[0] - 1, kernel.shape[1] - 1
+            padded = tf.pad(upstream, [[0, 0], [rows, rows], [columns, columns], [0, 0]])
+            products = [
+                [channel_sums(window, upstream) for window in row] for row in _windows(x, kernel.shape[:2])
+            ]
+            return _sum_of_windows(padded, kernel[::-1, ::-1]), tf.stack([tf.stack(row) for row in products])
+
+        return _sum_of_windows(x, kernel), gradient
+
+    return convolve(x, kernel)
+
+
+def _windows(x, size):
+    """x as each weight of a kernel sees it, by kernel row and column."""
+    rows, columns = x.shape[1] - size[0] + 1, x.shape[2] - size[1] + 1
+    return [[x[:, i : i + rows, j : j + columns] for j in range(size[1])] for i in range(size[0])]
+
+
+def _sum_of_windows(x, kernel):
+    windows = _windows(x, kernel.shape[:2])
+    return sum(
+        kernel[i, j, :, None, None, None] * window
+        for i, row in enumerate(windows)
+        for j, window in enumerate(row)
+    )
+
+
+def channel_sums(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """The sum of x * y over all but the first axis, both [channel, row, column, batch].
+
+    Row is added to row in an expression that XLA turns into one vectorised loop. The same as one reduction
+    would be a loop over single numbers, and several times slower.
+    """
+    return tf.reduce_sum(sum(x[:, row] * y[:, row] for row in range(x.shape[1])), [1, 2])
+
+
+def standardise(x: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Each channel of [channel, row, column, batch], brought to mean 0 and variance 1.
+
+    Returns:
+        The values, and the mean and variance they had, each [channel].
+    """
+    count = x.shape[1] * x.shape[2] * x.shape[3]
+    wide = lambda statistic: tf.reshape(statistic, [-1, 1, 1, 1])  # noqa: E731
+
+    @tf.custom_gradient
+    def apply(x):
+        mean = tf.reduce_sum(x, [1, 2, 3]) / count
+        centred = x - wide(mean)
+        variance = channel_sums(centred, centred) / count
+        scale = wide(tf.math.rsqrt(variance + epsilon))
+        y = centred * scale
+
+        def gradient(upstream, *_):
+            through_mean = wide(tf.reduce_sum(upstream, [1, 2, 3]) / count)
+            through_variance = wide(channel_sums(upstream, y) / count)
+            return scale * (upstream - through_mean - y * through_variance)
+
+        return (y, mean, variance), gradient
+
+    return apply(x)
+
+
+def average_pool(x: tf.Tensor) -> tf.Tensor:
+    """2 x 2 average pooling of [channel, row, column, batch]; an odd last row or column is left out."""
+    rows, columns = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
+    return sum(x[:, i:rows:2, j:columns:2] for i in (0, 1) for j in (0, 1)) / 4.0
 
 
 def max_pool(x: tf.Tensor) -> tf.Tensor:
