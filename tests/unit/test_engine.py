@@ -249,7 +249,7 @@ def partly_frozen():
         (branches, "for functional"),
         (random_layers, "for random_pooling"),
         (penalised, "for conv2d"),
-        (normalised, "for batch_normalization"),
+        (normalised, "for re_lu"),
         (softmax_inside, "for a softmax before the end"),
         (dense_on_pixels, "for dense"),
         (partly_frozen, "batch-last"),
