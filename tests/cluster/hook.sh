@@ -5,11 +5,15 @@ node=${SLURMD_NODENAME:-${SLURM_JOB_NODELIST:-none}}
 echo "$run $SLURM_JOB_ID $node ${CUDA_VISIBLE_DEVICES:-none}" >> "$HOOK_FOLDER/started"
 fault=$(cat "$HOOK_FOLDER/$run" 2>/dev/null)
 rm -f "$HOOK_FOLDER/$run"
+# The second training of whichever submission comes to it first.
+if [ "$(grep -c " $SLURM_JOB_ID " "$HOOK_FOLDER/started")" = 2 ]; then
+    mv "$HOOK_FOLDER/second" "$HOOK_FOLDER/lost" 2>/dev/null && fault=killed
+fi
 case $fault in
     killed) kill -KILL $PPID ;;
     memory) python -c 'import time; held = bytearray(3 * 2**30); time.sleep(60)' ;;
     time) scontrol update "JobId=$SLURM_JOB_ID" TimeLimit=1; sleep 300 ;;
     cancelled) scancel "$SLURM_JOB_ID"; sleep 60 ;;
     node) scontrol update "NodeName=$node" State=DOWN Reason=test; sleep 60 ;;
-    slow) sleep 15 ;;
+    slow) sleep 10 ;;
 esac

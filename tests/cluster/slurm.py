@@ -89,7 +89,9 @@ class Slurm:
                 f" CPUs=8 RealMemory=8000 Gres=gpu:pretend:{len(DEVICES)} State=UNKNOWN\n"
             )
             gpus += [f"NodeName={node} Name=gpu Type=pretend File=/dev/{device}" for device in DEVICES]
-        lines += f"PartitionName={self.partition} Nodes={','.join(NODES)} Default=NO MaxTime=60 State=UP\n"
+        lines += (
+            f"PartitionName={self.partition} Nodes={','.join(NODES)} Default=NO MaxTime=60 LLN=YES State=UP\n"
+        )
         self.configuration.write_text(lines)
         (self.folder / "gres.conf").write_text("\n".join(gpus) + "\n")
         # The plugin's job steps drop SLURM_CONF, and only /etc/slurm would be left to srun.

@@ -23,6 +23,7 @@ from conftest import ROOT, Workflow, copy_workflow
 HERE = Path(__file__).parent
 CONFIG = "config/cluster.yaml"
 PROFILE = "workflow/profiles/slurm/config.yaml"
+README = ROOT / "workflow" / "profiles" / "README.md"
 RMSPROP = {"name": "rmsprop", "learning_rate": 0.001, "rho": 0.9}
 
 #: Cheap trainings of a second or two, and one (`mlp` 512) dear enough for a submission of its own.
@@ -34,7 +35,7 @@ STUDY = {
     "architectures": {
         "mlp": {"widths": [512, 8], "epochs": 6, "batch_size": 128, "optimizer": RMSPROP},
         "pooled_mlp": {
-            "widths": [8, 4],
+            "widths": [4],
             "epochs": 1,
             "batch_size": 128,
             "optimizer": RMSPROP,
@@ -160,19 +161,24 @@ def user(slurm, local, tmp_path):
 
 def test_jobs_spread_over_the_nodes_each_with_its_gpu(user, local, slurm):
     before = set(slurm.jobs())
-    for run in RUNS:
-        (user.hook / run).write_text("slow")  # so that they are there at the same time
+    (user.hook / "second").touch()  # one submission loses its second training after the first has finished
     user.finish(user.start("--group-components", "cheap=2"), 150)
     assert results_of(user) == local[1]
     starts = user.starts()
-    assert Counter(run for run, *_ in starts) == Counter(RUNS)
     assert all(len(gpus.split(",")) == 1 and gpus != "none" for *_, gpus in starts), starts
+    assert {node for _, _, node, _ in starts} == set(NODES)
     jobs = {id: job for id, job in slurm.jobs().items() if id not in before}
-    # Two dear trainings with a submission each, six cheap ones two by two.
-    assert len(jobs) == 2 + 3, jobs
+    # Two dear trainings with a submission each, four cheap ones two by two, and one of these again.
+    assert len(jobs) == 2 + 2 + 1, jobs
     assert all(job["TresPerJob"] == "gres:gpu:1" for job in jobs.values())
-    assert len({(node, gpu) for _, job, node, gpu in starts}) == len(jobs)
+    first = list(jobs)[:4]  # they ran side by side
+    assert len({(node, gpu) for _, job, node, gpu in starts if job in first}) == len(first)
     assert (user.folder / "results/cluster/report.html").exists()
+
+    assert Counter(Counter(run for run, *_ in starts).values()) == {1: 4, 2: 2}
+    logs = [path.read_text() for path in (user.folder / "results/cluster/runs").rglob("train.log")]
+    assert sum("its results are taken up" in log for log in logs) == 1
+    assert not (user.folder / "results/cluster/checkpoints").exists()
 
 
 def test_faults_cost_time_and_nothing_else(user, local, slurm):
@@ -180,9 +186,9 @@ def test_faults_cost_time_and_nothing_else(user, local, slurm):
     faults = {
         "mlp-8-0": "killed",
         "mlp-8-1": "memory",
-        "pooled_mlp-8-0": "time",
-        "pooled_mlp-8-1": "cancelled",
-        "pooled_mlp-4-0": "node",
+        "pooled_mlp-4-0": "time",
+        "pooled_mlp-4-1": "cancelled",
+        "mlp-512-1": "node",
     }
     for run, fault in faults.items():
         (user.hook / run).write_text(fault)
@@ -221,10 +227,9 @@ def test_snakemake_is_killed_and_started_again(user, local, slurm):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
-    names = slurm.run("squeue", "-h", "-o", "%i %j").stdout.split("\n")
-    orphans = [line.split()[0] for line in names if " fewweights_" in line]
-    assert orphans
-    slurm.run("scancel", *orphans)
+    assert slurm.run("squeue", "-h").stdout.strip()  # orphans
+    cancel = next(line for line in README.read_text().splitlines() if line.startswith("squeue --me -h"))
+    slurm.run("bash", "-c", cancel)
     while slurm.run("squeue", "-h").stdout.strip():
         time.sleep(0.2)
     finished = {path: path.stat().st_mtime_ns for path in runs.rglob("metrics.json")}

@@ -1,6 +1,5 @@
 """Networks and data of the user's own, in a folder of their own; the workflow as a part of another one."""
 
-import json
 import subprocess
 import sys
 
@@ -217,18 +216,3 @@ rule count:
     }
     plan = subprocess.run([*command, "--dry-run", "report"], cwd=tmp_path, capture_output=True, text=True)
     assert "inner_render_report" in plan.stdout + plan.stderr, plan.stderr
-
-
-def test_the_example_of_a_study_of_ones_own(fresh):
-    fresh.snakemake("--configfile", "config/examples/digits.yaml", "--", "results/digits/breakpoints.csv")
-    answers = pd.read_csv(fresh.folder / "results/digits/breakpoints.csv")
-    assert answers["architecture"].tolist() == ["mlp", "residual", "small_cnn"]
-    assert answers["reached"].any()
-    metrics = json.loads(
-        (fresh.folder / "results/digits/runs/residual/width-8/seed-0/metrics.json").read_text()
-    )
-    assert metrics["network"] == {
-        "file": "config/examples/networks.py",
-        "function": "residual",
-        "options": {"blocks": 2},
-    }

@@ -1,0 +1,135 @@
+"""Every command of the documentation, run as it stands there.
+
+Commands that set up, submit to a cluster or take hours are run elsewhere or not at all; each of those is
+named here with the place or the reason, so that no new command goes untried unseen.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT, Workflow, copy_workflow
+
+PAGES = [ROOT / "README.md", *(ROOT / ".github").glob("*.md")]
+PAGES += [page for folder in ("config", "workflow", "tests") for page in (ROOT / folder).rglob("*.md")]
+TUTORIAL = "config/examples/README.md"
+
+#: Command -> where it is run instead, or why it is not.
+ELSEWHERE = {
+    "make study": "half an hour; planned below",
+    "make test": "what runs this",
+    "make env": "what made the environment that this runs in",
+    "$EDITOR workflow/profiles/slurm/config.yaml": "tests/cluster edits the lines that it names",
+    ".venv/bin/snakemake --workflow-profile workflow/profiles/slurm --configfile config/smoke.yaml": (
+        "tests/cluster, with a smaller study"
+    ),
+    ".venv/bin/snakemake --workflow-profile workflow/profiles/slurm --configfile config/NAME.yaml": (
+        "tests/cluster"
+    ),
+    ".venv/bin/snakemake --workflow-profile workflow/profiles/workstation --configfile config/NAME.yaml": (
+        "needs a GPU; its page says that it is untried"
+    ),
+    ".venv/bin/python -m pip uninstall --yes tensorflow-cpu": "CUDA; its page says that it is untried",
+    ".venv/bin/python -m pip install --require-hashes --requirement envs/training-gpu.txt": "the same",
+    "squeue --me -h -o \"%i %j\" | awk '$2 ~ /^fewweights_/ {print $1}' | xargs --no-run-if-empty scancel": (
+        "tests/cluster, word for word"
+    ),
+}
+
+
+def commands_of(page: Path) -> list[str]:
+    """The commands of a page's ```sh blocks, without their comments; what a backslash or << joins is one."""
+    commands = []
+    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
+        block = re.sub(r" +# .*", "", block)
+        pieces = re.findall(r"(?:.*<<'END'\n(?:.*\n)*?END\n|(?:.*\\\n)*.*\n)", block)
+        commands += [piece.strip() for piece in pieces if piece.strip()]
+    return commands
+
+
+def run(folder: Path, command: str, **environment: str) -> str:
+    job = subprocess.run(
+        command, shell=True, cwd=folder, env=os.environ | environment, capture_output=True, text=True
+    )
+    output = job.stdout + job.stderr
+    assert job.returncode == 0, f"{command}\n{output}"
+    return output
+
+
+def with_environment(workflow: Workflow) -> Workflow:
+    """What a clone has beside the workflow: make's file, and the environment that `make env` would make."""
+    (workflow.folder / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
+    # A folder of links: whatever make might do to it leaves the environment alone.
+    environment = workflow.folder / ".venv"
+    environment.mkdir()
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (environment / name).symlink_to(Path(sys.prefix, name))
+    (environment / "installed").touch()
+    return workflow
+
+
+@pytest.fixture(scope="module")
+def clone(finished_smoke, tmp_path_factory) -> Workflow:
+    """A fresh clone in a home folder, with the data; its commands run in the order of the pages."""
+    home = tmp_path_factory.mktemp("home")
+    workflow = with_environment(copy_workflow(ROOT, home / "few-weights"))
+    for name in ("results", ".snakemake"):
+        shutil.copytree(finished_smoke.folder / name, workflow.folder / name)
+    return workflow
+
+
+def test_every_command_is_run_here_or_elsewhere(clone):
+    study = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
+    mine = {"study": "mine", "architectures": {"mlp": study["architectures"]["mlp"] | {"widths": [8]}}}
+    (clone.folder / "config" / "mine.yaml").write_text(yaml.safe_dump(study | mine))
+    own = clone.folder.parent / "my-study"
+    own.mkdir()
+    (own / "study.yaml").write_text(yaml.safe_dump(study | mine))
+    shutil.copytree(clone.folder / "results" / "data", own / "results" / "data")
+    unused = set(ELSEWHERE)
+    for page in PAGES:
+        if page == ROOT / TUTORIAL:
+            continue
+        folder = clone.folder
+        for command in commands_of(page):
+            if command in ELSEWHERE:
+                unused.discard(command)
+            elif command.startswith("cd "):
+                folder = clone.folder.parent / command.removeprefix("cd ")
+            else:
+                run(folder, command, HOME=str(clone.folder.parent))
+    assert not unused
+    assert (own / "results" / "mine" / "report.html").exists()
+    answers = pd.read_csv(clone.folder / "results/digits/breakpoints.csv")
+    assert answers["architecture"].tolist() == ["mlp", "residual", "small_cnn"]
+    assert answers["reached"].any()
+
+
+def test_the_tutorial_ends_in_an_answer(clone):
+    for command in commands_of(ROOT / TUTORIAL):
+        run(clone.folder, command)
+    results = clone.folder / "my-study" / "results" / "mine"
+    answer = pd.read_csv(results / "breakpoints.csv").iloc[0]
+    assert (answer["architecture"], answer["seeds"], answer["selection"]) == ("residual", 3, "validation")
+    assert answer["reached"]
+    assert (results / "report.html").exists()
+
+
+def test_a_finished_study_is_reported_and_compared(clone):
+    """What the README names between its lines: make report, make reference, make compare; make benchmark."""
+    run(clone.folder, "make report STUDY=smoke && make reference STUDY=smoke")
+    assert "8 of 8 shared runs have the same number" in run(clone.folder, "make compare STUDY=smoke")
+    benchmark = ".venv/bin/python workflow/scripts/benchmark_training.py --models mlp:16 --rounds 1"
+    run(clone.folder, f"{benchmark} --output benchmark")
+    assert len(pd.read_csv(clone.folder / "benchmark" / "benchmark.csv")) == 1
+
+
+def test_the_default_study_is_the_articles(clone):
+    plan = run(clone.folder, ".venv/bin/snakemake --cores all --dry-run")
+    assert re.search(r"^train_model +24$", plan, re.MULTILINE)
