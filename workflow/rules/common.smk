@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 # Not `workflow.basedir`, which is another folder where this is a module of another workflow.
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents[1]
@@ -31,6 +32,7 @@ from few_weights.planning import (
     training_cost,
     training_minutes,
 )
+from few_weights.progress import TimeLeft
 from few_weights.study import resolve_study
 
 put_own_python_first()
@@ -221,6 +223,15 @@ def baselines():
     return json.dumps({name: section["baseline"] for name, section in ARCHITECTURES.items()})
 
 
+def planned_trainings():
+    """(job id, relative cost, finished?) of every training that this start has to do."""
+    return [
+        (job.jobid, cost_of(job.wildcards), workflow.dag.finished(job))
+        for job in workflow.dag.needrun_jobs(exclude_finished=False)
+        if not job.is_group() and job.rule.name.endswith("train_model")
+    ]
+
+
 def print_failures(logs):
     """Which jobs failed, why, and where to read on, at the end of a run that had failures.
 
@@ -236,3 +247,6 @@ def print_summary():
     table = Path(RESULTS, "logs", "find_breakpoints.log")
     if table.exists():
         print(f"\n{table.read_text()}\nReport: {Path(RESULTS, 'report.html').resolve()}", file=sys.stderr)
+
+
+logger.addHandler(TimeLeft(logger, planned_trainings, more_to_come=STUDY["refine"]))
