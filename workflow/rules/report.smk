@@ -61,7 +61,7 @@ rule plot_comparison:
         "python {params.script:q}"
         " --runs {input.runs:q}"
         " --breakpoints {input.breakpoints:q}"
-        " --published-for {params.published:q}"
+        " --published-for={params.published}"
         " --svg {output.svg:q}"
         " --png {output.png:q}"
         " > {log:q} 2>&1"
