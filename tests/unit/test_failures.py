@@ -31,6 +31,16 @@ def test_failed_jobs_are_named_with_reason_and_log(tmp_path):
     assert "killed" in reason(tmp_path / "merge.log")
 
 
+def test_members_of_a_submission_are_named_too(tmp_path):
+    log = tmp_path / "runs" / "mlp" / "width-8" / "seed-0" / "train.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("error: no space\n")
+    group = "\n".join(
+        f"    {line}" for line in LOG.format(log=log, other="other.log", quiet="no.log").splitlines()
+    )
+    assert failed_jobs(f"Error in group cheap:\n{group}\n")[0] == ("mlp width 8 seed 0", "no space", str(log))
+
+
 def test_a_crash_is_told_by_its_exception(tmp_path):
     log = tmp_path / "train.log"
     log.write_text("Traceback (most recent call last):\n  File x\nMemoryError: out\n")

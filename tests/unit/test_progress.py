@@ -40,7 +40,6 @@ class Study:
 
 def test_the_rest_is_estimated_from_the_work_behind():
     study = Study()
-    study.start(7)  # no training: the data, say
     study.now = 1000.0
     study.start(1, 2)
     study.finish(9, at=1100.0)  # no training either

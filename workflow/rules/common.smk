@@ -11,6 +11,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.settings.types import ExecMode
 
 # Not `workflow.basedir`, which is another folder where this is a module of another workflow.
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents[1]
@@ -249,4 +250,6 @@ def print_summary():
         print(f"\n{table.read_text()}\nReport: {Path(RESULTS, 'report.html').resolve()}", file=sys.stderr)
 
 
-logger.addHandler(TimeLeft(logger, planned_trainings, more_to_come=STUDY["refine"]))
+# Not in the processes that Snakemake starts for the jobs of a cluster.
+if workflow.exec_mode == ExecMode.DEFAULT:
+    logger.addHandler(TimeLeft(logger, planned_trainings, more_to_come=STUDY["refine"]))

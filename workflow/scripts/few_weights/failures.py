@@ -6,7 +6,8 @@ from pathlib import Path
 #: Characters of a reason; the log has the rest.
 LONGEST = 2000
 
-FAILED = re.compile(r"^Error in rule (\S+):$.*?^    log: (\S+) ", re.MULTILINE | re.DOTALL)
+#: A job in Snakemake's log; indented, one of several that share a cluster's submission.
+FAILED = re.compile(r"^ *Error in rule (\S+):$.*?^ *log: (\S+) ", re.MULTILINE | re.DOTALL)
 
 
 def failed_jobs(snakemake_log: str) -> list[tuple[str, str, str]]:

@@ -34,14 +34,15 @@ class TimeLeft(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         event = getattr(record, "event", None)
         if event is LogEvent.JOB_STARTED:
+            # Jobs that share a cluster's submission have an id of their own, which is none of a training.
             self.started.update(record.jobs)
-        if event not in (LogEvent.JOB_STARTED, LogEvent.PROGRESS):
+            if self.begin is None:
+                self.begin = self.clock()
+        if event is not LogEvent.PROGRESS:
             return
         trainings = list(self.trainings())
-        if self.begin is None and any(job in self.started for job, *_ in trainings):
-            self.begin = self.clock()
         done = sum(finished for *_, finished in trainings)
-        if done > self.told:
+        if done > self.told and self.begin is not None:
             self.told = done
             self.logger.info(self._line(trainings, done))
 
