@@ -219,7 +219,7 @@ def test_snakemake_is_killed_and_started_again(user, local, slurm):
     """As workflow/profiles/README.md says: cancel the orphans by their name, unlock, start again."""
     for run in RUNS[:2]:
         (user.hook / run).write_text("slow")
-    process = user.start("--group-components", "cheap=1", *TRAININGS)
+    process = user.start("--group-components", "cheap=4", *TRAININGS)
     runs = user.folder / "results/cluster/runs"
     deadline = time.monotonic() + 90
     while not list(runs.rglob("metrics.json")) and time.monotonic() < deadline:
@@ -234,6 +234,6 @@ def test_snakemake_is_killed_and_started_again(user, local, slurm):
         time.sleep(0.2)
     finished = {path: path.stat().st_mtime_ns for path in runs.rglob("metrics.json")}
     user.snakemake("--configfile", CONFIG, "--unlock")
-    user.finish(user.start("--group-components", "cheap=1", *TRAININGS), 150)
+    user.finish(user.start("--group-components", "cheap=4", *TRAININGS), 150)
     assert results_of(user) == local[1]
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
