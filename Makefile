@@ -39,7 +39,7 @@ test: env browser  ## run every check and test
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m pytest tests/cluster
-	$(BIN)/python -m pytest --ignore=tests/cluster --numprocesses=2 --dist=loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --ignore=tests/cluster --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 browser:  ## install Debian's Chromium, which the report is tested in (needs root; elsewhere that test is skipped)
 	@command -v chromium > /dev/null || { test "$$(id -u)" = 0 && command -v apt-get > /dev/null && \

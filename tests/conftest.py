@@ -12,17 +12,6 @@ ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run two at a time, those that share a finished study share a process, which makes it once.
-
-    The longest of these groups begins first.
-    """
-    for item in items:
-        shared = "smoke" if "finished_smoke" in item.fixturenames else item.path.name
-        item.add_marker(pytest.mark.xdist_group(shared))
-    items.sort(key=lambda item: "finished_smoke" not in item.fixturenames)
-
-
 class Workflow:
     """A copy of the workflow in a folder of its own."""
 
