@@ -164,6 +164,14 @@ def unrecorded(value):
     return lambda wildcards, threads: str(value)
 
 
+def checkpoints_beside(wildcards, output, threads):
+    """The study's folder of checkpoints, from where its runs lie: as a module it may lie under a prefix.
+
+    A function of threads for the same reason as `unrecorded`.
+    """
+    return str(Path(output.metrics).parents[4] / "checkpoints")
+
+
 def data_to_train_on():
     """The data as an input. Those that we know are verified against fixed hashes, so their age says nothing.
 

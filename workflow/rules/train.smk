@@ -43,7 +43,7 @@ rule train_model:
         validation_examples=STUDY["validation_examples"],
         # No output: Snakemake removes those of a job that failed, and this is what its next try goes on from.
         # Finished results are kept there too, until the study is done.
-        checkpoints=unrecorded(f"{RESULTS}/checkpoints"),
+        checkpoints=checkpoints_beside,
         code=training_code_of,
     message:
         "Training {wildcards.architecture} width {wildcards.width} seed {wildcards.seed}; its epochs: {log}"
