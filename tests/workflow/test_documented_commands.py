@@ -32,9 +32,6 @@ ELSEWHERE = {
     ".venv/bin/snakemake --workflow-profile workflow/profiles/slurm --configfile config/NAME.yaml": (
         "tests/cluster"
     ),
-    ".venv/bin/snakemake --workflow-profile workflow/profiles/workstation --configfile config/NAME.yaml": (
-        "needs a GPU; its page says that it is untried"
-    ),
     ".venv/bin/python -m pip uninstall --yes tensorflow-cpu": "CUDA; its page says that it is untried",
     ".venv/bin/python -m pip install --require-hashes --requirement envs/training-gpu.txt": "the same",
     "squeue --me -h -o \"%i %j\" | awk '$2 ~ /^fewweights_/ {print $1}' | xargs --no-run-if-empty scancel": (
