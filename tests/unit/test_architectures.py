@@ -1,8 +1,11 @@
 """The networks hold as many parameters as the article's formulas say, at all its widths."""
 
+import keras
+import numpy as np
 import pytest
 from samples import build
 
+from few_weights import exporting
 from few_weights.counting import layer_table, multiply_adds, trainable_parameters
 from few_weights.errors import StudyError
 
@@ -77,3 +80,17 @@ def test_unknown_and_impossible_networks_are_told():
         build("lenet", 1, (28, 28, 1), 10)
     with pytest.raises(StudyError, match=r"vgg of width 1 cannot be built on images of \(8, 8, 1\)"):
         build("vgg", 1, (8, 8, 1), 10)
+
+
+def test_a_network_with_shared_weights_survives_its_files(tmp_path):
+    """As .keras, with its weights still shared, and as TFLite."""
+    model = build("recurrent", 6, (28, 28, 1), 10)
+    images = np.random.default_rng(0).integers(0, 256, (200, 28, 28, 1), np.uint8)
+    expected = model.predict(images / np.float32(255), verbose=0)
+
+    (tmp_path / "model.keras").write_bytes(exporting.keras_bytes(model))
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.count_params() == 370
+    np.testing.assert_array_equal(loaded.predict(images / np.float32(255), verbose=0), expected)
+    classes = exporting.predict_tflite(exporting.convert_to_tflite(model), images)
+    assert np.mean(classes == expected.argmax(1)) > 0.99

@@ -154,7 +154,7 @@ def test_comparison_says_how_much_fewer():
 
 def test_comparison_shows_what_others_published_with_its_caveat():
     runs = make_runs(STUDY)
-    record = Record(575, 0.98, "three convolutions", "pruned by test accuracy")
+    record = Record(575, 0.98, "pruned by test accuracy")
     figure, _ = plot_comparison(runs, breakpoints_of(runs), [record])
     assert marks(figure, "published") == [(575, 0.98)]
     assert "pruned by test accuracy" in words(figure).replace("\n", " ")

@@ -63,3 +63,10 @@ def test_a_search_may_add_runs():
     study.start(1, 2)
     study.finish(2, at=36_000.0)
     assert study.told == ["1 of at least 4 runs are trained; about 10.0 hours left."]
+
+
+def test_a_study_goes_on_where_the_time_cannot_be_told(capsys):
+    logger = logging.Logger("study", logging.INFO)
+    logger.addHandler(TimeLeft(logger, lambda: 1 / 0))
+    logger.info(None, extra={"event": LogEvent.PROGRESS})
+    assert "ZeroDivisionError" in capsys.readouterr().err

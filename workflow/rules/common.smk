@@ -237,7 +237,8 @@ def planned_trainings():
     return [
         (job.jobid, cost_of(job.wildcards), workflow.dag.finished(job))
         for job in workflow.dag.needrun_jobs(exclude_finished=False)
-        if not job.is_group() and job.rule.name.endswith("train_model")
+        # By its output too: as a module, this may stand beside another copy of itself.
+        if job.rule.name.endswith("train_model") and f"{RESULTS}/" in job.output.metrics
     ]
 
 

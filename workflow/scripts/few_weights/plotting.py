@@ -80,7 +80,10 @@ def plot_comparison(
     with style.figure_style():
         bars_height = 0.36 * len(first) + 0.1
         figure = new_figure(style.CURVE_HEIGHT + bars_height + 0.75)
-        top = write_title(figure, message, comparison_note(runs, models_with_intervals(runs), first))
+        note = comparison_note(runs, models_with_intervals(runs), first)
+        if records:
+            note += " Diamonds: published by others, on the test images."
+        top = write_title(figure, message, note)
         height = figure.get_figheight()
         left, bottom, width, _ = margins(figure, top)
         bars = figure.add_axes((left, top - bars_height / height, width, bars_height / height))
@@ -94,10 +97,6 @@ def plot_comparison(
         scale_axes(axes, parameters, accuracies, targets, runs)
         ground = Ground(axes)
         draw_published(axes, ground, published, "published")
-        for record, point in zip(records, published, strict=True):
-            text = f"{record.network}: {record.caveat}"
-            text = "\n".join(textwrap.wrap(text, 34))
-            ground.place(Label(text, [point], style.MUTED, style.SMALL_SIZE, towards=-50, optional=True))
         lines = []
         for architecture, its_runs in runs.groupby("architecture", sort=False):
             models = models_with_intervals(its_runs)
@@ -113,6 +112,10 @@ def plot_comparison(
         for architecture, points in sorted(lines, key=lambda line: line[1][0], reverse=True):
             colour = colours[architecture]
             ground.place(Label(architecture, points, colour, style.TEXT_SIZE, "bold", towards=90))
+        # Last, and never left out: without its caveat a record says more than it may.
+        for record, point in zip(records, published, strict=True):
+            text = "\n".join(textwrap.wrap(record.caveat, 26))
+            ground.place(Label(text, [point], style.MUTED, style.SMALL_SIZE, towards=-90))
     return figure, message
 
 

@@ -32,6 +32,12 @@ class TimeLeft(logging.Handler):
         self.told = 0
 
     def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._listen(record)
+        except Exception:  # a study must not end because its time cannot be told
+            self.handleError(record)
+
+    def _listen(self, record: logging.LogRecord) -> None:
         event = getattr(record, "event", None)
         if event is LogEvent.JOB_STARTED:
             # Jobs that share a cluster's submission have an id of their own, which is none of a training.
