@@ -11,7 +11,7 @@ if [ "$(grep -c " $SLURM_JOB_ID " "$HOOK_FOLDER/started")" = 2 ]; then
 fi
 case $fault in
     killed) kill -KILL $PPID ;;
-    memory) python -c 'import time; held = bytearray(3 * 2**30); time.sleep(60)' ;;
+    memory) python -c 'import time; held = b"x" * 3 * 2**30; time.sleep(60)' ;;
     time) scontrol update "JobId=$SLURM_JOB_ID" TimeLimit=1; sleep 300 ;;
     cancelled) scancel "$SLURM_JOB_ID"; sleep 60 ;;
     node) scontrol update "NodeName=$node" State=DOWN Reason=test; sleep 60 ;;

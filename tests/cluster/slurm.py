@@ -1,4 +1,4 @@
-"""A real Slurm of three nodes with pretend GPUs on this one machine, for as long as a test needs it.
+"""A real Slurm of six nodes with pretend GPUs on this one machine, for as long as a test needs it.
 
 Its daemons are Debian's, started here and ended by their recorded ids. Nothing outside its folder is written,
 and it has ports of its own, so it stands beside any other Slurm.
@@ -14,7 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-NODES = ("node1", "node2", "node3")
+#: As many as there are trainings in the tests, so that a node which fails takes one of them along.
+NODES = tuple(f"node{number}" for number in range(1, 7))
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge", "slurm-wlm-basic-plugins")
 
 #: Slurm wants a device for each GPU. Without cgroups nothing opens them, so any four that differ will do.

@@ -1,4 +1,4 @@
-"""The shipped profile on a real Slurm of three nodes, on the real MNIST: where jobs land, what they survive.
+"""The shipped profile on a real Slurm of six nodes, on the real MNIST: where jobs land, what they survive.
 
 The GPUs are pretended, so trainings must stay on the CPU: that is the one line of a rule which is edited, in
 the tests' copy of the workflow. Of the profile only what it says is the user's is changed.
@@ -33,7 +33,7 @@ STUDY = {
     "targets": [0.9],
     "seeds": [0, 1],
     "architectures": {
-        "mlp": {"widths": [512, 8], "epochs": 6, "batch_size": 128, "optimizer": RMSPROP},
+        "mlp": {"widths": [512, 8], "epochs": 5, "batch_size": 128, "optimizer": RMSPROP},
         "pooled_mlp": {
             "widths": [4],
             "epochs": 1,
@@ -166,13 +166,12 @@ def test_jobs_spread_over_the_nodes_each_with_its_gpu(user, local, slurm):
     assert results_of(user) == local[1]
     starts = user.starts()
     assert all(len(gpus.split(",")) == 1 and gpus != "none" for *_, gpus in starts), starts
-    assert {node for _, _, node, _ in starts} == set(NODES)
     jobs = {id: job for id, job in slurm.jobs().items() if id not in before}
     # Two dear trainings with a submission each, four cheap ones two by two, and one of these again.
     assert len(jobs) == 2 + 2 + 1, jobs
     assert all(job["TresPerJob"] == "gres:gpu:1" for job in jobs.values())
     first = list(jobs)[:4]  # they ran side by side
-    assert len({(node, gpu) for _, job, node, gpu in starts if job in first}) == len(first)
+    assert len({node for _, job, node, _ in starts if job in first}) == len(first)
     assert (user.folder / "results/cluster/report.html").exists()
 
     assert Counter(Counter(run for run, *_ in starts).values()) == {1: 4, 2: 2}
@@ -184,13 +183,13 @@ def test_jobs_spread_over_the_nodes_each_with_its_gpu(user, local, slurm):
 def test_faults_cost_time_and_nothing_else(user, local, slurm):
     """Each in a submission of its own, and one training that is cancelled after its first checkpoint."""
     faults = {
-        "mlp-8-0": "killed",
-        "mlp-8-1": "memory",
-        "pooled_mlp-4-0": "time",
-        "pooled_mlp-4-1": "cancelled",
-        "mlp-512-1": "node",
+        "mlp-8-0": ("killed", "FAILED"),
+        "mlp-8-1": ("memory", "FAILED"),
+        "pooled_mlp-4-0": ("time", "TIMEOUT"),
+        "pooled_mlp-4-1": ("cancelled", "CANCELLED"),
+        "mlp-512-1": ("node", "NODE_FAIL"),
     }
-    for run, fault in faults.items():
+    for run, (fault, _) in faults.items():
         (user.hook / run).write_text(fault)
     user.edit("workflow/scripts/few_weights/checkpoint.py", "INTERVAL = 15.0", "INTERVAL = 0.1")
     process = user.start("--group-components", "cheap=1", *TRAININGS)
@@ -208,8 +207,13 @@ def test_faults_cost_time_and_nothing_else(user, local, slurm):
         metrics["code"] = expected["code"]  # of the edited copy
     assert results == local[1]
     starts = Counter(run for run, *_ in user.starts())
-    for run in faults:
-        assert starts[run] >= 2, (run, starts)
+    jobs = slurm.jobs()
+    for run, (fault, state) in faults.items():
+        first, *others = (job for name, job, *_ in user.starts() if name == run)
+        assert others, (run, starts)
+        assert jobs[first]["JobState"] == state, jobs[first]
+        (slurm_log,) = (user.folder / ".snakemake/slurm_logs").rglob(f"{first}.log")
+        assert ("exceeded memory limit" in slurm_log.read_text()) == (fault == "memory")
     assert not (user.folder / "results/cluster/checkpoints").exists()
     metrics = json.loads(log.with_name("metrics.json").read_text())
     assert metrics["execution"]["resumed_after_epoch"] > 0, user.starts()

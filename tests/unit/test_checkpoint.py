@@ -128,7 +128,9 @@ def test_finished_results_are_kept_until_the_study_is_done(dataset, tmp_path):
     forget_finished(tmp_path)
     assert finished.kept_results(files) == {}
     assert other.path.exists()  # an interrupted training may still go on
-    other.path.unlink()
+    other.path.rename(
+        tmp_path / ".killed.npz.1234.tmp"
+    )  # as a process leaves it that was killed while writing
     forget_finished(tmp_path)
     assert not tmp_path.exists()
 

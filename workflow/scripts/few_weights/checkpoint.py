@@ -101,5 +101,7 @@ def forget_finished(folder: Path) -> None:
     """Remove the results that were kept, and the folder itself if no interrupted training left anything."""
     for kept in folder.glob("*/"):
         shutil.rmtree(kept, ignore_errors=True)
+    for half_written in folder.glob(".*.tmp"):  # of a process that was killed
+        half_written.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         folder.rmdir()
