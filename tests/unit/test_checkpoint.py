@@ -11,7 +11,10 @@ from few_weights.checkpoint import Checkpoint, forget_finished
 from few_weights.datasets import Dataset
 from few_weights.runs import Run
 
-RECIPE = {"epochs": 4, "batch_size": 32, "optimizer": {"name": "adadelta", "learning_rate": 1.0, "rho": 0.95}}
+ADADELTA = {"name": "adadelta", "learning_rate": 1.0, "rho": 0.95}
+#: It turns its coordinates twice in these trainings, once before and once after the interruption.
+FULL = {"name": "full_matrix_adam", "learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.99, "refresh": 12}
+RECIPE = {"epochs": 4, "batch_size": 32, "optimizer": ADADELTA}
 
 
 @pytest.fixture(autouse=True)
@@ -41,28 +44,33 @@ def dataset():
     return Dataset(images[:200], labels[:200], images[200:250], labels[200:250], images[250:], labels[250:])
 
 
-def train(run, dataset, checkpoint=None):
+def train(run, dataset, checkpoint=None, optimizer=ADADELTA):
     keras.backend.clear_session()  # as in a process of its own, layers are numbered from the start
     network = {"architecture": run.architecture, "options": {}}
     metrics, predictions, weights = training.train_run(
-        run, network, "tiny", "mnist", RECIPE, dataset, "CPU", checkpoint
+        run, network, "tiny", "mnist", RECIPE | {"optimizer": optimizer}, dataset, "CPU", checkpoint
     )
     return metrics, metrics.pop("execution"), predictions | weights
 
 
 @pytest.mark.parametrize(
-    ("run", "path"),
-    [(Run("cnn", 1, 3), "batch-last"), (Run("cnn", 8, 3), "by Keras"), (Run("mlp", 16, 3), "by Keras")],
-    ids=str,
+    ("run", "path", "optimizer"),
+    [
+        (Run("cnn", 1, 3), "batch-last", ADADELTA),
+        (Run("cnn", 8, 3), "by Keras", ADADELTA),
+        (Run("mlp", 16, 3), "by Keras", ADADELTA),
+        (Run("pooled_mlp", 4, 3), "by Keras", FULL),
+    ],
+    ids=lambda value: value["name"] if isinstance(value, dict) else str(value),
 )
-def test_an_interrupted_training_ends_like_one_that_was_left_alone(run, path, dataset, tmp_path):
-    whole, execution, predictions = train(run, dataset)
+def test_an_interrupted_training_ends_like_one_that_was_left_alone(run, path, optimizer, dataset, tmp_path):
+    whole, execution, predictions = train(run, dataset, optimizer=optimizer)
     assert whole["path"].startswith(path)
     assert execution["resumed_after_epoch"] == 0
     with pytest.raises(Killed):
-        train(run, dataset, LastWords(tmp_path, {"run": str(run)}))
+        train(run, dataset, LastWords(tmp_path, {"run": str(run)}), optimizer)
     checkpoint = Checkpoint(tmp_path, {"run": str(run)})
-    resumed, execution, resumed_predictions = train(run, dataset, checkpoint)
+    resumed, execution, resumed_predictions = train(run, dataset, checkpoint, optimizer)
     assert execution["resumed_after_epoch"] == 2
     assert len(execution["epoch_seconds"]) == RECIPE["epochs"]
     assert resumed == whole

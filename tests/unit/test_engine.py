@@ -29,9 +29,8 @@ def images_of(examples, image=IMAGE, seed=0):
 
 
 def compiled_keras(model, optimizer):
-    settings = {key: value for key, value in optimizer.items() if key != "name"}
     model.compile(
-        optimizer=keras.optimizers.get({"class_name": optimizer["name"], "config": settings}),
+        optimizer=engine.build_optimizer(optimizer),
         loss="sparse_categorical_crossentropy",
         jit_compile=False,
     )

@@ -37,6 +37,16 @@ def test_a_network_that_cannot_be_built(fresh):
     assert "vgg of width 2 cannot be built on images of (28, 28, 1)" in output
 
 
+def test_a_network_too_large_for_its_optimizer(fresh):
+    fresh.edit(
+        "config/smoke.yaml",
+        "{name: rmsprop, learning_rate: 0.001, rho: 0.9}",
+        "{name: full_matrix_adam, learning_rate: 0.02, beta_1: 0.9, beta_2: 0.995, refresh: 100}",
+    )
+    output = refused(fresh, "--configfile", "config/smoke.yaml", "--dry-run")
+    assert "mlp of width 16 has 13,002 parameters; full_matrix_adam" in output
+
+
 def test_data_that_no_source_has(fresh):
     fresh.edit("config/smoke.yaml", "study: smoke", "study: smoke\nsources: [{file: nowhere.npz}]")
     output = refused(fresh, "--configfile", "config/smoke.yaml", "--", "results/data/mnist.npz")

@@ -21,7 +21,8 @@ def main() -> None:
         "--models",
         required=True,
         type=json.loads,
-        help='JSON: image_shape, classes, and networks by name, each {"network": …, "widths": […]}',
+        help="JSON: image_shape, classes, and networks by name, each "
+        '{"network": …, "widths": […], "full_matrix": [the widths whose optimizer takes few parameters]}',
     )
     parser.add_argument("--output", required=True, type=Path, help="the JSON to write")
     arguments = parser.parse_args()
@@ -29,6 +30,7 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from few_weights import counting
     from few_weights.networks import build_network, check_network
+    from few_weights.optimizers import require_few
 
     request = arguments.models
     image_shape, classes = tuple(request["image_shape"]), request["classes"]
@@ -38,11 +40,14 @@ def main() -> None:
             for width in wanted["widths"]:
                 model = build_network(name, wanted["network"], width, image_shape, classes)
                 check_network(name, width, model)
+                parameters = counting.trainable_parameters(model)
+                if width in wanted["full_matrix"]:
+                    require_few(f"{name} of width {width}", parameters)
                 records.append(
                     {
                         "architecture": name,
                         "width": width,
-                        "parameters": counting.trainable_parameters(model),
+                        "parameters": parameters,
                         "multiply_adds": counting.multiply_adds(model),
                     }
                 )

@@ -54,9 +54,21 @@ def describe_models(study: Mapping) -> dict[tuple[str, int], dict]:
 
 
 def description_request(study: Mapping, widths: Mapping[str, list[int]]) -> str:
-    """What describe_models.py is asked, as JSON: networks by name, at these widths, and the data's shape."""
+    """What describe_models.py is asked, as JSON: networks by name, at these widths, and the data's shape.
+
+    `full_matrix` names the widths that are to be trained with an optimizer that takes small networks alone.
+    """
+    full_matrix = {
+        name: section["widths"]
+        for name, section in study["architectures"].items()
+        if section["optimizer"]["name"] == "full_matrix_adam"
+    }
     networks = {
-        name: {"network": network_of_baseline(study, name), "widths": its_widths}
+        name: {
+            "network": network_of_baseline(study, name),
+            "widths": its_widths,
+            "full_matrix": full_matrix.get(name, []),
+        }
         for name, its_widths in widths.items()
     }
     data = {key: study["data"][key] for key in ("image_shape", "classes")}

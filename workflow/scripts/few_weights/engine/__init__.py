@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras import layers
 
 from few_weights.engine import batch_last
+from few_weights.optimizers import FullMatrixAdam
 
 #: Layers without weights: where a network begins with them, they are applied once to all images.
 WEIGHTLESS = (layers.AveragePooling2D, layers.Flatten, layers.MaxPooling2D, layers.Reshape)
@@ -31,7 +32,7 @@ class Trainer:
 
     Args:
         model: ends in a softmax over the classes.
-        optimizer: `name`, and the arguments that Keras' optimizer of that name takes.
+        optimizer: `name` and settings, as `build_optimizer` takes them.
         batch_size: images a step; the last step of an epoch takes what is left.
         images: uint8, (examples, rows, columns, channels). Divided by 255 before the network sees them.
         labels: whole numbers, (examples,).
@@ -57,9 +58,15 @@ class Trainer:
         self.optimizer.build(model.trainable_variables)
         self._leading, self._forward, self._compiled, self.path = choose_path(model)
         self._couples_examples = any(isinstance(layer, layers.BatchNormalization) for layer in model.layers)
-        self._train_step = tf.function(self._take_step, jit_compile=self._compiled == "step")
-        self._score_step = tf.function(self._score_batch, jit_compile=self._compiled == "step")
-        self._update = tf.function(self._apply_gradients, jit_compile=self._compiled is not None)
+        whole = self._compiled == "step"
+        # XLA's eigendecomposition is many times slower than TensorFlow's own.
+        with_optimizer = not isinstance(self.optimizer, FullMatrixAdam)
+        self._train_step = tf.function(self._take_step, jit_compile=whole and with_optimizer)
+        self._differentiate = tf.function(self._differentiate_batch, jit_compile=whole)
+        self._score_step = tf.function(self._score_batch, jit_compile=whole)
+        self._update = tf.function(
+            self._apply_gradients, jit_compile=self._compiled is not None and with_optimizer
+        )
         self._train_data = self._place(images, labels)
         self._test_data: dict[int, tuple] = {}
 
@@ -144,18 +151,19 @@ class Trainer:
         return tf.gather(images, chosen), tf.gather(labels, chosen), weights
 
     def _take_step(self, images, labels, weights):
+        total, correct, gradients = self._differentiate(images, labels, weights)
+        self._update(gradients)
+        return total, correct
+
+    def _differentiate_batch(self, images, labels, weights):
         with tf.GradientTape() as tape:
             losses, scores = self._forward(images, labels, training=True)
             total = tf.reduce_sum(losses * weights)
             # The mean over the batch and what layers add to the loss, as Keras has it.
             objective = total / tf.reduce_sum(weights) + sum(self.model.losses)
         gradients = tape.gradient(objective, self.model.trainable_variables)
-        if self._compiled == "layers":
-            self._update(gradients)
-        else:
-            self._apply_gradients(gradients)
         hits = tf.cast(tf.argmax(scores, 1, tf.int32) == labels, tf.float32)
-        return total, tf.reduce_sum(hits * weights)
+        return total, tf.reduce_sum(hits * weights), gradients
 
     def _apply_gradients(self, gradients):
         self.optimizer.apply(gradients, self.model.trainable_variables)
@@ -168,7 +176,7 @@ class Trainer:
 def build_optimizer(
     optimizer: Mapping, schedule: Mapping | None = None, steps: int = 0
 ) -> keras.optimizers.Optimizer:
-    """Keras' optimizer of that `name`, with the other keys as its arguments.
+    """Keras' optimizer of that `name`, or our `full_matrix_adam`, with the other keys as its arguments.
 
     With the schedule `{"name": "warmup_cosine", "warmup": w}` its learning rate is a peak: it rises from 0 in
     a straight line over the share w of all steps, and falls to 0 at the last as half a cosine.
@@ -183,7 +191,10 @@ def build_optimizer(
             decay_steps=steps - warmup,
             alpha=0.0,
         )
-    return keras.optimizers.get({"class_name": settings.pop("name"), "config": settings})
+    name = settings.pop("name")
+    if name == "full_matrix_adam":
+        return FullMatrixAdam(**settings)
+    return keras.optimizers.get({"class_name": name, "config": settings})
 
 
 def choose_path(model: keras.Model) -> tuple[list[keras.Layer], Forward, str | None, str]:

@@ -1,0 +1,74 @@
+"""Our optimizer: it knows no coordinates, and trains as Keras would train with it."""
+
+import keras
+import numpy as np
+import pytest
+from samples import build
+from test_engine import CLASSES, IMAGE, train_both
+
+from few_weights.errors import StudyError
+from few_weights.optimizers import MOST_PARAMETERS, FullMatrixAdam
+
+FULL = {"name": "full_matrix_adam", "learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.99, "refresh": 80}
+ADAM = {"name": "adam", "learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.99}
+
+#: The first gradients of a few parameters do not yet reach all directions: no steps before they do.
+LATE = keras.optimizers.schedules.PiecewiseConstantDecay([10], [0.0, 0.01])
+
+
+def descend(optimizer, curvature, start, noise):
+    """Where noisy gradients of a quadratic lead from `start`."""
+    place = keras.Variable(start.astype(np.float32))
+    optimizer.build([place])
+    for push in noise:
+        gradient = curvature @ np.asarray(place) + push
+        optimizer.apply([keras.ops.convert_to_tensor(gradient.astype(np.float32))], [place])
+    return np.asarray(place)
+
+
+@pytest.mark.parametrize(
+    ("make", "knows_no_coordinates"),
+    [
+        (lambda: FullMatrixAdam(LATE, 0.9, 0.99, refresh=1), True),
+        (lambda: keras.optimizers.Adam(LATE, 0.9, 0.99), False),
+    ],
+    ids=["full_matrix_adam", "adam"],
+)
+def test_turning_the_parameters_turns_the_steps(make, knows_no_coordinates):
+    """In other coordinates it takes the same way, which plain Adam does not."""
+    rng = np.random.default_rng(0)
+    turn, _ = np.linalg.qr(rng.normal(size=(4, 4)))
+    curvature = np.diag([100.0, 10.0, 1.0, 0.1])
+    start, noise = rng.normal(size=4), rng.normal(size=(200, 4))
+    end = descend(make(), curvature, start, noise)
+    turned = descend(make(), turn @ curvature @ turn.T, turn @ start, noise @ turn.T)
+    assert np.allclose(turned, turn @ end, atol=1e-3) == knows_no_coordinates
+    assert np.abs(end - start).max() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "path"),
+    [
+        ("pooled_mlp", 3, "by Keras"),
+        ("cnn", 1, "batch-last by XLA, "),
+        ("recurrent", 4, "batch-last by XLA layer by layer"),
+    ],
+)
+def test_the_engine_trains_as_keras_does_with_it(name, width, path):
+    image = (28, 28, 1) if name == "recurrent" else IMAGE
+    make_model = lambda: build(name, width, image, CLASSES)  # noqa: E731
+    losses, _, _, trainer = train_both(make_model, FULL, [16] * 100, image)
+    adam, *_ = train_both(make_model, ADAM, [16] * 100, image)
+    assert trainer.path.startswith(path)
+    # Up to the first eigendecomposition it is Adam.
+    np.testing.assert_allclose(losses[:80], adam[:80], rtol=1e-4)
+    np.testing.assert_allclose(losses[:80, 1], losses[:80, 0], rtol=1e-4)
+    # Then another way begins, for us and for Keras: 80 gradients span few of the directions, and rounding
+    # chooses the eigenvectors of the others.
+    assert np.all(np.abs(losses[85:] / adam[85:] - 1).max(axis=0) > 0.05)
+    assert np.all(losses[-10:].mean(axis=0) < 0.95 * losses[:10].mean(axis=0))
+
+
+def test_a_network_too_large_is_refused():
+    with pytest.raises(StudyError, match="has 4,097 parameters"):
+        FullMatrixAdam().build([keras.Variable(np.zeros(MOST_PARAMETERS + 1, np.float32))])
