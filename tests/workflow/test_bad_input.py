@@ -44,7 +44,7 @@ def test_a_network_too_large_for_its_optimizer(fresh):
         "{name: full_matrix_adam, learning_rate: 0.02, beta_1: 0.9, beta_2: 0.995, refresh: 100}",
     )
     output = refused(fresh, "--configfile", "config/smoke.yaml", "--dry-run")
-    assert "mlp of width 16 has 13,002 parameters; full_matrix_adam" in output
+    assert "mlp of width 32 has 26,506 parameters; full_matrix_adam" in output
 
 
 def test_data_that_no_source_has(fresh):
