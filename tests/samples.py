@@ -27,7 +27,6 @@ def metrics_of(run, study="tiny", correct=9_700, **changes):
         "epochs": 2,
         "batch_size": 128,
         "optimizer": {"name": "adadelta", "learning_rate": 1.0, "rho": 0.95, "epsilon": 1e-7},
-        "schedule": None,
         "loss": "categorical_crossentropy",
         "train_examples": 60_000,
         "validation_examples": 0,

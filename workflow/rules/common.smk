@@ -141,7 +141,7 @@ def rounds_of(architecture):
 def recipe_of(wildcards):
     """How an architecture is trained, as JSON: what may change a run's result, beside the run itself."""
     section = ARCHITECTURES[wildcards.architecture]
-    keys = ("epochs", "batch_size", "optimizer", "schedule")
+    keys = ("epochs", "batch_size", "optimizer", "schedule", "augmentation")
     # Sorted, so that keys in another order are the same recipe.
     return json.dumps({key: section[key] for key in keys if key in section}, sort_keys=True)
 

@@ -49,7 +49,7 @@ def main() -> None:
         "--recipe",
         required=True,
         type=json.loads,
-        help="JSON: epochs, batch_size, optimizer, perhaps schedule",
+        help="JSON: epochs, batch_size, optimizer, perhaps schedule and augmentation",
     )
     parser.add_argument(
         "--validation-examples", type=int, default=0, help="how many of the last training images to hold out"

@@ -105,7 +105,8 @@ def with_baselines(
 
 def _scalars(metrics: dict) -> dict:
     row = {key: value for key, value in metrics.items() if key not in (*NESTED, "versions", "execution")}
-    optimizer, schedule = row.pop("optimizer"), row.pop("schedule") or {"name": None}
+    optimizer, schedule = row.pop("optimizer"), row.pop("schedule", {"name": None})
+    augmentation = row.pop("augmentation", {})
     execution = {key: value for key, value in metrics["execution"].items() if key != "epoch_seconds"}
     return {
         **row,
@@ -113,6 +114,7 @@ def _scalars(metrics: dict) -> dict:
         **{key: value for key, value in optimizer.items() if key != "name"},
         "schedule": schedule["name"],
         **{key: value for key, value in schedule.items() if key != "name"},
+        **augmentation,
         **metrics["versions"],
         **execution,
     }

@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from few_weights import counting
+from few_weights.augmentation import draw_transforms
 from few_weights.checkpoint import INTERVAL, Checkpoint
 from few_weights.datasets import Dataset
 from few_weights.engine import Trainer
@@ -85,8 +86,8 @@ def train_run(
     The predictions are those of the last epoch, one class an image as uint8: `validation` (empty where no
     images are held out) and `test`. The weights are named by layer and variable ("conv2d/kernel"), in the
     order of the layers. `network` is as `networks.py` takes it; `recipe` holds `epochs`, `batch_size`,
-    `optimizer` and, where the learning rate is not constant, `schedule`. With `checkpoint`, training goes on
-    from there if it was interrupted; the results are those of a training that was not.
+    `optimizer`, and `schedule` and `augmentation` where there are any. With `checkpoint`, training goes on from
+    there if it was interrupted; the results are those of a training that was not.
 
     Raises:
         StudyError: the network cannot be built, or the loss is no longer a finite number.
@@ -94,6 +95,7 @@ def train_run(
     started = datetime.now(UTC)
     keras.utils.set_random_seed(run.seed)  # Python, NumPy and TensorFlow
     model = build_network(run.architecture, network, run.width, dataset.image_shape, dataset.classes)
+    augmentation = recipe.get("augmentation")
     trainer = Trainer(
         model,
         recipe["optimizer"],
@@ -102,6 +104,7 @@ def train_run(
         dataset.y_train,
         recipe.get("schedule"),
         recipe["epochs"],
+        augmented=augmentation is not None,
     )
     print(f"{run}: {counting.trainable_parameters(model):,} parameters; {trainer.path}", flush=True)
 
@@ -116,7 +119,11 @@ def train_run(
     seconds_at_checkpoint = sum(epoch_seconds)
     for epoch in range(resumed + 1, recipe["epochs"] + 1):
         begin = time.perf_counter()
-        train_loss, train_accuracy = trainer.train_epoch(epoch_order(run.seed, epoch, len(dataset.x_train)))
+        examples = len(dataset.x_train)
+        transforms = augmentation and draw_transforms(
+            augmentation, run.seed, epoch, examples, dataset.image_shape
+        )
+        train_loss, train_accuracy = trainer.train_epoch(epoch_order(run.seed, epoch, examples), transforms)
         validation, validation_predictions = _score(trainer, dataset.x_validation, dataset.y_validation)
         test, test_predictions = _score(trainer, dataset.x_test, dataset.y_test)
         epoch_seconds.append(round(time.perf_counter() - begin, 4))
@@ -161,7 +168,7 @@ def train_run(
         "epochs": recipe["epochs"],
         "batch_size": recipe["batch_size"],
         "optimizer": dict(recipe["optimizer"]),
-        "schedule": recipe.get("schedule"),
+        **{key: recipe[key] for key in ("schedule", "augmentation") if key in recipe},
         "loss": "categorical_crossentropy",
         "train_examples": len(dataset.y_train),
         **{f"validation_{name}": value for name, value in validation.items()},

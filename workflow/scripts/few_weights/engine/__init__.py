@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from few_weights.augmentation import warp
 from few_weights.engine import batch_last
 from few_weights.optimizers import FullMatrixAdam
 
@@ -38,6 +39,7 @@ class Trainer:
         labels: whole numbers, (examples,).
         schedule: how the learning rate runs over the training, as `build_optimizer` takes it; None keeps it.
         epochs: how many the schedule spreads over.
+        augmented: whether the images are changed anew each epoch.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Trainer:
         labels: np.ndarray,
         schedule: Mapping | None = None,
         epochs: int = 1,
+        augmented: bool = False,
     ):
         self.model = model
         self.batch_size = min(batch_size, len(images))
@@ -67,11 +70,15 @@ class Trainer:
         self._update = tf.function(
             self._apply_gradients, jit_compile=self._compiled is not None and with_optimizer
         )
-        self._train_data = self._place(images, labels)
+        #: What remains to be computed of the leading layers, batch by batch.
+        self._changing = self._leading if augmented else []
+        self._train_data = self._place(images, labels, [] if augmented else self._leading)
         self._test_data: dict[int, tuple] = {}
 
-    def train_epoch(self, order: np.ndarray) -> tuple[float, float]:
+    def train_epoch(self, order: np.ndarray, transforms: np.ndarray | None = None) -> tuple[float, float]:
         """Train on the examples in this order, once each.
+
+        With an augmented trainer, `transforms` holds a row an example, as `augmentation.warp` takes it.
 
         Returns:
             Mean cross-entropy in nats and accuracy over the epoch, each batch before its own step, as Keras
@@ -79,7 +86,7 @@ class Trainer:
         """
         rest = len(order) % self.batch_size if self._compiled and self._couples_examples else 0
         order_used = tf.constant(order, tf.int32) if rest else self._fill_up(order)
-        loss, correct = self._run_epoch(*self._train_data, order_used, len(order), rest)
+        loss, correct = self._run_epoch(*self._train_data, transforms, order_used, len(order), rest)
         return float(loss) / len(order), float(correct) / len(order)
 
     def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
@@ -89,7 +96,7 @@ class Trainer:
         """
         if id(images) not in self._test_data:
             # Kept together, so that no other array can take over this one's id.
-            self._test_data[id(images)] = (images, self._place(images, labels))
+            self._test_data[id(images)] = (images, self._place(images, labels, self._leading))
         order = self._fill_up(np.arange(len(images)))
         loss, predictions = self._run_evaluation(*self._test_data[id(images)][1], order, len(images))
         return float(loss) / len(images), predictions.numpy()[: len(images)]
@@ -106,8 +113,8 @@ class Trainer:
     def _variables(self):
         return [*self.model.variables, *self.optimizer.variables]
 
-    def _place(self, images, labels):
-        return _prepare(self._leading, images), tf.constant(labels, tf.int32)
+    def _place(self, images, labels, leading):
+        return _prepare(leading, images), tf.constant(labels, tf.int32)
 
     def _fill_up(self, order):
         """What XLA compiles has one shape, so the last batch is filled up, with examples that will weigh 0.
@@ -119,15 +126,17 @@ class Trainer:
         return tf.constant(np.concatenate([order, np.repeat(order[:1], missing)]), tf.int32)
 
     @tf.function(reduce_retracing=True)
-    def _run_epoch(self, images, labels, order, examples, rest):
+    def _run_epoch(self, images, labels, transforms, order, examples, rest):
         loss, correct = 0.0, 0.0
         for first in tf.range(0, tf.size(order) - rest, self.batch_size):
-            batch_loss, batch_correct = self._train_step(*self._batch(images, labels, order, first, examples))
+            chosen, weights = self._batch(order, first, examples)
+            changed = self._change(tf.gather(images, chosen), transforms, chosen)
+            batch_loss, batch_correct = self._train_step(changed, tf.gather(labels, chosen), weights)
             loss, correct = loss + batch_loss, correct + batch_correct
         if rest:
             last = tf.ensure_shape(order[-rest:], [rest])
-            batch = tf.gather(images, last), tf.gather(labels, last), tf.ones([rest])
-            batch_loss, batch_correct = self._train_step(*batch)
+            changed = self._change(tf.gather(images, last), transforms, last)
+            batch_loss, batch_correct = self._train_step(changed, tf.gather(labels, last), tf.ones([rest]))
             loss, correct = loss + batch_loss, correct + batch_correct
         return loss, correct
 
@@ -138,17 +147,26 @@ class Trainer:
             tf.autograph.experimental.set_loop_options(
                 shape_invariants=[(predictions, tf.TensorShape([None]))]
             )
-            batch_loss, predicted = self._score_step(*self._batch(images, labels, order, first, examples))
+            chosen, weights = self._batch(order, first, examples)
+            batch = tf.gather(images, chosen), tf.gather(labels, chosen), weights
+            batch_loss, predicted = self._score_step(*batch)
             loss, predictions = loss + batch_loss, tf.concat([predictions, predicted], 0)
         return loss, predictions
 
-    def _batch(self, images, labels, order, first, examples):
-        """The images, labels and weights (1, or 0 for filling) of the batch that begins at `first`."""
+    def _change(self, images, transforms, chosen):
+        """Images of a batch as the rest of the network takes them, augmented where there are transforms."""
+        if transforms is not None:
+            images = warp(images, tf.gather(transforms, chosen))
+        for layer in self._changing:
+            images = layer(images)
+        return images
+
+    def _batch(self, order, first, examples):
+        """The examples and weights (1, or 0 for filling) of the batch that begins at `first`."""
         chosen = order[first : first + self.batch_size]
         if self._compiled:
             chosen = tf.ensure_shape(chosen, [self.batch_size])
-        weights = tf.cast(first + tf.range(tf.size(chosen)) < examples, tf.float32)
-        return tf.gather(images, chosen), tf.gather(labels, chosen), weights
+        return chosen, tf.cast(first + tf.range(tf.size(chosen)) < examples, tf.float32)
 
     def _take_step(self, images, labels, weights):
         total, correct, gradients = self._differentiate(images, labels, weights)
