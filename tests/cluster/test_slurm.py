@@ -33,7 +33,7 @@ STUDY = {
     "targets": [0.9],
     "seeds": [0, 1],
     "architectures": {
-        "mlp": {"widths": [512, 8], "epochs": 5, "batch_size": 128, "optimizer": RMSPROP},
+        "mlp": {"widths": [512, 8], "epochs": 5, "batch_size": 512, "optimizer": RMSPROP},
         "pooled_mlp": {
             "widths": [4],
             "epochs": 1,
