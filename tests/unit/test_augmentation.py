@@ -69,18 +69,16 @@ def test_the_engine_trains_on_the_changed_images(name, width):
     images, labels = images_of(60)
     right = np.roll(images, 1, axis=2)
     right[:, :, 0] = 0
-    trainers = []
-    for data, augmented in ((images, True), (right, False)):
-        model = build(name, width, IMAGE, CLASSES)
-        if trainers:
-            model.set_weights(weights)
-        weights = model.get_weights()
-        trainers.append(Trainer(model, SGD, 16, data, labels, augmented=augmented))
+    models = [build(name, width, IMAGE, CLASSES) for _ in range(2)]
+    models[1].set_weights(models[0].get_weights())
+    trainers = [
+        Trainer(models[0], SGD, 16, images, labels, augmented=True),
+        Trainer(models[1], SGD, 16, right, labels),
+    ]
     transforms = np.tile(np.float32([1, 0, -1, 0, 1, 0, 0, 0]), (60, 1))
     order = np.random.default_rng(0).permutation(60)
     losses = [
-        trainer.train_epoch(order, moves)
-        for trainer, moves in zip(trainers, (transforms, None), strict=True)
+        trainer.train_epoch(order, moves) for trainer, moves in zip(trainers, (transforms, None), strict=True)
     ]
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
     # Images that are judged on are left alone.

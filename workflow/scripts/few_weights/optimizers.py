@@ -77,7 +77,8 @@ class FullMatrixAdam(keras.optimizers.Optimizer):
         """Take the gradients since the last time into the second moment, and turn to its eigenvectors."""
         ages = tf.range(self.refresh - 1, -1, -1, dtype=tf.float32)
         weighted = tf.sqrt((1 - self.beta_2) * self.beta_2**ages)[:, None] * self._recent
-        moment = self.beta_2**self.refresh * self._covariance + tf.matmul(weighted, weighted, transpose_a=True)
+        moment = self.beta_2**self.refresh * self._covariance
+        moment += tf.matmul(weighted, weighted, transpose_a=True)
         variance, basis = tf.linalg.eigh(moment)
         mean = tf.linalg.matvec(basis, tf.linalg.matvec(self._basis, self._mean), transpose_a=True)
         # By Cauchy and Schwarz the variance cannot be below this share of mean², but the smallest eigenvalues
@@ -101,6 +102,6 @@ def require_few(network: str, parameters: int) -> None:
     """
     if parameters > MOST_PARAMETERS:
         raise StudyError(
-            f"{network} has {parameters:,} parameters; full_matrix_adam, which keeps matrices of parameters x "
-            f"parameters, takes up to {MOST_PARAMETERS:,}: choose adam, or smaller widths"
+            f"{network} has {parameters:,} parameters; full_matrix_adam, which keeps matrices of parameters "
+            f"x parameters, takes up to {MOST_PARAMETERS:,}: choose adam, or smaller widths"
         )

@@ -86,8 +86,8 @@ def train_run(
     The predictions are those of the last epoch, one class an image as uint8: `validation` (empty where no
     images are held out) and `test`. The weights are named by layer and variable ("conv2d/kernel"), in the
     order of the layers. `network` is as `networks.py` takes it; `recipe` holds `epochs`, `batch_size`,
-    `optimizer`, and `schedule` and `augmentation` where there are any. With `checkpoint`, training goes on from
-    there if it was interrupted; the results are those of a training that was not.
+    `optimizer`, and `schedule` and `augmentation` where there are any. With `checkpoint`, training goes on
+    from there if it was interrupted; the results are those of a training that was not.
 
     Raises:
         StudyError: the network cannot be built, or the loss is no longer a finite number.

@@ -59,7 +59,7 @@ class Trainer:
             optimizer, schedule, epochs * math.ceil(len(images) / self.batch_size)
         )
         self.optimizer.build(model.trainable_variables)
-        self._leading, self._forward, self._compiled, self.path = choose_path(model)
+        self._leading, self._forward, self._compiled, self.path = choose_path(model, augmented)
         self._couples_examples = any(isinstance(layer, layers.BatchNormalization) for layer in model.layers)
         whole = self._compiled == "step"
         # XLA's eigendecomposition is many times slower than TensorFlow's own.
@@ -215,12 +215,14 @@ def build_optimizer(
     return keras.optimizers.get({"class_name": name, "config": settings})
 
 
-def choose_path(model: keras.Model) -> tuple[list[keras.Layer], Forward, str | None, str]:
-    """How to compute a model.
+def choose_path(
+    model: keras.Model, augmented: bool = False
+) -> tuple[list[keras.Layer], Forward, str | None, str]:
+    """How to compute a model, whose images may be augmented.
 
     Returns:
-        The leading layers to apply once to the data, the forward pass of the rest, what XLA is to compile as
-        one ("step", "layers" for each by itself, or None), and all this in words.
+        The leading layers to apply to the data beforehand, the forward pass of the rest, what XLA is to
+        compile as one ("step", "layers" for each by itself, or None), and all this in words.
     """
     # A class derived from Sequential may compute something else.
     body = list(model.layers) if type(model) is keras.Sequential else [model]
@@ -228,7 +230,8 @@ def choose_path(model: keras.Model) -> tuple[list[keras.Layer], Forward, str | N
     # The very classes: one that is derived from them may well be random.
     while type(body[0]) in WEIGHTLESS:
         leading.append(body.pop(0))
-    once = f"; {', '.join(layer.name for layer in leading)} applied once" if leading else ""
+    times = "to each batch" if augmented else "once"
+    once = f"; {', '.join(layer.name for layer in leading)} applied {times}" if leading else ""
 
     kernels = sum(
         math.prod(layer.kernel.shape[2:])
