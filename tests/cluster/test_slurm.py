@@ -1,7 +1,7 @@
 """The shipped profile on a real Slurm of six nodes, on the real MNIST: where jobs land, what they survive.
 
-The GPUs are pretended, so trainings must stay on the CPU: that is the one line of a rule which is edited, in
-the tests' copy of the workflow. Of the profile only what it says is the user's is changed.
+The GPUs are pretended, so trainings must stay on the CPU. Of the profile only what it says is the user's is
+changed.
 """
 
 import json
@@ -140,13 +140,17 @@ def local(slurm, tmp_path_factory):
 
 @pytest.fixture
 def user(slurm, local, tmp_path):
-    """A fresh copy of the workflow, with the two lines of the profile changed that are this user's to set."""
+    """A fresh copy of the workflow, with the two lines of the profile changed that are this user's to set.
+
+    One is for GPUs that are pretended: Slurm gives them, and trainings stay on the CPU.
+    """
     prepare(tmp_path / "few-weights")
     user = ClusterUser(tmp_path / "few-weights", slurm)
     shutil.copytree(local[0].folder / "results/data", user.folder / "results/data", dirs_exist_ok=True)
     shutil.copytree(local[0].folder / ".snakemake/few-weights", user.folder / ".snakemake/few-weights")
     user.edit(PROFILE, "slurm_partition: gpu\n", f"slurm_partition: {slurm.partition}\n")
-    user.edit("workflow/rules/train.smk", '" --gpus {resources.gpu}"', '" --gpus 0"')
+    user.edit(PROFILE, "    gpu: 1\n", "")
+    user.edit(PROFILE, "    # gres:", "    gres:")
     user.edit(
         "workflow/rules/train.smk",
         '"python {params.script:q}"',
@@ -160,6 +164,9 @@ def user(slurm, local, tmp_path):
 
 
 def test_jobs_spread_over_the_nodes_each_with_its_gpu(user, local, slurm):
+    """With `gpu: 1`, as the profile comes, and so one line of a rule edited that keeps them on the CPU."""
+    user.edit(PROFILE, '    gres: "gpu:1"', "    gpu: 1")
+    user.edit("workflow/rules/train.smk", '" --gpus {resources.gpu}"', '" --gpus 0"')
     before = set(slurm.jobs())
     (user.hook / "second").touch()  # one submission loses its second training after the first has finished
     user.finish(user.start("--group-components", "cheap=2"), 150)
