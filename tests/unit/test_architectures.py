@@ -44,6 +44,14 @@ def test_separable_networks_hold_what_their_kernels_say(width):
         assert trainable_parameters(model) == model.count_params() == expected
 
 
+def test_a_strided_stem_takes_more_weights():
+    model = build("strided_recurrent", 19, (28, 28, 1), 10)
+    stem, block = 12 * 16, 19 * 9 + 19 * 20
+    expected = stem + 12 * 9 + 12 * 19 + 19 + block + 19 * 9 + 19 * 10 + 10
+    assert trainable_parameters(model) == model.count_params() == expected
+    assert expected == 25 * 12 + 12 * 19 + 19**2 + 30 * 19 + 10
+
+
 def test_a_block_that_is_applied_again_counts_once_but_works_each_time():
     model = build("recurrent", 6, (28, 28, 1), 10)
     # stem, two depthwise and two pointwise convolutions, readout, dense

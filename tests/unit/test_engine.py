@@ -97,9 +97,9 @@ def every_small_layer():
     return keras.Sequential(
         [
             layers.Input(IMAGE),
-            layers.AveragePooling2D(2),
-            layers.Conv2D(4, 3, padding="same", use_bias=False),
+            layers.Conv2D(3, 4, strides=2, padding="same", use_bias=False),
             normalised(),
+            layers.Conv2D(4, 2, strides=2, use_bias=False),  # a row and a column are left over
             layers.LeakyReLU(negative_slope=0.1),
             spatial,
             layers.Activation("gelu"),

@@ -265,32 +265,63 @@ def deep_separable(width: int, image_shape: tuple[int, int, int], classes: int) 
     )
 
 
-@architecture
-def recurrent(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
-    """As `separable`, with a block that is applied once at the larger size and twice at the smaller.
+def recurrence(width: int) -> list[layers.Layer]:
+    """A separable convolution, then a block that is applied once at this size and twice at half of it.
 
-    It has the same weights each time. Of our own making; to apply one block several times is an idea of
-    recurrent convolutional networks (Liang and Hu 2015). On MNIST 2 n² + 48 n + 10 parameters for width n.
+    It has the same weights each time. To apply one block several times is an idea of recurrent convolutional
+    networks (Liang and Hu 2015).
     """
     spatial, mixing = depthwise(), pointwise(width)
+    return [
+        depthwise("valid"),
+        pointwise(width),
+        gelu(),
+        spatial,
+        mixing,
+        gelu(),
+        halving(),
+        Again(spatial),
+        Again(mixing),
+        gelu(),
+        Again(spatial),
+        Again(mixing),
+        gelu(),
+        halving(),
+    ]
+
+
+@architecture
+def recurrent(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """As `separable`, with a block that is applied several times. On MNIST 2 n² + 48 n + 10 parameters."""
     return keras.Sequential(
         [
             layers.Input(image_shape),
             *small_stem(width),
-            depthwise("valid"),
-            pointwise(width),
+            *recurrence(width),
+            *places_to_classes(classes),
+        ]
+    )
+
+
+@architecture
+def strided_recurrent(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """As `recurrent`, with a first convolution that halves the image itself, so that it sees every pixel.
+
+    With s = floor(2 n / 3) filters of 4 x 4 there, on MNIST 25 s + s n + n² + 30 n + 10 parameters.
+    """
+    return keras.Sequential(
+        [
+            layers.Input(image_shape),
+            layers.Conv2D(
+                2 * width // 3,
+                kernel_size=4,
+                strides=2,
+                padding="same",
+                use_bias=False,
+                kernel_initializer="he_uniform",
+            ),
             gelu(),
-            spatial,
-            mixing,
-            gelu(),
-            halving(),
-            Again(spatial),
-            Again(mixing),
-            gelu(),
-            Again(spatial),
-            Again(mixing),
-            gelu(),
-            halving(),
+            *recurrence(width),
             *places_to_classes(classes),
         ]
     )

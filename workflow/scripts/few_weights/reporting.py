@@ -19,8 +19,7 @@ from few_weights.plotting import first_target, models_with_intervals, with_selec
 
 #: The columns of runs.csv that say how an architecture was trained; each optimizer fills some of them.
 RECIPE = ["epochs", "batch_size", "loss", "optimizer", "learning_rate", "rho", "momentum", "nesterov"]
-RECIPE += ["beta_1", "beta_2", "refresh", "epsilon", "schedule", "warmup", "rotation", "zoom", "shift"]
-RECIPE += ["code"]
+RECIPE += ["beta_1", "beta_2", "refresh", "epsilon", "schedule", "warmup", "shift", "code"]
 #: The figures of the page, beside a curve for each architecture.
 FIGURES = ["comparison", "weights-by-layer", "learning", "mistakes", "first-layer", "timeline"]
 VERSIONS = ["python", "tensorflow", "keras", "numpy", "platform"]

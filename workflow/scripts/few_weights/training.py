@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from few_weights import counting
-from few_weights.augmentation import draw_transforms
+from few_weights.augmentation import draw_shifts
 from few_weights.checkpoint import INTERVAL, Checkpoint
 from few_weights.datasets import Dataset
 from few_weights.engine import Trainer
@@ -120,10 +120,8 @@ def train_run(
     for epoch in range(resumed + 1, recipe["epochs"] + 1):
         begin = time.perf_counter()
         examples = len(dataset.x_train)
-        transforms = augmentation and draw_transforms(
-            augmentation, run.seed, epoch, examples, dataset.image_shape
-        )
-        train_loss, train_accuracy = trainer.train_epoch(epoch_order(run.seed, epoch, examples), transforms)
+        shifts = augmentation and draw_shifts(augmentation, run.seed, epoch, examples)
+        train_loss, train_accuracy = trainer.train_epoch(epoch_order(run.seed, epoch, examples), shifts)
         validation, validation_predictions = _score(trainer, dataset.x_validation, dataset.y_validation)
         test, test_predictions = _score(trainer, dataset.x_test, dataset.y_test)
         epoch_seconds.append(round(time.perf_counter() - begin, 4))

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from few_weights.augmentation import warp
+from few_weights.augmentation import shift_images
 from few_weights.engine import batch_last
 from few_weights.optimizers import FullMatrixAdam
 
@@ -39,7 +39,7 @@ class Trainer:
         labels: whole numbers, (examples,).
         schedule: how the learning rate runs over the training, as `build_optimizer` takes it; None keeps it.
         epochs: how many the schedule spreads over.
-        augmented: whether the images are changed anew each epoch.
+        augmented: whether the images are shifted anew each epoch.
     """
 
     def __init__(
@@ -75,10 +75,10 @@ class Trainer:
         self._train_data = self._place(images, labels, [] if augmented else self._leading)
         self._test_data: dict[int, tuple] = {}
 
-    def train_epoch(self, order: np.ndarray, transforms: np.ndarray | None = None) -> tuple[float, float]:
+    def train_epoch(self, order: np.ndarray, shifts: np.ndarray | None = None) -> tuple[float, float]:
         """Train on the examples in this order, once each.
 
-        With an augmented trainer, `transforms` holds a row an example, as `augmentation.warp` takes it.
+        With an augmented trainer, `shifts` holds a row an example, as `draw_shifts` returns it.
 
         Returns:
             Mean cross-entropy in nats and accuracy over the epoch, each batch before its own step, as Keras
@@ -86,7 +86,7 @@ class Trainer:
         """
         rest = len(order) % self.batch_size if self._compiled and self._couples_examples else 0
         order_used = tf.constant(order, tf.int32) if rest else self._fill_up(order)
-        loss, correct = self._run_epoch(*self._train_data, transforms, order_used, len(order), rest)
+        loss, correct = self._run_epoch(*self._train_data, shifts, order_used, len(order), rest)
         return float(loss) / len(order), float(correct) / len(order)
 
     def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
@@ -126,16 +126,16 @@ class Trainer:
         return tf.constant(np.concatenate([order, np.repeat(order[:1], missing)]), tf.int32)
 
     @tf.function(reduce_retracing=True)
-    def _run_epoch(self, images, labels, transforms, order, examples, rest):
+    def _run_epoch(self, images, labels, shifts, order, examples, rest):
         loss, correct = 0.0, 0.0
         for first in tf.range(0, tf.size(order) - rest, self.batch_size):
             chosen, weights = self._batch(order, first, examples)
-            changed = self._change(tf.gather(images, chosen), transforms, chosen)
+            changed = self._change(tf.gather(images, chosen), shifts, chosen)
             batch_loss, batch_correct = self._train_step(changed, tf.gather(labels, chosen), weights)
             loss, correct = loss + batch_loss, correct + batch_correct
         if rest:
             last = tf.ensure_shape(order[-rest:], [rest])
-            changed = self._change(tf.gather(images, last), transforms, last)
+            changed = self._change(tf.gather(images, last), shifts, last)
             batch_loss, batch_correct = self._train_step(changed, tf.gather(labels, last), tf.ones([rest]))
             loss, correct = loss + batch_loss, correct + batch_correct
         return loss, correct
@@ -153,10 +153,10 @@ class Trainer:
             loss, predictions = loss + batch_loss, tf.concat([predictions, predicted], 0)
         return loss, predictions
 
-    def _change(self, images, transforms, chosen):
-        """Images of a batch as the rest of the network takes them, augmented where there are transforms."""
-        if transforms is not None:
-            images = warp(images, tf.gather(transforms, chosen))
+    def _change(self, images, shifts, chosen):
+        """Images of a batch as the rest of the network takes them, shifted where there are shifts."""
+        if shifts is not None:
+            images = shift_images(images, tf.gather(shifts, chosen))
         for layer in self._changing:
             images = layer(images)
         return images
@@ -242,6 +242,9 @@ def choose_path(
     if reason is None:
         lowered = [batch_last.lower_layer(layer) for layer in body]
         if any(_is_cheap(layer) for layer in body):
+            # A function computes all its gradients, asked for or not; the first layer's is of the images.
+            first = lowered[0]
+            lowered[0] = lambda x, training: first(tf.stop_gradient(x), training)
             lowered = [tf.function(compute, jit_compile=True, autograph=False) for compute in lowered]
             path = f"batch-last by XLA layer by layer, {kernels} kernels{once}"
             return leading, _batch_last(lowered), "layers", path

@@ -5,6 +5,8 @@ channels, and there are none to speak of. Here they run along the batch. A convo
 images, each times one weight, which XLA fuses into one pass; the gradient of its kernel is a matrix product.
 """
 
+import math
+
 import keras
 import tensorflow as tf
 from keras import layers
@@ -25,15 +27,17 @@ def lower_layer(layer: keras.Layer):
 
 
 def _lower_convolution(layer: layers.Conv2D):
-    plain = layer.strides == (1, 1) and layer.dilation_rate == (1, 1) and layer.groups == 1
+    stride, other = layer.strides
+    plain = stride == other and layer.dilation_rate == (1, 1) and layer.groups == 1
     activation = _lower_activation(layer.activation)
     if not plain or activation is None:
         return None
     pad = _padding(layer)
-    apply_kernel = mix_channels if layer.kernel_size == (1, 1) else convolve_valid
+    pointwise = layer.kernel_size == (1, 1) and stride == 1
 
     def convolve(x, training):
-        y = apply_kernel(pad(x), tf.convert_to_tensor(layer.kernel))
+        kernel = tf.convert_to_tensor(layer.kernel)
+        y = mix_channels(x, kernel) if pointwise else convolve_valid(pad(x), kernel, stride)
         return activation(y + tf.reshape(layer.bias, [-1, 1, 1, 1]) if layer.use_bias else y)
 
     return convolve
@@ -129,10 +133,13 @@ def _lower_activation(activation):
 
 
 def _padding(layer: keras.Layer):
-    """What a convolution of stride 1 pads its input with: nothing, or zeros that keep rows and columns."""
+    """What a convolution pads its input with: nothing, or the zeros of "same"."""
     if layer.padding == "valid":
         return tf.identity
-    around = [((size - 1) // 2, size // 2) for size in layer.kernel_size]
+    around = []
+    for size, kernel, stride in zip(layer.input.shape[1:3], layer.kernel_size, layer.strides, strict=True):
+        missing = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
+        around.append((missing // 2, missing - missing // 2))
     return lambda x: tf.pad(x, [(0, 0), *around, (0, 0)])
 
 
@@ -155,8 +162,8 @@ LOWERINGS = {
 }
 
 
-def convolve_valid(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """A convolution without padding, stride 1.
+def convolve_valid(x: tf.Tensor, kernel: tf.Tensor, stride: int = 1) -> tf.Tensor:
+    """A convolution without padding.
 
     Args:
         x: [channel, row, column, batch].
@@ -169,23 +176,31 @@ def convolve_valid(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     @tf.custom_gradient
     def convolve(x, kernel):
         def gradient(upstream):
-            rows, columns = kernel.shape[0] - 1, kernel.shape[1] - 1
-            padded = tf.pad(upstream, [[0, 0], [rows, rows], [columns, columns], [0, 0]])
             turned = tf.transpose(kernel[::-1, ::-1], [0, 1, 3, 2])
-            return _sum_of_shifts(padded, turned), _kernel_gradient(x, upstream, kernel.shape)
+            around = _around(upstream, x.shape, kernel.shape, stride)
+            return _sum_of_shifts(around, turned, 1), _kernel_gradient(x, upstream, kernel.shape, stride)
 
-        return _sum_of_shifts(x, kernel), gradient
+        return _sum_of_shifts(x, kernel, stride), gradient
 
     return convolve(x, kernel)
 
 
-def _sum_of_shifts(x, kernel):
+def _shifted(x, size, stride):
+    """x as each weight of a kernel sees it, by kernel row and column."""
+    rows, columns = ((x.shape[axis] - size[axis - 1]) // stride * stride + 1 for axis in (1, 2))
+    return [
+        [x[:, i : i + rows : stride, j : j + columns : stride] for j in range(size[1])]
+        for i in range(size[0])
+    ]
+
+
+def _sum_of_shifts(x, kernel, stride):
     kernel_rows, kernel_columns, channels, filters = kernel.shape
-    rows, columns = x.shape[1] - kernel_rows + 1, x.shape[2] - kernel_columns + 1
+    shifted = _shifted(x, kernel.shape[:2], stride)
     return tf.stack(
         [
             sum(
-                kernel[i, j, channel, filter] * x[channel, i : i + rows, j : j + columns]
+                kernel[i, j, channel, filter] * shifted[i][j][channel]
                 for i in range(kernel_rows)
                 for j in range(kernel_columns)
                 for channel in range(channels)
@@ -195,10 +210,24 @@ def _sum_of_shifts(x, kernel):
     )
 
 
-def _kernel_gradient(x, upstream, shape):
+def _around(upstream, shape, kernel_shape, stride):
+    """The gradient of the output where a kernel of stride 1 that runs backwards over it finds its input."""
+    paddings = [(0, 0)]
+    for axis in (1, 2):
+        size, kernel = upstream.shape[axis], kernel_shape[axis - 1]
+        if stride > 1:  # zeros between the values, for the places that were passed over
+            zeros = [tf.zeros_like(upstream)] * (stride - 1)
+            spread = tf.stack([upstream, *zeros], axis + 1)
+            wide = [*upstream.shape[:axis], size * stride, *upstream.shape[axis + 1 :]]
+            upstream = tf.reshape(spread, wide)[(slice(None),) * axis + (slice((size - 1) * stride + 1),)]
+        # Rows at the end that no stride reached have no gradient.
+        paddings.append((kernel - 1, shape[axis] - upstream.shape[axis]))
+    return tf.pad(upstream, [*paddings, (0, 0)])
+
+
+def _kernel_gradient(x, upstream, shape, stride):
     kernel_rows, kernel_columns, channels, filters = shape
-    _, rows, columns, _ = upstream.shape
-    shifted = [x[:, i : i + rows, j : j + columns] for i in range(kernel_rows) for j in range(kernel_columns)]
+    shifted = [part for row in _shifted(x, shape[:2], stride) for part in row]
     patches = tf.reshape(tf.stack(shifted), [kernel_rows * kernel_columns * channels, -1])
     product = tf.matmul(patches, tf.reshape(upstream, [filters, -1]), transpose_b=True)
     return tf.reshape(product, shape)
@@ -237,7 +266,7 @@ def convolve_depthwise(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
             rows, columns = kernel.shape[0] - 1, kernel.shape[1] - 1
             padded = tf.pad(upstream, [[0, 0], [rows, rows], [columns, columns], [0, 0]])
             products = [
-                [channel_sums(window, upstream) for window in row] for row in _windows(x, kernel.shape[:2])
+                [channel_sums(window, upstream) for window in row] for row in _shifted(x, kernel.shape[:2], 1)
             ]
             return _sum_of_windows(padded, kernel[::-1, ::-1]), tf.stack([tf.stack(row) for row in products])
 
@@ -246,14 +275,8 @@ def convolve_depthwise(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return convolve(x, kernel)
 
 
-def _windows(x, size):
-    """x as each weight of a kernel sees it, by kernel row and column."""
-    rows, columns = x.shape[1] - size[0] + 1, x.shape[2] - size[1] + 1
-    return [[x[:, i : i + rows, j : j + columns] for j in range(size[1])] for i in range(size[0])]
-
-
 def _sum_of_windows(x, kernel):
-    windows = _windows(x, kernel.shape[:2])
+    windows = _shifted(x, kernel.shape[:2], 1)
     return sum(
         kernel[i, j, :, None, None, None] * window
         for i, row in enumerate(windows)
