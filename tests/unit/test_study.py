@@ -143,8 +143,8 @@ OWN = {key: ARTICLE["architectures"]["vgg"][key] for key in ("widths", "epochs",
         (
             "mine",
             {},
-            "unknown architecture 'mine'; known are: cnn, deep_separable, mlp, pooled_mlp, recurrent, separable, "
-            "strided_recurrent, vgg",
+            "unknown architecture 'mine'; known are: cnn, deep_separable, mlp, pooled_mlp, recurrent, "
+            "separable, strided_recurrent, vgg",
         ),
         ("mine", {"file": "no.py"}, "architectures.mine.file: there is no no.py in "),
         (
