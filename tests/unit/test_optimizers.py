@@ -46,6 +46,21 @@ def test_turning_the_parameters_turns_the_steps(make, knows_no_coordinates):
     assert np.abs(end - start).max() > 0.5
 
 
+def test_no_step_is_long_where_the_second_moment_is_rounding():
+    """Three directions of twenty have a gradient; along the others eigenvalues and mean are rounding."""
+    rng = np.random.default_rng(0)
+    gradients = 1e4 * rng.normal(size=(200, 3)) @ rng.normal(size=(3, 20))
+    place = keras.Variable(np.zeros(20, np.float32))
+    optimizer = FullMatrixAdam(0.01, 0.9, 0.99, refresh=7)
+    optimizer.build([place])
+    places = [np.zeros(20)]
+    for gradient in gradients:
+        optimizer.apply([keras.ops.convert_to_tensor(gradient.astype(np.float32))], [place])
+        places.append(np.asarray(place).copy())
+    # 0.01 along each eigenvector is a usual step of Adam; the bound allows it a few times over.
+    assert np.linalg.norm(np.diff(places, axis=0), axis=1).max() < 0.01 * 20**0.5 * 3
+
+
 @pytest.mark.parametrize(
     ("name", "width", "path"),
     [
