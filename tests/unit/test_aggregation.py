@@ -45,6 +45,17 @@ def test_tables_hold_every_run_under_the_names_of_the_contract(folder):
     assert len(aggregation.history_table(records)) == 2 * len(RUNS)
 
 
+def test_a_recipe_stands_in_columns_and_is_left_empty_where_there_is_none(folder):
+    changed = RUNS[0].metrics_path(folder)
+    schedule, augmentation = {"name": "warmup_cosine", "warmup": 0.15}, {"shift": 2}
+    changed.write_text(json.dumps(metrics_of(RUNS[0], schedule=schedule, augmentation=augmentation)))
+    table = aggregation.runs_table(aggregation.read_runs(folder, "tiny", RUNS))
+    columns = ["schedule", "warmup", "shift"]
+    assert table[columns].iloc[0].tolist() == ["warmup_cosine", 0.15, 2]
+    assert table[columns].iloc[1:].isna().all(axis=None)
+    assert "augmentation" not in table
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
