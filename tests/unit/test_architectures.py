@@ -8,6 +8,7 @@ from samples import build
 from few_weights import exporting
 from few_weights.counting import layer_table, multiply_adds, trainable_parameters
 from few_weights.errors import StudyError
+from few_weights.weight_counts import count_weights
 
 PERCEPTRON_WIDTHS = (512, 256, 128, 64, 32, 16)
 CONVOLUTIONAL_WIDTHS = (32, 16, 8, 4, 2, 1)
@@ -102,3 +103,29 @@ def test_a_network_with_shared_weights_survives_its_files(tmp_path):
     np.testing.assert_array_equal(loaded.predict(images / np.float32(255), verbose=0), expected)
     classes = exporting.predict_tflite(exporting.convert_to_tflite(model), images)
     assert np.mean(classes == expected.argmax(1)) > 0.99
+
+
+def test_weights_are_counted_by_every_rule():
+    """A shared layer once and at each use, weights at 0, and what is not trained by its name."""
+    model = build("recurrent", 6, (28, 28, 1), 10)
+    first, *rest = model.get_weights()
+    model.set_weights([np.zeros_like(first), *map(np.ones_like, rest)])
+    assert count_weights(model) == {
+        "trainable": 370,
+        "non_zero": 370 - first.size,
+        # The block of 9 x 6 and 6 x 6 + 6 weights is applied three times.
+        "at_each_use": 370 + 2 * (9 * 6 + 6 * 6 + 6),
+        "non_trainable": 0,
+        "non_trainable_names": "",
+        "bytes": 4 * 370,
+    }
+
+
+def test_what_is_not_trained_is_named():
+    """The statistics of a normalisation, and not the state of the generator that dropout draws from."""
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.BatchNormalization(name="bn"), keras.layers.Dropout(0.5)]
+    )
+    counts = count_weights(model)
+    assert counts["non_trainable_names"] == "bn/moving_mean bn/moving_variance"
+    assert (counts["trainable"], counts["non_trainable"], counts["bytes"]) == (6, 6, 48)

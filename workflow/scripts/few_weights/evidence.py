@@ -147,6 +147,33 @@ def all_models(models: pd.DataFrame) -> Text:
     return headings, rows
 
 
+def by_rule(counts: pd.DataFrame) -> Text:
+    """counts.csv without the names of what is not trained: each model's weights by every rule of counting."""
+    headings = [
+        "Architecture",
+        "Width",
+        "Trainable",
+        "Of these not 0",
+        "Counted at each use",
+        "Not trained",
+        "Bytes",
+    ]
+    rows = [
+        [
+            row.architecture,
+            str(row.width),
+            style.count(row.trainable),
+            # A mean over seeds.
+            f"{row.non_zero:,.1f}",
+            style.count(row.at_each_use),
+            style.count(row.non_trainable),
+            style.count(row.bytes),
+        ]
+        for row in counts.itertuples()
+    ]
+    return headings, rows
+
+
 def search_path(search: pd.DataFrame) -> Text:
     """search.csv: each round's judgement, in order."""
     rows = [

@@ -1,23 +1,69 @@
 """Trained networks for other programs: as .keras, and as TFLite for phones and microcontrollers."""
 
 import contextlib
+import csv
 import io
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from few_weights.datasets import Dataset, read_npz
 from few_weights.errors import StudyError
 from few_weights.layer_list import brief
+from few_weights.networks import build_network
+from few_weights.runs import Run
 
 #: How many of the test images a converted network may answer otherwise than the original: rounding may turn a
 #: few that stand between two classes, no more.
 MOST_CHANGED = 0.001
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """A CSV as texts by column, without pandas, which the environment of the trainings lacks."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping]) -> str:
+    """Rows by column as a CSV with a header."""
+    buffer = io.StringIO()
+    table = csv.DictWriter(buffer, columns, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return buffer.getvalue()
+
+
+def trained_networks(
+    rows: Iterable[Mapping[str, str]], networks: Mapping[str, Mapping], dataset: Dataset, folder: Path
+) -> Iterator[tuple[Run, keras.Model]]:
+    """Each run of runs.csv with its network, which has its trained weights.
+
+    Args:
+        rows: of runs.csv.
+        networks: what each architecture is.
+        folder: the study's, where runs/ lies.
+
+    Raises:
+        StudyError: a file of weights is damaged, or holds those of another network.
+    """
+    for row in rows:
+        run = Run(row["architecture"], int(row["width"]), int(row["seed"]))
+        network = networks[run.architecture]
+        model = build_network(run.architecture, network, run.width, dataset.image_shape, dataset.classes)
+        weights = run.weights_path(folder)
+        try:
+            set_weights(model, read_npz(weights))
+        except StudyError as error:
+            raise StudyError(
+                f"{weights}: {error}; delete it and start again, {run} is trained anew"
+            ) from error
+        yield run, model
 
 
 def set_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:

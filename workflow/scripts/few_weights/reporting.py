@@ -36,7 +36,7 @@ def render_report(
 
     Args:
         figures: SVG documents by name: FIGURES and curve-<architecture>.
-        tables: models, pareto, targets, bootstrap and neighbours by name, and search where there was one.
+        tables: models, pareto, targets, bootstrap, neighbours and counts by name; search if there was one.
     """
     inlined = {name: inline_svg(svg, f"{name}-") for name, svg in figures.items()}
     return (
@@ -54,6 +54,7 @@ def render_report(
             by_target=evidence.by_target(tables["targets"]),
             ownership=evidence.ownership(tables["pareto"], tables["models"]),
             all_models=evidence.all_models(tables["models"]),
+            by_rule=evidence.by_rule(tables["counts"]),
             search_path=evidence.search_path(tables["search"]) if "search" in tables else None,
             collapsed=collapsed(runs),
             shown=choose_exhibit(runs, breakpoints),

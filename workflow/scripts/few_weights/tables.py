@@ -61,7 +61,7 @@ def read_breakpoints(path: Path | str) -> pd.DataFrame:
 
 
 def read_evidence(path: Path | str) -> pd.DataFrame:
-    """A table of models, pareto, targets, bootstrap, neighbours or search; it may have no rows."""
+    """A table of models, pareto, targets, bootstrap, neighbours, counts or search; it may have no rows."""
     columns = pd.read_csv(path, nrows=0).columns
     whole = {"width", "smaller_width", "seed", "to_parameters"} & set(columns)
     types = TEXT | dict.fromkeys(whole, "Int64")
