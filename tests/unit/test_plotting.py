@@ -157,7 +157,7 @@ def test_comparison_shows_what_others_published_with_its_caveat():
     record = Record(575, 0.98, "pruned by test accuracy")
     figure, _ = plot_comparison(runs, breakpoints_of(runs), [record])
     assert marks(figure, "published") == [(575, 0.98)]
-    assert "pruned by test accuracy" in words(figure).replace("\n", " ")
+    assert "a  575 weights, 98 %: pruned by test accuracy" in words(figure)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ out of training where a study holds some out, else the test images; every figure
 
 import textwrap
 from collections.abc import Sequence
+from string import ascii_lowercase
 
 import numpy as np
 import pandas as pd
@@ -70,7 +71,7 @@ def plot_comparison(
     """All architectures in one picture; and its message.
 
     Above, the weights each needs for the first target, as bars from zero; below, the curves behind them, with
-    published records as hollow diamonds.
+    published records as hollow diamonds, each with a letter that stands before its caveat at the bottom.
     """
     colours = style.colours(runs["architecture"])
     runs = with_selection(runs)
@@ -79,13 +80,15 @@ def plot_comparison(
 
     with style.figure_style():
         bars_height = 0.36 * len(first) + 0.1
-        figure = new_figure(style.CURVE_HEIGHT + bars_height + 0.75)
+        captions_height = 0.18 * len(records) + 0.1 if records else 0
+        figure = new_figure(style.CURVE_HEIGHT + bars_height + 0.75 + captions_height)
         note = comparison_note(runs, models_with_intervals(runs), first)
         if records:
-            note += " Diamonds: published by others, on the test images."
+            note += " Diamonds: published by others, on the test images; see below."
         top = write_title(figure, message, note)
         height = figure.get_figheight()
         left, bottom, width, _ = margins(figure, top)
+        bottom += captions_height / height
         bars = figure.add_axes((left, top - bars_height / height, width, bars_height / height))
         draw_bars(bars, first, runs, colours)
 
@@ -112,10 +115,9 @@ def plot_comparison(
         for architecture, points in sorted(lines, key=lambda line: line[1][0], reverse=True):
             colour = colours[architecture]
             ground.place(Label(architecture, points, colour, style.TEXT_SIZE, "bold", towards=90))
-        # Last, and never left out: without its caveat a record says more than it may.
-        for record, point in zip(records, published, strict=True):
-            text = "\n".join(textwrap.wrap(record.caveat, 26))
-            ground.place(Label(text, [point], style.MUTED, style.SMALL_SIZE, towards=-90))
+        for letter, point in zip(ascii_lowercase, published, strict=False):
+            ground.place(Label(letter, [point], style.MUTED, style.SMALL_SIZE, towards=0))
+        write_captions(figure, records)
     return figure, message
 
 
@@ -341,6 +343,24 @@ def write_title(figure: Figure, message: str, note: str) -> float:
         )
         y -= (len(lines) * size * 1.5 / 72 + 0.05) * inch
     return y - 0.1 * inch
+
+
+def write_captions(figure: Figure, records: Sequence[Record]) -> None:
+    """A line a record at the bottom: without its caveat a record says more than it may."""
+    captions = [
+        f"{letter}  {style.count(record.parameters)} weights, {style.percent(record.test_accuracy)}: "
+        + record.caveat
+        for letter, record in zip(ascii_lowercase, records, strict=False)
+    ]
+    figure.text(
+        0.025,
+        0.1 / figure.get_figheight(),
+        "\n".join(captions),
+        va="bottom",
+        fontsize=style.SMALL_SIZE,
+        color=style.MUTED,
+        linespacing=1.4,
+    )
 
 
 def balanced_lines(text: str, characters: int) -> list[str]:

@@ -19,7 +19,7 @@ class Record:
 RECORDS = {
     "mnist": [
         # Three small convolutions with PReLU.
-        Record(575, 0.980, "575 non-zero of 820, pruned by test accuracy"),
+        Record(575, 0.980, "the non-zero of 820, pruned by test accuracy"),
         # A convolution, four separable ones, global average pooling.
         Record(697, 0.9903, "best epoch of about 700 runs, by test accuracy"),
         # One separable block applied three times, global average pooling.
