@@ -1,0 +1,324 @@
+"""Machine code for the processor at hand, written from Python: loops over vectors of float32, compiled by LLVM.
+
+A `Program` holds functions. Each is a `Code`, whose methods append instructions: Python's own loops unroll,
+`Code.loop` makes a loop that runs.
+"""
+
+import contextlib
+import ctypes
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from llvmlite import binding, ir
+
+#: Numbers in a vector: what AVX2 holds. LLVM makes two of one where the processor's vectors are half as long.
+LANES = 8
+
+INDEX = ir.IntType(64)
+INTEGER = ir.IntType(32)
+FLOAT = ir.FloatType()
+VECTOR = ir.VectorType(FLOAT, LANES)
+INTEGERS = ir.VectorType(INTEGER, LANES)
+POINTER = FLOAT.as_pointer()
+
+#: A whole number that is known now, or one that the program will compute.
+Number = ir.Value | int
+
+
+def constant(value: float) -> ir.Constant:
+    """A vector of one number. LLVM takes a float32 only as one."""
+    return ir.Constant(VECTOR, [float(np.float32(value))] * LANES)
+
+
+ZERO = constant(0.0)
+NO_BITS = ir.Constant(INTEGERS, [0] * LANES)
+
+
+class Program:
+    """Functions that are compiled together and may call each other."""
+
+    def __init__(self):
+        self.module = ir.Module()
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+        self._x86 = binding.get_default_triple().startswith("x86_64")
+        self._called_from_outside: dict[str, int] = {}
+
+    def function(self, name: str, numbers: int = 0, pointers: int = 0) -> "Code":
+        """A function of whole numbers and then pointers to float32, which returns nothing.
+
+        No two of its pointers may lead to the same memory, unless it only reads there.
+        """
+        kind = ir.FunctionType(ir.VoidType(), [INDEX] * numbers + [POINTER] * pointers)
+        function = ir.Function(self.module, kind, name)
+        function.attributes.add("noinline")
+        for argument in function.args[numbers:]:
+            argument.add_attribute("noalias")
+        return Code(self, function)
+
+    def compile(self) -> Callable[[str], Callable[..., None]]:
+        """The finished program: gives a function by its name, which takes whole numbers and addresses."""
+        machine = binding.Target.from_default_triple().create_target_machine(
+            cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=2
+        )
+        module = binding.parse_assembly(str(self.module))
+        passes = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=2))
+        passes.getModulePassManager().run(module, passes)
+        engine = binding.create_mcjit_compiler(module, machine)
+        engine.finalize_object()
+
+        def function(name):
+            arguments = len(self.module.get_global(name).args)
+            kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * arguments)
+            callable_ = kind(engine.get_function_address(name))
+            callable_.engine = engine  # The code lives as long as the engine does.
+            return callable_
+
+        return function
+
+    def intrinsic(self, name: str, result: ir.Type, arguments: Sequence[ir.Type]) -> ir.Function:
+        """One of LLVM's own functions."""
+        known = self.module.globals.get(name)
+        return known or ir.Function(self.module, ir.FunctionType(result, arguments), name)
+
+
+class Code:
+    """A function being written; its arguments are `arguments`."""
+
+    def __init__(self, program: Program, function: ir.Function):
+        self.program = program
+        self.function = function
+        self.arguments = function.args
+        # Variables are made in a block of their own before all else, where LLVM looks for them to put them
+        # into registers.
+        self._variables = ir.IRBuilder(function.append_basic_block())
+        self.builder = ir.IRBuilder(function.append_basic_block())
+        self._begin = self.builder.block
+
+    def finish(self) -> None:
+        self.builder.ret_void()
+        self._variables.branch(self._begin)
+
+    @contextlib.contextmanager
+    def loop(self, stop: Number, step: int = 1, start: Number = 0) -> Iterator[Number]:
+        """What is written inside is done for start, start + step ... below `stop`."""
+        if isinstance(stop, int) and isinstance(start, int) and start < stop <= start + step:
+            yield start
+            return
+        head, body, end = (self.function.append_basic_block() for _ in range(3))
+        counter = self.variable(self.number(start))
+        self.builder.branch(head)
+        self.builder.position_at_end(head)
+        index = self.get(counter)
+        self.builder.cbranch(self.builder.icmp_signed("<", index, self.number(stop)), body, end)
+        self.builder.position_at_end(body)
+        yield index
+        self.set(counter, self.add(index, step))
+        self.builder.branch(head)
+        self.builder.position_at_end(end)
+
+    def parts(self, total: Number, size: int) -> Iterator[tuple[Number, int]]:
+        """What is written for each of these is done for all of `total` things, `size` at a time.
+
+        They are: the first, and how many. What remains is done at once where it is known how much it is, and
+        one by one elsewhere.
+        """
+        if isinstance(total, int):
+            whole = total // size * size
+            if whole:
+                with self.loop(whole, size) as first:
+                    yield first, size
+            if whole < total:
+                yield whole, total - whole
+        else:
+            whole = self.builder.sub(total, self.builder.urem(total, self.number(size)))
+            with self.loop(whole, size) as first:
+                yield first, size
+            with self.loop(total, start=whole) as first:
+                yield first, 1
+
+    def call(self, code: "Code", *arguments: Number) -> None:
+        """Call another function of the program."""
+        self.builder.call(code.function, [self.number(argument) for argument in arguments])
+
+    # Whole numbers and addresses
+
+    def variable(self, value: ir.Value) -> ir.Value:
+        """A place that holds a value, to be read and written with `get` and `set`."""
+        place = self._variables.alloca(value.type)
+        self.builder.store(value, place)
+        return place
+
+    def get(self, variable: ir.Value) -> ir.Value:
+        return self.builder.load(variable)
+
+    def set(self, variable: ir.Value, value: ir.Value) -> None:
+        self.builder.store(value, variable)
+
+    def number(self, value: Number) -> ir.Value:
+        return ir.Constant(INDEX, value) if isinstance(value, int) else value
+
+    def add(self, *terms: Number) -> Number:
+        known = sum(term for term in terms if isinstance(term, int))
+        others = [term for term in terms if not isinstance(term, int)]
+        if not others:
+            return known
+        total = others[0]
+        for term in others[1:]:
+            total = self.builder.add(total, term)
+        return self.builder.add(total, self.number(known)) if known else total
+
+    def subtract(self, value: ir.Value, other: Number) -> ir.Value:
+        return self.builder.sub(value, self.number(other))
+
+    def multiply(self, value: Number, factor: int) -> Number:
+        if isinstance(value, int):
+            return value * factor
+        return self.builder.mul(value, self.number(factor))
+
+    def divide(self, value: Number, divisor: int) -> tuple[Number, Number]:
+        """Quotient and remainder of numbers that are not negative."""
+        if isinstance(value, int):
+            return divmod(value, divisor)
+        return (self.builder.udiv(value, self.number(divisor)), self.builder.urem(value, self.number(divisor)))
+
+    def smaller(self, value: Number, other: Number) -> ir.Value:
+        value, other = self.number(value), self.number(other)
+        return self.builder.select(self.builder.icmp_signed("<", value, other), value, other)
+
+    def address(self, array: np.ndarray) -> ir.Value:
+        """A pointer to the first number of an array, which must outlive the program and never move."""
+        return ir.Constant(INDEX, array.ctypes.data).inttoptr(POINTER)
+
+    def at(self, pointer: ir.Value, offset: Number) -> ir.Value:
+        return self.builder.gep(pointer, [self.number(offset)])
+
+    def load_index(self, pointer: ir.Value, offset: Number) -> ir.Value:
+        """A whole number out of an array of int32."""
+        place = self.builder.bitcast(self.at(pointer, offset), INTEGER.as_pointer())
+        return self.builder.sext(self.builder.load(place), INDEX)
+
+    # Vectors
+
+    def load(self, pointer: ir.Value, offset: Number, kind: ir.Type = VECTOR) -> ir.Value:
+        """The vector from `pointer[offset]` on."""
+        place = self.builder.bitcast(self.at(pointer, offset), kind.as_pointer())
+        return self.builder.load(place, align=4)
+
+    def store(self, vector: ir.Value, pointer: ir.Value, offset: Number, lanes: int = LANES) -> None:
+        """Put a vector, or the first lanes of it, to where `load` would take it from."""
+        place = self.builder.bitcast(self.at(pointer, offset), vector.type.as_pointer())
+        if lanes == LANES:
+            self.builder.store(vector, place, align=4)
+            return
+        bits = ir.VectorType(ir.IntType(1), LANES)
+        mask = ir.Constant(bits, [lane < lanes for lane in range(LANES)])
+        kinds = [VECTOR, place.type, INTEGER, bits]
+        function = self.program.intrinsic(f"llvm.masked.store.v{LANES}f32.p0", ir.VoidType(), kinds)
+        self.builder.call(function, [vector, place, ir.Constant(INTEGER, 4), mask])
+
+    def spread(self, pointer: ir.Value, offset: Number) -> ir.Value:
+        """A vector that holds `pointer[offset]` in all lanes."""
+        return self.fill(self.builder.load(self.at(pointer, offset)))
+
+    def fill(self, number: ir.Value) -> ir.Value:
+        """A vector that holds a number in all lanes."""
+        kind = ir.VectorType(number.type, LANES)
+        unknown = ir.Constant(kind, ir.Undefined)
+        vector = self.builder.insert_element(unknown, number, ir.Constant(INTEGER, 0))
+        return self.builder.shuffle_vector(vector, unknown, ir.Constant(INTEGERS, [0] * LANES))
+
+    def pick(self, one: ir.Value, other: ir.Value, lanes: Sequence[int]) -> ir.Value:
+        """A vector of chosen lanes of two, those of the second counted on from the first."""
+        return self.builder.shuffle_vector(one, other, ir.Constant(INTEGERS, list(lanes)))
+
+    def scale(self, factor: float, vector: ir.Value) -> ir.Value:
+        return self.builder.fmul(constant(factor), vector)
+
+    def weigh(self, *terms: tuple[float, ir.Value]) -> ir.Value:
+        """The sum of factor * vector."""
+        total = self.scale(*terms[0])
+        for factor, vector in terms[1:]:
+            total = self.multiply_add(factor, vector, total)
+        return total
+
+    def multiply_add(self, factor: ir.Value | float, vector: ir.Value, other: ir.Value) -> ir.Value:
+        """factor * vector + other, in one instruction where the processor has it."""
+        factor = constant(factor) if isinstance(factor, float) else factor
+        return self.elementwise("fmuladd", factor, vector, other)
+
+    def elementwise(self, name: str, *vectors: ir.Value) -> ir.Value:
+        """A function of LLVM's on each lane: "sqrt", "exp", "log", "fmuladd"."""
+        function = self.program.intrinsic(f"llvm.{name}.v{LANES}f32", VECTOR, [VECTOR] * len(vectors))
+        return self.builder.call(function, vectors)
+
+    def largest(self, one: ir.Value, other: ir.Value) -> ir.Value:
+        """The larger in each lane, or the second where one of them is not a number."""
+        return self.builder.select(self.builder.fcmp_ordered(">", one, other), one, other)
+
+    def where_positive(self, condition: ir.Value, value: ir.Value) -> ir.Value:
+        """`value` in the lanes where `condition` is above 0 or not a number, 0 in the others."""
+        return self.builder.select(self.builder.fcmp_unordered(">", condition, ZERO), value, ZERO)
+
+    def mark(self, bits: ir.Value) -> ir.Value:
+        """A mask for `where`: the lanes with any bit."""
+        return self.builder.sext(self.builder.icmp_unsigned("!=", bits, NO_BITS), INTEGERS)
+
+    def where(self, mask: ir.Value, value: ir.Value) -> ir.Value:
+        """`value` in the lanes that are marked, 0 in the others."""
+        return self.builder.bitcast(self.builder.and_(self.builder.bitcast(value, INTEGERS), mask), VECTOR)
+
+    def sum(self, vectors: Sequence[ir.Value]) -> ir.Value:
+        """Of vectors, in pairs."""
+        while len(vectors) > 1:
+            pairs = zip(vectors[::2], vectors[1::2], strict=False)
+            vectors = [self.builder.fadd(*pair) for pair in pairs] + vectors[len(vectors) // 2 * 2 :]
+        return vectors[0]
+
+    def lane_sums(self, vectors: Sequence[ir.Value]) -> ir.Value:
+        """A vector whose lanes are the sums over the lanes of up to `LANES` vectors."""
+        vectors = [*vectors, *[ZERO] * (LANES - len(vectors))]
+        width = 1
+        while width < LANES:
+            # Each vector holds sums of `width` vectors side by side, again and again.
+            low = [lane for lane in range(LANES) if lane // width % 2 == 0]
+            pairs = zip(vectors[::2], vectors[1::2], strict=True)
+            halves = []
+            for pair in pairs:
+                parts = []
+                for shift in (0, width):
+                    chosen = []
+                    for first in range(0, len(low), width):
+                        lanes = [lane + shift for lane in low[first : first + width]]
+                        chosen += [*lanes, *(LANES + lane for lane in lanes)]
+                    parts.append(self.pick(*pair, chosen))
+                halves.append(self.builder.fadd(*parts))
+            vectors, width = halves, 2 * width
+        return vectors[0]
+
+    def transpose(self, vectors: Sequence[ir.Value]) -> list[ir.Value]:
+        """`LANES` vectors as the columns of a square become its rows."""
+        vectors, width = list(vectors), 1
+        while width < LANES:
+            for first in range(LANES):
+                if first // width % 2 == 0:
+                    pair = vectors[first], vectors[first + width]
+                    for place, shift in ((first, 0), (first + width, width)):
+                        chosen = [
+                            lane + shift if lane // width % 2 == 0 else LANES + lane - width + shift
+                            for lane in range(LANES)
+                        ]
+                        vectors[place] = self.pick(*pair, chosen)
+            width *= 2
+        return vectors
+
+    def flush_denormals(self) -> None:
+        """From here on numbers below 1e-38 count as 0, as in TensorFlow; a processor can be 100 times slower with them."""
+        if self.program._x86:
+            word = self._variables.alloca(INTEGER)
+            kind = [word.type]
+            for name, value in (("stmxcsr", None), ("ldmxcsr", 0x8040)):
+                if value is not None:
+                    self.builder.store(self.builder.or_(self.get(word), ir.Constant(INTEGER, value)), word)
+                function = self.program.intrinsic(f"llvm.x86.sse.{name}", ir.VoidType(), kind)
+                self.builder.call(function, [word])
