@@ -42,7 +42,8 @@ class Program:
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
         self._x86 = binding.get_default_triple().startswith("x86_64")
-        self._called_from_outside: dict[str, int] = {}
+        #: Memory that the code knows by its address. It lives as long as the program.
+        self.rooms: list[np.ndarray] = []
 
     def function(self, name: str, numbers: int = 0, pointers: int = 0) -> "Code":
         """A function of whole numbers and then pointers to float32, which returns nothing.
@@ -56,14 +57,26 @@ class Program:
             argument.add_attribute("noalias")
         return Code(self, function)
 
+    def room(self, size: int) -> np.ndarray:
+        """`size` zeros from a border of cache lines on. Behind them is room for the rest of a vector."""
+        memory = np.zeros(size + LANES + 16, np.float32)
+        start = -memory.ctypes.data // 4 % 16
+        self.rooms.append(memory[start : start + size])
+        return self.rooms[-1]
+
     def compile(self) -> Callable[[str], Callable[..., None]]:
         """The finished program: gives a function by its name, which takes whole numbers and addresses."""
         machine = binding.Target.from_default_triple().create_target_machine(
             cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=2
         )
         module = binding.parse_assembly(str(self.module))
-        passes = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=2))
-        passes.getModulePassManager().run(module, passes)
+        # Registers for variables, and loops with their test at the end. The code is written as it is to run:
+        # all that LLVM can do beside took twice as long to compile and gave nothing.
+        passes = binding.create_new_module_pass_manager()
+        passes.add_sroa_pass()
+        passes.add_loop_rotate_pass()
+        tuning = binding.create_pipeline_tuning_options()
+        passes.run(module, binding.create_pass_builder(machine, tuning))
         engine = binding.create_mcjit_compiler(module, machine)
         engine.finalize_object()
 
@@ -180,7 +193,10 @@ class Code:
         """Quotient and remainder of numbers that are not negative."""
         if isinstance(value, int):
             return divmod(value, divisor)
-        return (self.builder.udiv(value, self.number(divisor)), self.builder.urem(value, self.number(divisor)))
+        return (
+            self.builder.udiv(value, self.number(divisor)),
+            self.builder.urem(value, self.number(divisor)),
+        )
 
     def smaller(self, value: Number, other: Number) -> ir.Value:
         value, other = self.number(value), self.number(other)

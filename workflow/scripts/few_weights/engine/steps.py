@@ -1,6 +1,7 @@
 """What a training step does beside its layers, in machine code: fetch images, judge, update the weights."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from llvmlite import ir
 
@@ -106,9 +107,7 @@ def _rmsprop(code, settings, rate, weight, gradient, squares):
     """Hinton's lecture 6e of 2012, as Keras 3 has it: epsilon is inside the root."""
     squares = _average(code, settings["rho"], squares, gradient)
     root = code.elementwise("sqrt", code.builder.fadd(squares, constant(settings["epsilon"])))
-    return code.builder.fsub(
-        weight, code.builder.fdiv(code.builder.fmul(rate, gradient), root)
-    ), squares
+    return code.builder.fsub(weight, code.builder.fdiv(code.builder.fmul(rate, gradient), root)), squares
 
 
 def _average(code, rho, squares, value):
@@ -116,23 +115,35 @@ def _average(code, rho, squares, value):
     return code.weigh((rho, squares), (1 - rho, code.builder.fmul(value, value)))
 
 
-#: For each optimizer: what Keras calls the lists of variables it keeps beside the weights, the settings that
-#: are understood, and how a vector of weights takes a step.
+class Update(NamedTuple):
+    """An optimizer: how a vector of weights takes a step.
+
+    Args:
+        kept: what Keras calls the lists of variables it keeps beside the weights.
+        settings: what it is set by, beside the learning rate.
+        step: (code, settings, rate, weights, gradient, and what is kept) -> the weights and what is kept.
+    """
+
+    kept: tuple[str, ...]
+    settings: tuple[str, ...]
+    step: Callable
+
+
+#: By the name of Keras' class, in small letters.
 UPDATES = {
-    "adadelta": (("_accumulated_grads", "_accumulated_delta_vars"), {"rho", "epsilon"}, _adadelta),
-    "rmsprop": (("_velocities",), {"rho", "epsilon"}, _rmsprop),
+    "adadelta": Update(("_accumulated_grads", "_accumulated_delta_vars"), ("rho", "epsilon"), _adadelta),
+    "rmsprop": Update(("_velocities",), ("rho", "epsilon"), _rmsprop),
 }
 
 
-def write_update(program: Program, name: str, optimizer: Mapping, size: int) -> Code:
+def write_update(program: Program, name: str, update: Update, settings: Mapping, size: int) -> Code:
     """(rate, weights, gradients, and what the optimizer keeps): a step of `size` numbers."""
-    kept, _, take_step = UPDATES[optimizer["name"]]
-    code = program.function(name, pointers=3 + len(kept))
+    code = program.function(name, pointers=3 + len(update.kept))
     rate, weights, gradients, *others = code.arguments
     learning_rate = code.spread(rate, 0)
     with code.loop(size, LANES) as offset:
         before = [code.load(pointer, offset) for pointer in (weights, gradients, *others)]
-        after = take_step(code, optimizer, learning_rate, *before)
+        after = update.step(code, settings, learning_rate, *before)
         for pointer, vector in zip((weights, *others), after, strict=True):
             code.store(vector, pointer, offset)
     code.finish()

@@ -25,7 +25,7 @@ from few_weights.engine.products import Matrix, write_dots, write_product
 NEAR, FAR = 2 / 3, 3 / 2
 
 #: The most tiles that are transformed before they are multiplied.
-BLOCK = 12
+BLOCK = 9
 
 
 def whole_vectors(size: int) -> int:
@@ -181,7 +181,9 @@ class Convolution:
                 code.store(weight, gradient, code.add(first, size * place), lanes)
         for first, lanes in code.parts(filters, LANES):
             places = [code.multiply(code.add(first, lane), LANES) for lane in range(lanes)]
-            code.store(code.lane_sums([code.load(sums, place) for place in places]), bias_gradient, first, lanes)
+            code.store(
+                code.lane_sums([code.load(sums, place) for place in places]), bias_gradient, first, lanes
+            )
             for place in places:
                 code.store(ZERO, sums, place)
         code.finish()
@@ -230,9 +232,18 @@ class Convolution:
         `to_images` asks for it.
         """
         code = program.function(name, pointers=10)
-        (images, points, output, choice, upstream, points_gradient, sums, images_gradient, inputs, outputs) = (
-            code.arguments
-        )
+        (
+            images,
+            points,
+            output,
+            choice,
+            upstream,
+            points_gradient,
+            sums,
+            images_gradient,
+            inputs,
+            outputs,
+        ) = code.arguments
         channels, filters = self.images.channels, self.output.channels
         if to_images:
             with code.loop(self.images.size, LANES) as offset:
@@ -254,7 +265,12 @@ class Convolution:
                 start = code.multiply(point, self._kernel_stride)
                 gradient = Matrix(points_gradient, start, filters, 1)
                 write_dots(
-                    code, input_tiles, output_tiles.turned(), gradient, (channels, self.block, filters), add=True
+                    code,
+                    input_tiles,
+                    output_tiles.turned(),
+                    gradient,
+                    (channels, self.block, filters),
+                    add=True,
                 )
                 if to_images:
                     # The input's values are not needed any more: their gradients take their place.
@@ -315,9 +331,7 @@ class Convolution:
             corner = self._corner(code, self.images, 4, first, tile, channel)
             pixels = [code.load(images, code.add(corner, offset)) for offset in self.images.tile(6)]
             values = both_ways(code, evaluate_input, pixels)
-            for value, place in zip(
-                values, self._places(code, inputs, tile, channel, channels), strict=True
-            ):
+            for value, place in zip(values, self._places(code, inputs, tile, channel, channels), strict=True):
                 code.store(value, *place)
 
     def _output_places(self, code, first, tile, filter_):
@@ -340,9 +354,7 @@ class Convolution:
                 seen = [code.variable(NO_BITS) for _ in range(6)]
                 with code.loop(self.images.channels) as channel:
                     for column, bits in enumerate(seen):
-                        offset = code.add(
-                            corner, code.multiply(channel, LANES), offsets[6 * row + column]
-                        )
+                        offset = code.add(corner, code.multiply(channel, LANES), offsets[6 * row + column])
                         pixel = code.load(images, offset, INTEGERS)
                         code.set(bits, code.builder.or_(code.get(bits), pixel))
                 seen = [code.get(bits) for bits in seen]
