@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import keras
+import llvmlite
 import numpy as np
 import tensorflow as tf
 
@@ -63,6 +64,7 @@ def versions() -> dict[str, str]:
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "numpy": np.__version__,
+        "llvmlite": llvmlite.__version__,
     }
 
 

@@ -126,7 +126,7 @@ def choose_path(
     """How to train a model, whose images may be augmented.
 
     Returns:
-        The leading layers to apply to the data beforehand, the way to compute the rest, and all this in words.
+        The leading layers to apply to the data beforehand, the way to compute the rest, and it in words.
     """
     # A class derived from Sequential may compute something else.
     body = list(model.layers) if type(model) is keras.Sequential else [model]
@@ -147,17 +147,20 @@ def choose_path(
     return leading, computation, f"{computation.words}, and not by machine code {plan}{once}"
 
 
-def _prepare(leading: list[keras.Layer], images: np.ndarray) -> tf.Tensor:
+def _prepare(leading: list[keras.Layer], images: np.ndarray) -> np.ndarray:
     """The images as the first layer with weights sees them, as float32. In parts, to spare memory.
 
     The division is done here and not in the compiled step, where it would become a multiplication by 1 / 255,
     one bit off what Keras is given.
     """
-
-    def prepare(part):
-        part = tf.constant(part / np.float32(255))
-        for layer in leading:
-            part = layer(part)
-        return part
-
-    return tf.concat([prepare(part) for part in np.array_split(images, min(20, len(images)))], 0)
+    shape = leading[-1].output.shape[1:] if leading else images.shape[1:]
+    prepared = np.empty((len(images), *shape), np.float32)
+    pooling = [layer for layer in leading if not isinstance(layer, (layers.Flatten, layers.Reshape))]
+    parts = min(20, len(images))
+    for before, after in zip(*(np.array_split(array, parts) for array in (images, prepared)), strict=True):
+        scaled = before / np.float32(255)
+        # Flattening and reshaping leave the numbers where they are.
+        for layer in leading if pooling else ():
+            scaled = layer(scaled)
+        after[...] = np.reshape(scaled, after.shape)
+    return prepared

@@ -77,14 +77,13 @@ class Dense:
         return code
 
     def write_backward(self, program: Program, name: str, to_features: bool) -> Code:
-        """(groups; features, weights, units, upstream, weights' gradient, bias' gradient, features' gradient).
+        """(groups; features, weights, units, upstream, and the gradients of weights, bias and features).
 
         `upstream` is the gradient of the units; where a unit's ReLU gave 0, it is set to 0 there.
         """
         code = program.function(name, numbers=1, pointers=7)
-        groups, features, weights, units, upstream, gradient, bias_gradient, features_gradient = (
-            code.arguments
-        )
+        groups, features, weights, units, upstream, *gradients = code.arguments
+        gradient, bias_gradient, features_gradient = gradients
         output = self.units.matrix(units, 0, 0, code)
         received = self.units.matrix(upstream, 0, 0, code)
         for first, count in code.parts(self.size, LANES):

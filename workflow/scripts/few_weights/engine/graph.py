@@ -68,9 +68,9 @@ class GraphLoop:
             self._apply_gradients, jit_compile=self._compiled is not None and with_optimizer
         )
 
-    def place(self, images: tf.Tensor, labels: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
+    def place(self, images: np.ndarray, labels: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
         """Images (float32, as the first layer takes them) and labels, as `train` and `evaluate` want them."""
-        return images, tf.constant(labels, tf.int32)
+        return tf.constant(images), tf.constant(labels, tf.int32)
 
     def train(
         self, data: tuple[tf.Tensor, tf.Tensor], order: np.ndarray, shifts: np.ndarray | None = None

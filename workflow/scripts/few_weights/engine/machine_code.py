@@ -1,4 +1,4 @@
-"""Machine code for the processor at hand, written from Python: loops over vectors of float32, compiled by LLVM.
+"""Machine code for the processor at hand, written from Python and compiled by LLVM: loops over vectors.
 
 A `Program` holds functions. Each is a `Code`, whose methods append instructions: Python's own loops unroll,
 `Code.loop` makes a loop that runs.
@@ -329,7 +329,7 @@ class Code:
         return vectors
 
     def flush_denormals(self) -> None:
-        """From here on numbers below 1e-38 count as 0, as in TensorFlow; a processor can be 100 times slower with them."""
+        """Take numbers below 1e-38 for 0 from here on, as TensorFlow does: processors are slow with them."""
         if self.program._x86:
             word = self._variables.alloca(INTEGER)
             kind = [word.type]

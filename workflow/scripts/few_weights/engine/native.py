@@ -1,12 +1,12 @@
 """Networks of 3 x 3 convolutions, 2 x 2 max pooling and dense layers, trained by machine code of our own.
 
-An epoch is one call. Eight images are computed at once, one in each lane of a vector, so that a network of one
-channel fills the processor as well as one of 32 does. The code is written for one network, one optimizer and
-one batch size; see `NativeLoop`.
+An epoch is one call. Eight images are computed at once, one in each lane of a vector, so that a network of
+one channel fills the processor as well as one of 32 does. The code is written for one network, one optimizer
+and one batch size; see `NativeLoop`.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
@@ -26,7 +26,8 @@ class Plan(NamedTuple):
     dense: list[layers.Dense]
 
     def __str__(self) -> str:
-        return f"{len(self.convolutions)} convolutions and {len(self.dense)} dense layers"
+        counts = {"convolution": len(self.convolutions), "dense layer": len(self.dense)}
+        return ", ".join(f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items() if count)
 
 
 def plan_network(body: Sequence[keras.Layer]) -> Plan | str:
@@ -173,7 +174,7 @@ class Room(NamedTuple):
 
 
 def lay_out(plan: Plan) -> tuple[list[Images], list[Convolution], list[Dense]]:
-    """How everything lies in memory: the images before each convolution and behind the last, and the layers."""
+    """How all lies in memory: images before each convolution and behind the last, and the layers."""
     images, shapes = [], []
     for number, (layer, pooled) in enumerate(plan.convolutions):
         rows, columns, filters = layer.output.shape[1:]
@@ -199,7 +200,7 @@ def lay_out(plan: Plan) -> tuple[list[Images], list[Convolution], list[Dense]]:
 
 
 def _room_for(shape, layer, written):
-    """Images of that shape with room for what is `written` in whole tiles, and for what `layer` reads in them."""
+    """Images of that shape, with room for the whole tiles that are written and that `layer` reads."""
     rows, columns, channels = shape
     border = 1 if layer is not None and layer.padding == "same" else 0
     needed = [border + max(pair) for pair in zip((rows, columns), written, strict=True)]
@@ -224,7 +225,7 @@ def _features_of(images):
 def _write_program(program, plan, weights, starts, settings, update, batch_size):
     """Write the functions "train" and "evaluate".
 
-    (examples; data, labels, order, losses, predictions), and for the first also the learning rate of each step.
+    (examples; data, labels, order, losses, predictions), and for "train" also the learning rate of each step.
     """
     images, convolutions, dense = lay_out(plan)
     groups = -(-batch_size // LANES)

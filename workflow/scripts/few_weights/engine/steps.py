@@ -6,7 +6,7 @@ from typing import NamedTuple
 from llvmlite import ir
 
 from few_weights.engine.dense import Features
-from few_weights.engine.machine_code import FLOAT, LANES, VECTOR, ZERO, Code, Program, constant
+from few_weights.engine.machine_code import FLOAT, LANES, ZERO, Code, Program, constant
 
 
 def groups_of(code: Code, count: ir.Value) -> ir.Value:

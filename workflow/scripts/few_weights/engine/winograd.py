@@ -164,7 +164,7 @@ class Convolution:
         return code
 
     def write_gradient_transform(self, program: Program, name: str) -> Code:
-        """(points, sums, gradient, bias gradient): the gradients of kernel and bias, from what `backward` added up.
+        """(points, sums, gradient, bias gradient): the gradients, from what `backward` added up.
 
         What it added up is set to 0 for the next step.
         """
@@ -225,25 +225,15 @@ class Convolution:
         return code
 
     def write_backward(self, program: Program, name: str, to_images: bool) -> Code:
-        """(images, points, output, choice, upstream, points gradient, sums, images gradient, scratch, other scratch).
+        """(images, points, output, choice, upstream, gradients of points, bias and images, two of scratch).
 
         Of one group. `upstream` is the gradient of the output. The gradient of the kernel at the points and
         that of the bias, [filter, lane], are added to what is there; that of the images is written where
         `to_images` asks for it.
         """
         code = program.function(name, pointers=10)
-        (
-            images,
-            points,
-            output,
-            choice,
-            upstream,
-            points_gradient,
-            sums,
-            images_gradient,
-            inputs,
-            outputs,
-        ) = code.arguments
+        images, points, output, choice, upstream, *gradients, inputs, outputs = code.arguments
+        points_gradient, sums, images_gradient = gradients
         channels, filters = self.images.channels, self.output.channels
         if to_images:
             with code.loop(self.images.size, LANES) as offset:
@@ -264,14 +254,8 @@ class Convolution:
                 output_tiles = self._tiles_at(code, outputs, point, filters)
                 start = code.multiply(point, self._kernel_stride)
                 gradient = Matrix(points_gradient, start, filters, 1)
-                write_dots(
-                    code,
-                    input_tiles,
-                    output_tiles.turned(),
-                    gradient,
-                    (channels, self.block, filters),
-                    add=True,
-                )
+                shape = channels, self.block, filters
+                write_dots(code, input_tiles, output_tiles.turned(), gradient, shape, add=True)
                 if to_images:
                     # The input's values are not needed any more: their gradients take their place.
                     weights = Matrix(points, start, filters, 1)
