@@ -50,7 +50,13 @@ class Dense:
 
     @property
     def size(self) -> int:
+        """How many units."""
         return self.units.columns
+
+    @property
+    def output_stride(self) -> int:
+        """From the units of a group to those of the next."""
+        return self.units.group_stride
 
     def write_forward(self, program: Program, name: str) -> Code:
         """(groups; features, weights, bias, units)."""

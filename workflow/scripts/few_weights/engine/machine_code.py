@@ -41,7 +41,7 @@ class Program:
         self.module = ir.Module()
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
-        self._x86 = binding.get_default_triple().startswith("x86_64")
+        self.x86 = binding.get_default_triple().startswith("x86_64")
         #: Memory that the code knows by its address. It lives as long as the program.
         self.rooms: list[np.ndarray] = []
 
@@ -328,13 +328,19 @@ class Code:
             width *= 2
         return vectors
 
-    def flush_denormals(self) -> None:
-        """Take numbers below 1e-38 for 0 from here on, as TensorFlow does: processors are slow with them."""
-        if self.program._x86:
-            word = self._variables.alloca(INTEGER)
-            kind = [word.type]
-            for name, value in (("stmxcsr", None), ("ldmxcsr", 0x8040)):
-                if value is not None:
-                    self.builder.store(self.builder.or_(self.get(word), ir.Constant(INTEGER, value)), word)
-                function = self.program.intrinsic(f"llvm.x86.sse.{name}", ir.VoidType(), kind)
-                self.builder.call(function, [word])
+    @contextlib.contextmanager
+    def without_denormals(self) -> Iterator[None]:
+        """Numbers below 1e-38 count as 0 inside, as in TensorFlow: processors are slow with them."""
+        if not self.program.x86:
+            yield
+            return
+        flush, before, inside = 0x8040, *(self._variables.alloca(INTEGER) for _ in range(2))
+        load, store = (
+            self.program.intrinsic(f"llvm.x86.sse.{name}", ir.VoidType(), [before.type])
+            for name in ("ldmxcsr", "stmxcsr")
+        )
+        self.builder.call(store, [before])
+        self.set(inside, self.builder.or_(self.get(before), ir.Constant(INTEGER, flush)))
+        self.builder.call(load, [inside])
+        yield
+        self.builder.call(load, [before])

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import numpy as np
 from llvmlite import ir
 
 from few_weights.engine.dense import Features
@@ -110,6 +111,24 @@ def _rmsprop(code, settings, rate, weight, gradient, squares):
     return code.builder.fsub(weight, code.builder.fdiv(code.builder.fmul(rate, gradient), root)), squares
 
 
+def _adam(code, settings, rate, weight, gradient, means, squares):
+    """Kingma and Ba 2015, as Keras has it; what makes up for beginning at 0 is in the rate."""
+    means = code.weigh((settings["beta_1"], means), (1 - settings["beta_1"], gradient))
+    squares = _average(code, settings["beta_2"], squares, gradient)
+    root = code.builder.fadd(code.elementwise("sqrt", squares), constant(settings["epsilon"]))
+    change = code.builder.fdiv(code.builder.fmul(rate, means), root)
+    return code.builder.fsub(weight, change), means, squares
+
+
+def _adam_rates(settings, steps):
+    missing_1, missing_2 = (settings[beta] ** (steps + 1) for beta in ("beta_1", "beta_2"))
+    return np.sqrt(1 - missing_2) / (1 - missing_1)
+
+
+def _sgd(code, settings, rate, weight, gradient):
+    return (code.builder.fsub(weight, code.builder.fmul(rate, gradient)),)
+
+
 def _average(code, rho, squares, value):
     """A running mean of squares, one step on."""
     return code.weigh((rho, squares), (1 - rho, code.builder.fmul(value, value)))
@@ -122,17 +141,21 @@ class Update(NamedTuple):
         kept: what Keras calls the lists of variables it keeps beside the weights.
         settings: what it is set by, beside the learning rate.
         step: (code, settings, rate, weights, gradient, and what is kept) -> the weights and what is kept.
+        rates: (settings, numbers of steps, from 0) -> the rate of each, over the learning rate.
     """
 
     kept: tuple[str, ...]
     settings: tuple[str, ...]
     step: Callable
+    rates: Callable[[Mapping, np.ndarray], np.ndarray] = lambda settings, steps: np.ones(len(steps))
 
 
 #: By the name of Keras' class, in small letters.
 UPDATES = {
     "adadelta": Update(("_accumulated_grads", "_accumulated_delta_vars"), ("rho", "epsilon"), _adadelta),
+    "adam": Update(("_momentums", "_velocities"), ("beta_1", "beta_2", "epsilon"), _adam, _adam_rates),
     "rmsprop": Update(("_velocities",), ("rho", "epsilon"), _rmsprop),
+    "sgd": Update((), (), _sgd),
 }
 
 

@@ -1,0 +1,274 @@
+"""The program that trains one network: how its layers lie in memory, and in what order they are called."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import layers
+
+from few_weights.engine.dense import Dense, Features
+from few_weights.engine.machine_code import LANES, Code, Program
+from few_weights.engine.steps import Update, groups_of, write_gather, write_loss, write_update
+from few_weights.engine.winograd import Convolution, Images, spread_stride
+
+
+class Plan(NamedTuple):
+    """What a network is made of: convolutions, each with whether pooling follows it, then dense layers."""
+
+    convolutions: list[tuple[layers.Conv2D, bool]]
+    dense: list[layers.Dense]
+
+    def __str__(self) -> str:
+        counts = {"convolution": len(self.convolutions), "dense layer": len(self.dense)}
+        return ", ".join(f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items() if count)
+
+
+class Room(NamedTuple):
+    """Memory of which each group of images has a part, or all take turns with one where `stride` is 0."""
+
+    array: np.ndarray
+    stride: int = 0
+
+    def at(self, code: Code, group=0):
+        return code.at(code.address(self.array), code.multiply(group, self.stride))
+
+
+def lay_out(plan: Plan) -> tuple[list[Images], list[Convolution], list[Dense]]:
+    """How all lies in memory: images before each convolution and behind the last, and the layers."""
+    images, shapes = [], []
+    for number, (layer, pooled) in enumerate(plan.convolutions):
+        rows, columns, filters = layer.output.shape[1:]
+        size = 2 if pooled else 4
+        if number == 0:
+            images.append(_room_for(layer.input.shape[1:], layer, (0, 0)))
+        following = [*(after for after, _ in plan.convolutions[number + 1 :]), None][0]
+        written = [size * -(-length // 4) for length in (rows, columns)]
+        halved = (rows // 2, columns // 2, filters) if pooled else (rows, columns, filters)
+        images.append(_room_for(halved, following, written))
+        shapes.append((rows, columns, layer.activation is keras.activations.relu, pooled))
+    convolutions = [
+        Convolution(before, after, *shape)
+        for before, after, shape in zip(images[:-1], images[1:], shapes, strict=True)
+    ]
+    dense = []
+    features = _features_of(images[-1]) if images else _flat(plan.dense[0].kernel.shape[0])
+    for layer in plan.dense:
+        units = _flat(layer.units)
+        dense.append(Dense(features, units, layer.activation is keras.activations.relu))
+        features = units
+    return images, convolutions, dense
+
+
+def _room_for(shape, layer, written):
+    """Images of that shape, with room for the whole tiles that are written and that `layer` reads."""
+    rows, columns, channels = shape
+    border = 1 if layer is not None and layer.padding == "same" else 0
+    needed = [border + max(pair) for pair in zip((rows, columns), written, strict=True)]
+    if layer is not None:
+        read = [4 * -(-length // 4) + 2 for length in layer.output.shape[1:3]]
+        needed = [max(pair) for pair in zip(needed, read, strict=True)]
+    return Images(rows, columns, channels, border, *needed)
+
+
+def _flat(size):
+    return Features(1, size, 0, 0, spread_stride(size * LANES))
+
+
+def _features_of(images):
+    """Images row by row, or as one row where nothing lies between."""
+    columns, stride = images.columns * images.channels, spread_stride(images.size)
+    if images.width == images.columns:
+        return Features(1, images.rows * columns, images.first, 0, stride)
+    return Features(images.rows, columns, images.first, images.row_stride, stride)
+
+
+def write_network(
+    program: Program,
+    plan: Plan,
+    arrays: Sequence[np.ndarray],
+    starts: Sequence[int],
+    update: Update,
+    settings: Mapping,
+    batch_size: int,
+) -> None:
+    """Write the functions "train" and "evaluate".
+
+    They take (examples; data, labels, order, losses, predictions), and "train" also the rate of each step.
+
+    Args:
+        arrays: all weights in one, and the same for each thing that the optimizer keeps.
+        starts: where kernel and bias of each layer begin in them.
+        update, settings: the optimizer's.
+    """
+    images, convolutions, dense = lay_out(plan)
+    first = _features_of_pixels(images[0]) if images else dense[0].features
+    groups = -(-batch_size // LANES)
+
+    def room(stride):
+        return Room(program.room(stride * groups), stride)
+
+    gradients = program.room(len(arrays[0]))
+    parameters = [(Room(arrays[0][start:]), Room(gradients[start:])) for start in starts]
+    scratch = [Room(program.room(max([0, *(each.scratch_size for each in convolutions)]))) for _ in range(2)]
+    stages = []
+    values, gradient = room(first.group_stride), Room(program.room(images[0].size if images else 0))
+    network_input = values
+    for number, layer in enumerate([*convolutions, *dense]):
+        kind = _ConvolutionStage if isinstance(layer, Convolution) else _DenseStage
+        output = room(layer.output_stride)
+        # What goes from convolution to convolution is done with before the next group's turn.
+        taken_at_once = number < len(convolutions) - 1
+        upstream = Room(program.room(layer.output_stride)) if taken_at_once else room(layer.output_stride)
+        stage = kind(
+            program,
+            str(number),
+            layer,
+            values,
+            output,
+            gradient,
+            upstream,
+            *parameters[2 * number : 2 * number + 2],
+            room,
+            scratch,
+        )
+        stages.append(stage)
+        values, gradient = output, upstream
+    spatial, flat = stages[: len(convolutions)], stages[len(convolutions) :]
+    labels = room(LANES)
+    gather, loss = write_gather(program, "gather", first), write_loss(program, "loss", dense[-1].units)
+    take_step = write_update(program, "update", update, settings, len(arrays[0]))
+
+    def write_pass(code, first_example):
+        examples, data, all_labels, order, losses, predictions, *_ = code.arguments
+        count = code.smaller(code.subtract(examples, first_example), batch_size)
+        chosen = code.at(order, first_example)
+        code.call(gather, count, data, all_labels, chosen, network_input.at(code), labels.at(code))
+        for stage in spatial:
+            stage.write_preparation(code)
+        groups_here = groups_of(code, count)
+        if spatial:
+            with code.loop(groups_here) as group:
+                for stage in spatial:
+                    stage.write_forward(code, group)
+        for stage in flat:
+            stage.write_forward(code, groups_here)
+        outcome = [code.at(pointer, first_example) for pointer in (losses, predictions)]
+        code.call(loss, count, values.at(code), labels.at(code), gradient.at(code), *outcome)
+        return groups_here
+
+    code = program.function("evaluate", numbers=1, pointers=5)
+    with code.without_denormals(), code.loop(code.arguments[0], batch_size) as first_example:
+        write_pass(code, first_example)
+    code.finish()
+
+    code = program.function("train", numbers=1, pointers=6)
+    with code.without_denormals(), code.loop(code.arguments[0], batch_size) as first_example:
+        groups_here = write_pass(code, first_example)
+        for stage in reversed(flat):
+            stage.write_backward(code, groups_here)
+        if spatial:
+            with code.loop(groups_here) as group:
+                for stage in reversed(spatial):
+                    stage.write_backward(code, group)
+        for stage in spatial:
+            stage.write_completion(code)
+        rate = code.at(code.arguments[-1], code.divide(first_example, batch_size)[0])
+        weights, *kept = (code.address(array) for array in arrays)
+        code.call(take_step, rate, weights, code.address(gradients), *kept)
+    code.finish()
+
+
+def _features_of_pixels(images):
+    """The images before the first convolution, whose rows are fetched one by one."""
+    columns = images.columns * images.channels
+    return Features(images.rows, columns, images.first, images.row_stride, spread_stride(images.size))
+
+
+class _Stage:
+    """A layer's functions, and the memory they work in."""
+
+    def __init__(self, values, output, values_gradient, upstream, kernel, bias):
+        self._values, self._output = values, output
+        self._values_gradient, self._upstream = values_gradient, upstream
+        (self._kernel, self._kernel_gradient), (self._bias, self._bias_gradient) = kernel, bias
+
+
+class _ConvolutionStage(_Stage):
+    def __init__(self, program, name, layer: Convolution, *rooms_and_parameters):
+        *connections, room, self._scratch = rooms_and_parameters
+        super().__init__(*connections)
+        self._choice = room(layer.output_stride) if layer.pooled else self._scratch[0]
+        self._points, self._points_gradient = (Room(program.room(layer.points_size)) for _ in range(2))
+        self._sums = Room(program.room(layer.output.channels * LANES))
+        self._prepare = layer.write_kernel_transform(program, f"prepare_{name}")
+        self._forward = layer.write_forward(program, f"forward_{name}")
+        self._backward = layer.write_backward(program, f"backward_{name}", to_images=name != "0")
+        self._complete = layer.write_gradient_transform(program, f"complete_{name}")
+
+    def write_preparation(self, code):
+        code.call(self._prepare, self._kernel.at(code), self._points.at(code))
+
+    def write_forward(self, code, group):
+        code.call(
+            self._forward,
+            self._values.at(code, group),
+            self._points.at(code),
+            self._bias.at(code),
+            self._output.at(code, group),
+            self._choice.at(code, group),
+            *(room.at(code) for room in self._scratch),
+        )
+
+    def write_backward(self, code, group):
+        code.call(
+            self._backward,
+            self._values.at(code, group),
+            self._points.at(code),
+            self._output.at(code, group),
+            self._choice.at(code, group),
+            self._upstream.at(code, group),
+            self._points_gradient.at(code),
+            self._sums.at(code),
+            self._values_gradient.at(code, group),
+            *(room.at(code) for room in self._scratch),
+        )
+
+    def write_completion(self, code):
+        code.call(
+            self._complete,
+            self._points_gradient.at(code),
+            self._sums.at(code),
+            self._kernel_gradient.at(code),
+            self._bias_gradient.at(code),
+        )
+
+
+class _DenseStage(_Stage):
+    def __init__(self, program, name, layer: Dense, *rooms_and_parameters):
+        super().__init__(*rooms_and_parameters[:-2])
+        self._forward = layer.write_forward(program, f"forward_{name}")
+        self._backward = layer.write_backward(program, f"backward_{name}", to_features=name != "0")
+
+    def write_forward(self, code, groups):
+        code.call(
+            self._forward,
+            groups,
+            self._values.at(code),
+            self._kernel.at(code),
+            self._bias.at(code),
+            self._output.at(code),
+        )
+
+    def write_backward(self, code, groups):
+        code.call(
+            self._backward,
+            groups,
+            self._values.at(code),
+            self._kernel.at(code),
+            self._output.at(code),
+            self._upstream.at(code),
+            self._kernel_gradient.at(code),
+            self._bias_gradient.at(code),
+            self._values_gradient.at(code),
+        )
