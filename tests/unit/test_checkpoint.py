@@ -56,9 +56,10 @@ def train(run, dataset, checkpoint=None, optimizer=ADADELTA):
 @pytest.mark.parametrize(
     ("run", "path", "optimizer"),
     [
-        (Run("cnn", 1, 3), "batch-last", ADADELTA),
-        (Run("cnn", 8, 3), "by Keras", ADADELTA),
-        (Run("mlp", 16, 3), "by Keras", ADADELTA),
+        (Run("cnn", 3, 3), "by machine code", ADADELTA),
+        (Run("mlp", 16, 3), "by machine code", ADAM),
+        (Run("cnn", 1, 3), "batch-last", FULL),
+        (Run("cnn", 8, 3), "by Keras", MOMENTUM),
         (Run("pooled_mlp", 4, 3), "by Keras", FULL),
     ],
     ids=lambda value: value["name"] if isinstance(value, dict) else str(value),
