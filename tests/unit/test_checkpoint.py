@@ -14,6 +14,9 @@ from few_weights.runs import Run
 ADADELTA = {"name": "adadelta", "learning_rate": 1.0, "rho": 0.95}
 #: It turns its coordinates twice in these trainings, once before and once after the interruption.
 FULL = {"name": "full_matrix_adam", "learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.99, "refresh": 12}
+ADAM = {"name": "adam", "learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.99}
+#: No machine code is written for it.
+MOMENTUM = {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9}
 RECIPE = {"epochs": 4, "batch_size": 32, "optimizer": ADADELTA}
 
 

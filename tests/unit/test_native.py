@@ -41,7 +41,7 @@ NETWORKS = {
 
 @pytest.mark.parametrize("make_model", NETWORKS.values(), ids=NETWORKS.keys())
 def test_a_step_changes_the_weights_as_in_keras(make_model):
-    """One step of plain gradient descent, so that weights tell the gradient; 21 images leave three lanes empty.
+    """One step of plain gradient descent: weights tell the gradient. 21 images leave three lanes empty.
 
     The images are black but for a bar and the biases 0, as at the start of every training: where all is
     black, ReLU stands at 0 exactly and must pass no gradient.
@@ -116,5 +116,7 @@ def test_products_and_sums_over_lanes_of_any_size():
         program.compile()("both")(*(each.ctypes.data for each in (weights, left, right, product, sums)))
         np.testing.assert_allclose(product, np.tensordot(weights, right, 1), rtol=1e-5, atol=1e-6)
         expected = 1 + np.einsum("rdl,dcl->rc", left, right)
-        np.testing.assert_allclose(sums[: rows * columns].reshape(rows, columns), expected, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(
+            sums[: rows * columns].reshape(rows, columns), expected, rtol=1e-5, atol=1e-5
+        )
         np.testing.assert_array_equal(sums[rows * columns :], 1)

@@ -5,7 +5,7 @@ import pandas as pd
 RUN = ["architecture", "width", "seed"]
 
 #: Columns of runs.csv that say under which circumstances a run was trained.
-CIRCUMSTANCES = ["python", "tensorflow", "keras", "numpy", "code", "platform", "device", "path"]
+CIRCUMSTANCES = ["python", "tensorflow", "keras", "numpy", "llvmlite", "code", "platform", "device", "path"]
 
 
 def compare_runs(fresh: pd.DataFrame, reference: pd.DataFrame) -> str:
@@ -52,7 +52,11 @@ def compare_circumstances(fresh: pd.DataFrame, reference: pd.DataFrame) -> str:
     """The versions, code and hardware that differ between the two."""
     lines = []
     for column in CIRCUMSTANCES:
-        ours, theirs = (sorted(map(str, runs[column].unique())) for runs in (fresh, reference))
+        # Runs from before llvmlite was used do not name it.
+        ours, theirs = (
+            sorted(map(str, runs[column].unique())) if column in runs else ["none"]
+            for runs in (fresh, reference)
+        )
         if ours != theirs:
             lines.append(f"{column}: {', '.join(ours)}; reference {', '.join(theirs)}")
     return "\n".join(lines or ["Versions, code and hardware are the same."])

@@ -22,7 +22,7 @@ RECIPE = ["epochs", "batch_size", "loss", "optimizer", "learning_rate", "rho", "
 RECIPE += ["beta_1", "beta_2", "refresh", "epsilon", "schedule", "warmup", "shift", "code"]
 #: The figures of the page, beside a curve for each architecture.
 FIGURES = ["comparison", "weights-by-layer", "learning", "mistakes", "first-layer", "timeline"]
-VERSIONS = ["python", "tensorflow", "keras", "numpy", "platform"]
+VERSIONS = ["python", "tensorflow", "keras", "numpy", "llvmlite", "platform"]
 
 
 def render_report(
@@ -338,8 +338,10 @@ def recipes(runs: pd.DataFrame) -> list[tuple[str, str]]:
 def versions(runs: pd.DataFrame) -> list[tuple[str, str]]:
     """Software, device and way of computing; several values where runs differ."""
     names = {"platform": "Platform", "python": "Python", "tensorflow": "TensorFlow", "keras": "Keras"}
-    names |= {"numpy": "NumPy", "device": "Device", "path": "Computed by"}
-    return [(names[column], distinct(runs[column])) for column in [*VERSIONS, "device", "path"]]
+    names |= {"numpy": "NumPy", "llvmlite": "llvmlite", "device": "Device", "path": "Computed"}
+    # Runs from before llvmlite was used do not name it.
+    known = [column for column in [*VERSIONS, "device", "path"] if column in runs]
+    return [(names[column], distinct(runs[column])) for column in known]
 
 
 def certainty(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:

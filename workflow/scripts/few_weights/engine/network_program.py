@@ -21,7 +21,7 @@ class Plan(NamedTuple):
 
     def __str__(self) -> str:
         counts = {"convolution": len(self.convolutions), "dense layer": len(self.dense)}
-        return ", ".join(f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items() if count)
+        return " and ".join(f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items() if count)
 
 
 class Room(NamedTuple):
@@ -111,30 +111,22 @@ def write_network(
     gradients = program.room(len(arrays[0]))
     parameters = [(Room(arrays[0][start:]), Room(gradients[start:])) for start in starts]
     scratch = [Room(program.room(max([0, *(each.scratch_size for each in convolutions)]))) for _ in range(2)]
-    stages = []
-    values, gradient = room(first.group_stride), Room(program.room(images[0].size if images else 0))
-    network_input = values
+    network_input = values = room(first.group_stride)
+    gradient = Room(program.room(images[0].size if images else 0))
+    spatial, flat = [], []
     for number, layer in enumerate([*convolutions, *dense]):
-        kind = _ConvolutionStage if isinstance(layer, Convolution) else _DenseStage
         output = room(layer.output_stride)
-        # What goes from convolution to convolution is done with before the next group's turn.
-        taken_at_once = number < len(convolutions) - 1
-        upstream = Room(program.room(layer.output_stride)) if taken_at_once else room(layer.output_stride)
-        stage = kind(
-            program,
-            str(number),
-            layer,
-            values,
-            output,
-            gradient,
-            upstream,
-            *parameters[2 * number : 2 * number + 2],
-            room,
-            scratch,
-        )
-        stages.append(stage)
+        # What goes back from convolution to convolution is done with before the next group's turn.
+        at_once = number < len(convolutions) - 1
+        upstream = Room(program.room(layer.output_stride)) if at_once else room(layer.output_stride)
+        (kernel, kernel_gradient), (bias, bias_gradient) = parameters[2 * number : 2 * number + 2]
+        memory = Memory(values, output, gradient, upstream, kernel, kernel_gradient, bias, bias_gradient)
+        if number < len(convolutions):
+            choice = room(layer.output_stride) if layer.pooled else Room(program.room(0))
+            spatial.append(ConvolutionStage(program, number, layer, memory, choice, scratch))
+        else:
+            flat.append(DenseStage(program, number, layer, memory))
         values, gradient = output, upstream
-    spatial, flat = stages[: len(convolutions)], stages[len(convolutions) :]
     labels = room(LANES)
     gather, loss = write_gather(program, "gather", first), write_loss(program, "loss", dense[-1].units)
     take_step = write_update(program, "update", update, settings, len(arrays[0]))
@@ -185,37 +177,41 @@ def _features_of_pixels(images):
     return Features(images.rows, columns, images.first, images.row_stride, spread_stride(images.size))
 
 
-class _Stage:
-    """A layer's functions, and the memory they work in."""
+class Memory(NamedTuple):
+    """What a layer takes and gives, forth and back."""
 
-    def __init__(self, values, output, values_gradient, upstream, kernel, bias):
-        self._values, self._output = values, output
-        self._values_gradient, self._upstream = values_gradient, upstream
-        (self._kernel, self._kernel_gradient), (self._bias, self._bias_gradient) = kernel, bias
+    values: Room
+    output: Room
+    values_gradient: Room
+    output_gradient: Room
+    kernel: Room
+    kernel_gradient: Room
+    bias: Room
+    bias_gradient: Room
 
 
-class _ConvolutionStage(_Stage):
-    def __init__(self, program, name, layer: Convolution, *rooms_and_parameters):
-        *connections, room, self._scratch = rooms_and_parameters
-        super().__init__(*connections)
-        self._choice = room(layer.output_stride) if layer.pooled else self._scratch[0]
+class ConvolutionStage:
+    """A convolution's functions, and the calls of them."""
+
+    def __init__(self, program: Program, number: int, layer: Convolution, memory: Memory, choice, scratch):
+        self._memory, self._choice, self._scratch = memory, choice, scratch
         self._points, self._points_gradient = (Room(program.room(layer.points_size)) for _ in range(2))
         self._sums = Room(program.room(layer.output.channels * LANES))
-        self._prepare = layer.write_kernel_transform(program, f"prepare_{name}")
-        self._forward = layer.write_forward(program, f"forward_{name}")
-        self._backward = layer.write_backward(program, f"backward_{name}", to_images=name != "0")
-        self._complete = layer.write_gradient_transform(program, f"complete_{name}")
+        self._prepare = layer.write_kernel_transform(program, f"prepare_{number}")
+        self._forward = layer.write_forward(program, f"forward_{number}")
+        self._backward = layer.write_backward(program, f"backward_{number}", to_images=number > 0)
+        self._complete = layer.write_gradient_transform(program, f"complete_{number}")
 
     def write_preparation(self, code):
-        code.call(self._prepare, self._kernel.at(code), self._points.at(code))
+        code.call(self._prepare, self._memory.kernel.at(code), self._points.at(code))
 
     def write_forward(self, code, group):
         code.call(
             self._forward,
-            self._values.at(code, group),
+            self._memory.values.at(code, group),
             self._points.at(code),
-            self._bias.at(code),
-            self._output.at(code, group),
+            self._memory.bias.at(code),
+            self._memory.output.at(code, group),
             self._choice.at(code, group),
             *(room.at(code) for room in self._scratch),
         )
@@ -223,14 +219,14 @@ class _ConvolutionStage(_Stage):
     def write_backward(self, code, group):
         code.call(
             self._backward,
-            self._values.at(code, group),
+            self._memory.values.at(code, group),
             self._points.at(code),
-            self._output.at(code, group),
+            self._memory.output.at(code, group),
             self._choice.at(code, group),
-            self._upstream.at(code, group),
+            self._memory.output_gradient.at(code, group),
             self._points_gradient.at(code),
             self._sums.at(code),
-            self._values_gradient.at(code, group),
+            self._memory.values_gradient.at(code, group),
             *(room.at(code) for room in self._scratch),
         )
 
@@ -239,36 +235,38 @@ class _ConvolutionStage(_Stage):
             self._complete,
             self._points_gradient.at(code),
             self._sums.at(code),
-            self._kernel_gradient.at(code),
-            self._bias_gradient.at(code),
+            self._memory.kernel_gradient.at(code),
+            self._memory.bias_gradient.at(code),
         )
 
 
-class _DenseStage(_Stage):
-    def __init__(self, program, name, layer: Dense, *rooms_and_parameters):
-        super().__init__(*rooms_and_parameters[:-2])
-        self._forward = layer.write_forward(program, f"forward_{name}")
-        self._backward = layer.write_backward(program, f"backward_{name}", to_features=name != "0")
+class DenseStage:
+    """A dense layer's functions, and the calls of them."""
+
+    def __init__(self, program: Program, number: int, layer: Dense, memory: Memory):
+        self._memory = memory
+        self._forward = layer.write_forward(program, f"forward_{number}")
+        self._backward = layer.write_backward(program, f"backward_{number}", to_features=number > 0)
 
     def write_forward(self, code, groups):
         code.call(
             self._forward,
             groups,
-            self._values.at(code),
-            self._kernel.at(code),
-            self._bias.at(code),
-            self._output.at(code),
+            self._memory.values.at(code),
+            self._memory.kernel.at(code),
+            self._memory.bias.at(code),
+            self._memory.output.at(code),
         )
 
     def write_backward(self, code, groups):
         code.call(
             self._backward,
             groups,
-            self._values.at(code),
-            self._kernel.at(code),
-            self._output.at(code),
-            self._upstream.at(code),
-            self._kernel_gradient.at(code),
-            self._bias_gradient.at(code),
-            self._values_gradient.at(code),
+            self._memory.values.at(code),
+            self._memory.kernel.at(code),
+            self._memory.output.at(code),
+            self._memory.output_gradient.at(code),
+            self._memory.kernel_gradient.at(code),
+            self._memory.bias_gradient.at(code),
+            self._memory.values_gradient.at(code),
         )

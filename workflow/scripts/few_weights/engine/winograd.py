@@ -292,7 +292,7 @@ class Convolution:
     @contextlib.contextmanager
     def _tiles(self, code, channels):
         """Each tile of a block, and each of its channels."""
-        with code.loop(self.block) as tile, code.loop(channels) as channel:
+        with code.loop(channels) as channel, code.loop(self.block) as tile:
             yield tile, channel
 
     def _tiles_at(self, code, pointer, point, channels):
