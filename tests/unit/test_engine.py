@@ -60,7 +60,7 @@ def train_both(make_model, optimizer, batch_sizes, image=IMAGE):
 @pytest.mark.parametrize("optimizer", [RMSPROP, ADADELTA], ids=lambda optimizer: optimizer["name"])
 @pytest.mark.parametrize(
     ("name", "width"),
-    [(name, width) for name in ("mlp", "pooled_mlp") for width in (3, 64, 512)]
+    [(name, width) for name in ("mlp", "pooled_mlp") for width in (3, 32, 512)]
     + [(name, width) for name in ("cnn", "vgg") for width in (1, 2, 5)],
 )
 def test_machine_code_gives_keras_losses(name, width, optimizer):
