@@ -84,6 +84,8 @@ def share_of_peak(row: dict, peak: float) -> float:
 
     Two operations a multiply-add, three passes a training image (forward, and backward to inputs and to
     weights; the first layer's inputs are counted though they need none) and one a test image.
+    Convolutions are counted as the plain sum. Winograd's algorithm takes a quarter of its multiplications, so
+    the share can be above 1.
     """
     operations = 2 * row["multiply_adds"] * (3 * TRAIN_EXAMPLES + 10_000)
     return round(operations / row["ours_seconds"] / peak, 3)

@@ -127,6 +127,6 @@ def plot_benchmark(table: pd.DataFrame, machine: dict) -> tuple[Figure, str]:
         )
         axes.xaxis.set_major_formatter(FuncFormatter(lambda ratio, _: f"{ratio:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_xticks([1, 2, 5, 10, 20])
+        axes.set_xticks([1, 2, 5, 10, 20, 50])
         axes.tick_params(axis="y", length=0)
     return figure, message
