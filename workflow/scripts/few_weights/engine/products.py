@@ -25,9 +25,6 @@ class Matrix(NamedTuple):
         offset = code.add(self.start, code.multiply(row, self.down), code.multiply(column, self.across))
         return self.pointer, offset
 
-    def moved(self, code: Code, row: Number, column: Number) -> "Matrix":
-        return self._replace(start=self.at(code, row, column)[1])
-
     def turned(self) -> "Matrix":
         return self._replace(down=self.across, across=self.down)
 
