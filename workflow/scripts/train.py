@@ -11,20 +11,18 @@ By hand, from the root of the repository:
 
 import argparse
 import gc
-import io
 import json
 import os
 import sys
 import time
 from pathlib import Path
 
-import numpy as np
-
 from few_weights.checkpoint import Checkpoint
-from few_weights.datasets import load_dataset
+from few_weights.datasets import data_sha256, load_dataset
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
 from few_weights.gpus import share_gpu
+from few_weights.run_files import arrays_sha256, npz_bytes
 from few_weights.runs import Run
 
 
@@ -128,6 +126,9 @@ def main() -> None:
             run, network, arguments.study, arguments.dataset, arguments.recipe, dataset, device, checkpoint
         )
         metrics["code"] = arguments.code
+        metrics["data_sha256"] = data_sha256(arguments.dataset, arguments.data_sha256)
+        metrics["predictions_sha256"] = arrays_sha256(predictions)
+        metrics["weights_sha256"] = arrays_sha256(weights)
         execution = metrics["execution"]
         trained_here = sum(execution["epoch_seconds"][execution["resumed_after_epoch"] :])
         execution["overhead_seconds"] = round(time.perf_counter() - begin - trained_here, 3)
@@ -140,13 +141,7 @@ def main() -> None:
             checkpoint.keep_results(results)
     for name, path in outputs.items():
         write_atomically(path, results[name])
-
-
-def npz_bytes(arrays: dict[str, np.ndarray]) -> bytes:
-    """The content of a compressed .npz."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()
+    print(f"finished: {', '.join(str(path) for path in outputs.values())}", flush=True)
 
 
 if __name__ == "__main__":
