@@ -239,6 +239,7 @@ def trainings():
                 jobid=job.jobid,
                 name=f"{job.wildcards.architecture} width {job.wildcards.width} seed {job.wildcards.seed}",
                 architecture=job.wildcards.architecture,
+                epochs=ARCHITECTURES[job.wildcards.architecture]["epochs"],
                 seconds=training_seconds(cost_of(job.wildcards), STUDY["data"]["train_examples"]),
                 log=Path(job.log[0]),
                 done=done,

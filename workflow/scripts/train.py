@@ -22,7 +22,8 @@ from few_weights.datasets import data_sha256, load_dataset
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
 from few_weights.gpus import share_gpu
-from few_weights.run_files import arrays_sha256, npz_bytes
+from few_weights.quiet import quiet
+from few_weights.run_files import arrays_sha256, npz_bytes, results_are_whole
 from few_weights.runs import Run
 
 
@@ -89,9 +90,10 @@ def main() -> None:
         sys.modules.update(dict.fromkeys(["matplotlib", "pandas"]))
     # Held until the process ends.
     place = share_gpu(arguments.jobs_per_gpu) if arguments.jobs_per_gpu else None  # noqa: F841
-    from few_weights import training
+    with quiet():
+        from few_weights import training
 
-    device = training.prepare_tensorflow(arguments.threads, arguments.gpus)
+        device = training.prepare_tensorflow(arguments.threads, arguments.gpus)
     run = Run(arguments.architecture, arguments.width, arguments.seed)
     checkpoint = None
     if arguments.checkpoints:
@@ -115,7 +117,7 @@ def main() -> None:
         "metrics.json": arguments.output,
     }
     results = checkpoint.kept_results(outputs) if checkpoint else {}
-    if results:
+    if results and results_are_whole(results):
         print(
             f"{run}: finished at an earlier try, in a submission that failed; its results are taken up, "
             f"and its epochs are in {arguments.output}",
@@ -137,10 +139,10 @@ def main() -> None:
             "weights.npz": npz_bytes(weights),
             "metrics.json": (json.dumps(metrics, indent=1) + "\n").encode(),
         }
-        if checkpoint:
-            checkpoint.keep_results(results)
     for name, path in outputs.items():
         write_atomically(path, results[name])
+    if checkpoint:
+        checkpoint.keep_results(outputs)
     print(f"finished: {', '.join(str(path) for path in outputs.values())}", flush=True)
 
 

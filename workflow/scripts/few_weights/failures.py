@@ -118,10 +118,10 @@ def reason(log: Path | None, ending: str) -> str:
     return f"ended without an error message: killed, or never started{when}"
 
 
-def epochs_done(log: Path) -> tuple[int, int]:
-    """How many epochs a training has behind it and has in all, by its log; (0, 0) before the first."""
-    *_, last = [(0, 0), *EPOCH.findall(read_log(log, last_bytes=1000))]
-    return int(last[0]), int(last[1])
+def epochs_done(log: Path) -> int:
+    """How many epochs a training has behind it, by its log."""
+    *_, (done, _) = [("0", ""), *EPOCH.findall(read_log(log, last_bytes=1000))]
+    return int(done)
 
 
 def read_log(log: Path, last_bytes: int | None = None) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from few_weights.failures import epochs_done
+from few_weights.failures import epochs_done, read_log
 
 #: Seconds after the first training starts at which a line says how it goes; then every `INTERVAL` seconds.
 FIRST_LINES = (8.0, 30.0)
@@ -31,6 +31,7 @@ class Training:
     jobid: int
     name: str
     architecture: str
+    epochs: int
     seconds: float
     log: Path
     done: bool
@@ -121,7 +122,7 @@ class Progress(logging.Handler):
             words[0] += " without what the search adds"
         if naming:
             running = [training for training in trainings if training.jobid in self._running()]
-            named = ", ".join(f"{training.name}{_epoch(training.log)}" for training in running[:NAMED])
+            named = ", ".join(f"{training.name} ({_epoch(training)})" for training in running[:NAMED])
             if len(running) > NAMED:
                 named += f" and {len(running) - NAMED} more"
             words.append(f"training {named}" if named else "none is training at the moment")
@@ -158,8 +159,7 @@ class Progress(logging.Handler):
             elapsed = self.ended.get(training.jobid, now) - begin
             share = 1.0
             if not training.done:
-                epoch, epochs = epochs_done(training.log)
-                shares[training.jobid] = share = epoch / epochs if epochs else 0.0
+                shares[training.jobid] = share = epochs_done(training.log) / training.epochs
             if share:
                 key = training.architecture
                 guessed[key] = guessed.get(key, 0.0) + training.seconds * share
@@ -178,9 +178,10 @@ class Progress(logging.Handler):
         return max(rest / self.slots, longest)
 
 
-def _epoch(log: Path) -> str:
-    done, epochs = epochs_done(log)
-    return f" (epoch {min(done + 1, epochs)} of {epochs})" if epochs else " (starting)"
+def _epoch(training: Training) -> str:
+    if not read_log(training.log, last_bytes=1):
+        return "starting"
+    return f"epoch {min(epochs_done(training.log) + 1, training.epochs)} of {training.epochs}"
 
 
 def _duration(seconds: float) -> str:

@@ -6,6 +6,9 @@ arrays to different bytes.
 
 import hashlib
 import io
+import json
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,6 +33,19 @@ def arrays_sha256(arrays: Mapping[str, np.ndarray]) -> str:
         digest.update(f"{name}\n{array.dtype.str}\n{array.shape}\n".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def results_are_whole(files: Mapping[str, bytes]) -> bool:
+    """Whether the contents of a run's metrics.json, predictions.npz and weights.npz belong together."""
+    try:
+        metrics = json.loads(files["metrics.json"])
+        for kind in ("predictions", "weights"):
+            with np.load(io.BytesIO(files[f"{kind}.npz"]), allow_pickle=False) as file:
+                if arrays_sha256(dict(file)) != metrics[f"{kind}_sha256"]:
+                    return False
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile, zlib.error):
+        return False
+    return True
 
 
 def read_run_arrays(path: Path, run: Run, sha256: str | None) -> dict[str, np.ndarray]:
