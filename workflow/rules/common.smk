@@ -68,6 +68,9 @@ RUN = f"{RESULTS}/runs/{{architecture}}/width-{{width}}/seed-{{seed}}"
 SEARCH_ROUND = f"{RESULTS}/search/{{architecture}}/round-{{round}}.json"
 ARCHITECTURES = STUDY["architectures"]
 
+# The keys of an architecture that say how it is trained.
+RECIPE = ("epochs", "batch_size", "optimizer", "schedule", "augmentation")
+
 # The tables that the report shows in addition to runs.csv and breakpoints.csv.
 EVIDENCE = ["models", "pareto", "targets", "bootstrap", "neighbours", "counts"]
 if STUDY["refine"]:
@@ -124,8 +127,7 @@ def files_of(architecture, *names):
 
 def recipe_of_section(section):
     """What of an architecture's section says how it is trained."""
-    keys = ("epochs", "batch_size", "optimizer", "schedule", "augmentation")
-    return {key: section[key] for key in keys if key in section}
+    return {key: section[key] for key in RECIPE if key in section}
 
 
 def recipe_of(wildcards):
@@ -216,7 +218,7 @@ def expected_runs():
     }
     return json.dumps(
         {
-            name: {**common, **recipe_of_section(section), "network": section["network"]}
+            name: {**common, **{key: section.get(key) for key in RECIPE}, "network": section["network"]}
             for name, section in ARCHITECTURES.items()
         },
         sort_keys=True,

@@ -29,10 +29,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     planned = expand_runs({arguments.architecture: arguments.widths}, arguments.seeds)
-    # The arrays are no matter here: merging the runs checks them.
-    records = aggregation.read_runs(
-        arguments.folder, arguments.study, planned, arguments.expected, arrays=False
-    )
+    # Its arrays are checked where the runs are merged.
+    records = aggregation.read_runs(arguments.folder, arguments.study, planned, arguments.expected)
     runs = aggregation.runs_table(records)
     require_growth(arguments.architecture, dict(zip(runs["width"], runs["parameters"], strict=True)))
     means = mean_accuracies(runs, selection_of(runs))[arguments.architecture].to_dict()

@@ -19,7 +19,11 @@ NESTED = ("layers", "history", "network")
 
 
 def read_runs(
-    folder: Path, study: str, runs: Iterable[Run], expected: Mapping[str, Mapping], arrays: bool = True
+    folder: Path,
+    study: str,
+    runs: Iterable[Run],
+    expected: Mapping[str, Mapping] | None = None,
+    arrays: bool = False,
 ) -> list[dict]:
     """The metrics of the given runs of a study that lies in `folder`, in their order.
 
@@ -46,7 +50,7 @@ def read_runs(
                 raise StudyError(f"holds {found} again, which {records[found][0]} holds already")
             if found != run:
                 raise StudyError(f"holds {found}, not {run} as its place says")
-            if other := _differences(metrics, expected[run.architecture]):
+            if expected and (other := _differences(metrics, expected[run.architecture])):
                 raise StudyError(f"was made otherwise than the study says: {other}")
             records[found] = (path, metrics)
         except StudyError as error:

@@ -18,6 +18,8 @@ FULL = 65_536
 
 #: How far a training has come, in its log: "epoch   3/12  train loss …".
 EPOCH = re.compile(r"^epoch +(\d+)/(\d+) ", re.MULTILINE)
+#: The line that a training begins with.
+BEGUN = re.compile(r"^.* parameters; ", re.MULTILINE)
 
 #: How Python reports that a command ended: by a signal, or with a status (128 and more: a shell's word for
 #: a signal).
@@ -150,9 +152,9 @@ def _free_bytes(log: Path) -> int | None:
 
 
 def _progress_of(text: str) -> str:
-    """Words such as `in epoch 3 of 12` from a training's log; none before its first epoch has ended."""
+    """Words such as `in epoch 3 of 12` from a training's log; none where no training had begun."""
     *_, last = [None, *EPOCH.findall(text)]
     if not last:
-        return ""
+        return " in epoch 1" if BEGUN.search(text) else ""
     done, epochs = map(int, last)
     return f" in epoch {done + 1} of {epochs}" if done < epochs else f" after its {epochs} epochs"
