@@ -101,7 +101,7 @@ def reason(log: Path | None, ending: str) -> str:
     if ours:
         return error if len(error) <= LONGEST else error[: LONGEST - 1] + "…"
     signal_number = _signal_of(ending)
-    if log and signal_number is None and (free := _free_bytes(log)) is not None and free < FULL:
+    if log and signal_number is None and (free := _free_bytes(log)) < FULL:
         return (
             f"the disk is full: {free:,} bytes are left where {log.parent} lies; make space and start again"
         )
@@ -144,11 +144,9 @@ def _signal_of(ending: str) -> int | None:
     return int(match[1]) - 128 if match and 128 < int(match[1]) < 128 + 65 else None
 
 
-def _free_bytes(log: Path) -> int | None:
-    try:
-        return shutil.disk_usage(log.parent).free
-    except OSError:
-        return None
+def _free_bytes(log: Path) -> int:
+    """What is left where a log lies, or would lie: its folder may not have been made."""
+    return shutil.disk_usage(next(folder for folder in log.absolute().parents if folder.exists())).free
 
 
 def _progress_of(text: str) -> str:
