@@ -7,7 +7,13 @@ from samples import runs_of
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
-from few_weights.breakpoints import RESAMPLES, bootstrap_breakpoints, find_breakpoints, targets_table
+from few_weights.breakpoints import (
+    RESAMPLES,
+    bootstrap_breakpoints,
+    find_breakpoints,
+    targets_table,
+    uneven_seeds,
+)
 from few_weights.errors import StudyError
 from few_weights.intervals import t_interval, wilson_interval
 from few_weights.neighbours import (
@@ -107,8 +113,9 @@ def test_bootstrap_by_hand():
 
 def test_bootstrap_needs_more_than_one_seed_and_the_same_for_all():
     assert bootstrap_breakpoints(runs_of({("cnn", 4): [9_900]}), [0.97]).empty
-    with pytest.raises(StudyError, match="widths of cnn were not all trained with the same seeds"):
-        bootstrap_breakpoints(runs_of({("cnn", 4): [9_900, 9_900], ("cnn", 2): [9_900]}), [0.97])
+    runs = runs_of({("cnn", 4): [9_900, 9_900], ("cnn", 2): [9_900], ("vgg", 1): [9_900, 9_900]})
+    assert uneven_seeds(runs) == ["cnn"]
+    assert bootstrap_breakpoints(runs, [0.97])["architecture"].tolist() == ["vgg"]
 
 
 def answers(both, first, second, neither):

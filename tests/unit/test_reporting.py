@@ -262,10 +262,6 @@ def test_entry_point_writes_the_same_page_from_files(tmp_path, monkeypatch, page
     assert not list(tmp_path.rglob(".*"))
 
 
-def without_vgg(flags, folder):
-    flags["--figures"].pop()
-
-
 def without_accuracy(flags, folder):
     tables.read_runs(folder / "runs.csv").drop(columns="test_accuracy").to_csv(
         folder / "runs.csv", index=False
@@ -283,7 +279,6 @@ def without_breakpoints(flags, folder):
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
-        (without_vgg, "--figures lacks curve-vgg.svg"),
         (without_accuracy, "runs.csv lacks test_accuracy"),
         (under_a_file, "could not write"),
         (without_breakpoints, "breakpoints.csv: No such file"),

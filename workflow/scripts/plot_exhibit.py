@@ -5,10 +5,9 @@ import argparse
 from pathlib import Path
 
 from few_weights import exhibit, tables
-from few_weights.datasets import load_dataset, read_npz
+from few_weights.datasets import KNOWN, load_dataset, read_npz
 from few_weights.errors import entry_point
-from few_weights.files import write_atomically
-from few_weights.style import figure_bytes
+from few_weights.figure_files import write_figure
 
 
 @entry_point
@@ -29,13 +28,16 @@ def main() -> None:
     dataset = load_dataset(options.data, options.dataset)
     predictions = read_npz(chosen.run.predictions_path(options.folder))["test"]
     weights = read_npz(chosen.run.weights_path(options.folder))
-    shape = exhibit.shape_before_weights(tables.read_layers(options.layers), chosen.run, dataset.image_shape)
-    for paths, (figure, message) in (
-        (options.mistakes, exhibit.plot_mistakes(chosen, dataset.x_test, dataset.y_test, predictions)),
-        (options.first_layer, exhibit.plot_first_layer(chosen, weights, shape)),
-    ):
-        for path in paths:
-            write_atomically(path, figure_bytes(figure, Path(path).suffix[1:], message))
+    layers = tables.read_layers(options.layers)
+    shape = exhibit.shape_before_weights(layers, chosen.run, dataset.image_shape)
+    types = exhibit.layer_types(layers, chosen.run)
+    # Those that we know are light strokes or shapes on black, which read better dark on white.
+    ink = options.dataset in KNOWN
+    write_figure(
+        *options.mistakes,
+        lambda: exhibit.plot_mistakes(chosen, dataset.x_test, dataset.y_test, predictions, ink),
+    )
+    write_figure(*options.first_layer, lambda: exhibit.plot_first_layer(chosen, weights, shape, types))
     print(f"shown: {chosen.run}")
 
 

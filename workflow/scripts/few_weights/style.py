@@ -69,6 +69,8 @@ def figure_style() -> Iterator[None]:
         "savefig.facecolor": "white",
         "svg.fonttype": "path",
         "svg.hashsalt": "few-weights",
+        # A dollar sign in a name or a reason is a dollar sign.
+        "text.parse_math": False,
     }
     with mpl.rc_context(settings):
         yield
