@@ -14,7 +14,6 @@ from few_weights import article
 from few_weights.models import (
     MODEL,
     accuracy_statistics,
-    deciding_accuracies,
     flops_per_image,
     has_diverged,
     selection_of,
@@ -41,7 +40,6 @@ def find_breakpoints(runs: pd.DataFrame, targets: Iterable[float]) -> pd.DataFra
     targets = list(targets)
     selection = selection_of(runs)
     models = summarise_models(runs)
-    models["deciding_accuracy"] = deciding_accuracies(runs).to_numpy()
     dataset = runs["dataset"].iloc[0]
     rows = []
     for architecture, its_models in models.groupby("architecture", sort=False):
@@ -132,7 +130,10 @@ def targets_table(breakpoints: pd.DataFrame) -> pd.DataFrame:
     """targets.csv: a row a target, a column an architecture, the breakpoint's parameters or "not reached"."""
     cells = breakpoints["parameters"].astype("string").fillna("not reached")
     table = breakpoints.assign(cell=cells).pivot(index="target", columns="architecture", values="cell")
-    return table.reindex(columns=breakpoints["architecture"].unique()).reset_index().rename_axis(columns=None)
+    table = table.reindex(columns=breakpoints["architecture"].unique()).rename_axis(columns=None)
+    # An architecture may be called "target", too.
+    table.insert(0, "target", table.index, allow_duplicates=True)
+    return table.reset_index(drop=True)
 
 
 def uneven_seeds(runs: pd.DataFrame) -> list[str]:

@@ -1,6 +1,6 @@
 """How sure the answer is, for the report: the study's statistical tables as headings and rows of text."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -82,18 +82,17 @@ def _neighbour(neighbours: pd.DataFrame, point) -> str:
     return f"width {row['smaller_width']}, {p}"
 
 
-def by_target(targets: pd.DataFrame) -> Text:
+def by_target(targets: pd.DataFrame, architectures: Iterable[str]) -> Text:
     """targets.csv: the weights of each architecture's breakpoint, a row a target."""
-    architectures = [column for column in targets.columns if column != "target"]
     rows = [
         [
-            style.percent(row["target"]),
+            style.percent(target),
             *(
                 str(cell) if isinstance(cell, str) and not cell.isdigit() else style.count(float(cell))
-                for cell in row[architectures]
+                for cell in cells
             ),
         ]
-        for _, row in targets.iterrows()
+        for target, *cells in targets.itertuples(index=False, name=None)
     ]
     return ["Target", *architectures], rows
 

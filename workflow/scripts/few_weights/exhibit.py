@@ -20,7 +20,7 @@ from few_weights.runs import Run
 MOST, COLUMNS = 30, 6
 
 #: Of a data set: how many classes are shown with images, how many images of each, and the names of its parts.
-MOST_CLASSES, SAMPLES = 10, 8
+MOST_CLASSES, SAMPLES = 10, 12
 PARTS = {"train": "training", "validation": "held-out", "test": "test"}
 
 #: Pixels along a side above which a picture is shrunk, and how many times as wide as high it may be (or the
@@ -47,7 +47,7 @@ def choose_exhibit(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> Exhibit:
     reached = reached[reached["reached"]].sort_values("parameters", kind="stable")
     if reached.empty:
         models = summarise_models(runs)
-        model = models.loc[models["selection_accuracy"].idxmax()]
+        model = models.loc[models["deciding_accuracy"].idxmax()]
     else:
         model = reached.iloc[0]
     name, width = str(model["architecture"]), int(model["width"])
@@ -262,8 +262,8 @@ def plot_data(name: str, dataset: Dataset, summary: Mapping) -> tuple[Figure, st
     message = f"{name}: {counts} images of {shape} in {classes} classes"
     rows = np.linspace(0, classes - 1, min(classes, MOST_CLASSES)).round().astype(int)
     chosen = f" ({len(rows)} of {classes} classes)" if len(rows) < classes else ""
-    note = f"A row a class, by its label{chosen}: its first {SAMPLES} training images. "
-    note += "Below, a bar a class: how many images each part has of it. "
+    note = f"One row per class, by its label{chosen}: its first {SAMPLES} training images. "
+    note += "Below, one bar per class: how many images each part has of it. "
     note += f"The darkest pixel is {summary['darkest']:g}, the brightest {summary['brightest']:g}, "
     note += f"the mean {summary['mean']:.1f}."
     note += image_note(tuple(summary["image_shape"]))
@@ -287,7 +287,7 @@ def plot_data(name: str, dataset: Dataset, summary: Mapping) -> tuple[Figure, st
         for number, (part, facts) in enumerate(parts.items()):
             bottom = top - ((number + 1) * panel + 0.05) / height
             axes = figure.add_axes((0.13, bottom, 0.84, (panel - 0.42) / height))
-            axes.bar(range(classes), facts["per_class"], color=style.INK, width=0.8, label=part)
+            axes.bar(range(classes), facts["per_class"], color=style.MUTED, width=0.8, label=part)
             axes.set_title(PARTS[part], loc="left", fontsize=style.SMALL_SIZE, pad=3)
             axes.set_xlim(-0.6, classes - 0.4)
             axes.set_ylim(0, 1.05 * max(facts["per_class"]))

@@ -45,12 +45,16 @@ def deciding_accuracies(runs: pd.DataFrame) -> pd.Series:
 
 
 def summarise_models(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row a model: parameters, number of seeds, mean accuracy over seeds on test and selection images."""
+    """One row a model: parameters, number of seeds, mean accuracy over seeds on test and selection images.
+
+    `deciding_accuracy` is the latter as `deciding_accuracies` has it.
+    """
     models = runs.groupby(MODEL, sort=False).agg(
         parameters=("parameters", "first"), seeds=("seed", "nunique")
     )
     models["test_accuracy"] = mean_accuracies(runs, "test")
     models["selection_accuracy"] = mean_accuracies(runs, selection_of(runs))
+    models["deciding_accuracy"] = deciding_accuracies(runs)
     return models.reset_index()
 
 

@@ -70,7 +70,11 @@ def render_report(
             certainty=certainty(runs, breakpoints),
             notice=notice(runs, breakpoints, figures, tables, notes),
             sureness=evidence.sureness(breakpoints, runs, tables),
-            by_target=evidence.by_target(tables["targets"]) if "targets" in tables else None,
+            by_target=(
+                evidence.by_target(tables["targets"], breakpoints["architecture"].unique())
+                if "targets" in tables
+                else None
+            ),
             ownership=evidence.ownership(tables["pareto"], runs) if "pareto" in tables else None,
             all_models=evidence.all_models(tables["models"]) if "models" in tables else None,
             by_rule=evidence.by_rule(tables["counts"]) if "counts" in tables else None,
@@ -110,8 +114,10 @@ def notice(
     expected += [f"{name}.csv" for name in TABLES if name not in tables]
     missing = [file for file in expected if not any(file in note for note in notice)]
     if missing:
-        verb = "is" if len(missing) == 1 else "are"
-        notice.append(f"{enumeration(missing)} {verb} missing, and what this page shows of it is left out.")
+        are, them = ("is", "it") if len(missing) == 1 else ("are", "them")
+        notice.append(
+            f"{enumeration(missing)} {are} missing, and what this page shows of {them} is left out."
+        )
     return notice
 
 
@@ -217,7 +223,9 @@ def answer_for(target: float, breakpoints: pd.DataFrame, runs: pd.DataFrame) -> 
     missed = list(rows.loc[~rows["reached"], "architecture"])
     if reached.empty:
         models = summarise_models(runs)
-        best = models.loc[models["selection_accuracy"].idxmax()]
+        if has_diverged(runs).all():
+            return f"On {dataset} no network tried reaches {bar}; every run diverged."
+        best = models.loc[models["deciding_accuracy"].idxmax()]
         return (
             f"On {dataset} no network tried reaches {bar}; the best is {best['architecture']} of width "
             f"{best['width']} with {style.count(best['parameters'])} weights ({measured(best, runs)})."
@@ -261,7 +269,7 @@ def breakpoint_rows(breakpoints: pd.DataFrame, runs: pd.DataFrame) -> list[dict]
             "colour": colours[point.architecture],
             "target": style.percent(point.target),
             "reached": point.reached,
-            "best": style.accuracy(its_models["selection_accuracy"].max(), selection_examples),
+            "best": style.accuracy(its_models["deciding_accuracy"].max(), selection_examples),
             "article": None,
             "remark": remark(point, its_models, examples),
         }
