@@ -20,7 +20,7 @@ from few_weights.reporting import render_report
 from few_weights.runs import Run
 
 TEMPLATES = Path(script.__file__).parents[1] / "report"
-STUDIES = 20
+STUDIES = 16
 
 NAMES = ["mlp", "vgg", "nan", "target", "1e3", "cost_$x$", "a_network_whose_name_has_forty_letters_xx", "x"]
 LAYERS = ["Conv2D", "Dense", "BatchNormalization", "LSTM", "PReLU", "Embedding", "MultiHeadAttention"]

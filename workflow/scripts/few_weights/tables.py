@@ -44,6 +44,9 @@ EVIDENCE = {
     "search": "architecture round target message",
 }
 
+#: A single seed, or no smaller model to compare with, leaves these without rows.
+MAY_BE_EMPTY = ("bootstrap", "neighbours")
+
 # Names are read as text: an architecture may be called "nan" or "1e3".
 TEXT = dict.fromkeys(["study", "dataset", "architecture", "baseline_architecture", "code"], str)
 WHOLE = ["width", "parameters", "seeds", "baseline_width", "baseline_parameters", "article_width"]
@@ -88,10 +91,11 @@ def read_breakpoints(path: Path | str) -> pd.DataFrame:
 
 
 def read_evidence(path: Path | str) -> pd.DataFrame:
-    """A table of models, pareto, targets, bootstrap, neighbours, counts or search; it may have no rows."""
-    columns = EVIDENCE.get(Path(path).stem, "").split()
+    """A table of models, pareto, targets, bootstrap, neighbours, counts or search."""
+    name = Path(path).stem
+    columns = EVIDENCE.get(name, "").split()
     whole = {"width", "smaller_width", "seed", "to_parameters"} & set(columns)
-    return _read(path, columns, TEXT | dict.fromkeys(whole, "Int64"), may_be_empty=True)
+    return _read(path, columns, TEXT | dict.fromkeys(whole, "Int64"), name in MAY_BE_EMPTY)
 
 
 def _read(path: Path | str, columns: list[str], types: dict, may_be_empty: bool = False) -> pd.DataFrame:
