@@ -94,9 +94,9 @@ def diverged_sentence(runs: pd.DataFrame) -> str:
     if len(diverged) > MOST_NAMED:
         named.append(f"{len(diverged) - MOST_NAMED} more")
     return (
-        f"{len(diverged)} of {len(runs)} run{'s' * (len(runs) > 1)} diverged: {', '.join(named)}. The loss was "
-        "no longer a finite number, so training stopped there; the accuracy of what came of it counts in every "
-        "mean, but it reaches no target. A smaller learning_rate usually fixes it."
+        f"{len(diverged)} of {len(runs)} run{'s' * (len(runs) > 1)} diverged: {', '.join(named)}. The loss "
+        "was no longer a finite number, so training stopped there; the accuracy of what came of it counts in "
+        "every mean, but it reaches no target. A smaller learning_rate usually fixes it."
     )
 
 
