@@ -89,6 +89,37 @@ def test_a_bad_file_is_named_with_what_is_wrong(folder, content, expected):
     assert message.startswith("1 of the runs")
 
 
+def diverged(run, epoch, **changes):
+    """The metrics of a run that diverged in that epoch of three."""
+    records = [metrics_of(run)["history"][0] | {"epoch": number} for number in range(1, epoch + 1)]
+    records[-1] |= {"train_loss": None, "test_loss": None}
+    return metrics_of(run, epochs=3, history=records, test_loss=None, diverged_in_epoch=epoch) | changes
+
+
+def test_a_diverged_run_is_a_result(folder):
+    RUNS[1].metrics_path(folder).write_text(json.dumps(diverged(RUNS[1], 2)))
+    RUNS[2].metrics_path(folder).write_text(json.dumps(metrics_of(RUNS[2], diverged_in_epoch=None)))
+    records = aggregation.read_runs(folder, "tiny", RUNS)
+    table = aggregation.runs_table(records)
+    assert table["diverged_in_epoch"].isna().tolist() == [True, False] + [True] * 4
+    assert (table["epochs"][1], table["diverged_in_epoch"][1]) == (3, 2)
+    assert aggregation.history_table(records)["train_loss"].isna().sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        (diverged(RUNS[1], 2, diverged_in_epoch=None), "records 2 of 3 epochs"),
+        (diverged(RUNS[1], 2, diverged_in_epoch=1), "records 2 of 1 epochs"),
+        (diverged(RUNS[1], 3, diverged_in_epoch=None), "contradicts itself: epoch 3 has no loss"),
+        (metrics_of(RUNS[1], diverged_in_epoch=0), "is no metrics.json of this workflow"),
+    ],
+)
+def test_a_contradiction_about_divergence_is_named(folder, metrics, expected):
+    RUNS[1].metrics_path(folder).write_text(json.dumps(metrics))
+    assert f"{RUNS[1].metrics_path(folder)} {expected}" in complaint(folder)
+
+
 def test_all_bad_files_are_named_at_once(folder):
     for run in RUNS[:3]:
         run.metrics_path(folder).write_text("{")

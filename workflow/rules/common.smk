@@ -19,7 +19,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from few_weights import snakemake_private
 from few_weights.checkpoint import forget_finished
-from few_weights.datasets import data_sha256
+from few_weights.datasets import data_sha256, KNOWN
 from few_weights.errors import StudyError
 from few_weights.failures import Failures
 from few_weights.fingerprint import code_fingerprint, network_fingerprint
@@ -78,6 +78,8 @@ if STUDY["refine"]:
 
 # Its figures, in addition to a curve for each architecture.
 FIGURES = ["comparison", "weights-by-layer", "learning", "mistakes", "first-layer", "timeline"]
+if STUDY["dataset"] not in KNOWN:
+    FIGURES.append("data")
 
 # What report.html is made of, beside the code that fills it in.
 REPORT_TEMPLATES = sorted(

@@ -216,6 +216,29 @@ def _describe(facts: Facts) -> str:
     return f"{facts.train_examples} + {facts.test_examples} images of {shape} in {facts.classes} classes"
 
 
+def summarise(dataset: Dataset) -> dict:
+    """What a look at a data set shows: sizes, images of each class in each part, range of the pixels."""
+    parts = {
+        part: (getattr(dataset, f"x_{part}"), getattr(dataset, f"y_{part}"))
+        for part in ("train", "validation", "test")
+    }
+    images = [x for x, _ in parts.values() if x.size]
+    return {
+        "parts": {
+            part: {
+                "examples": len(labels),
+                "per_class": np.bincount(labels, minlength=dataset.classes).tolist(),
+            }
+            for part, (_, labels) in parts.items()
+        },
+        "image_shape": list(dataset.image_shape),
+        "classes": dataset.classes,
+        "darkest": int(min(x.min() for x in images)),
+        "brightest": int(max(x.max() for x in images)),
+        "mean": float(sum(x.sum(dtype=np.float64) for x in images) / sum(x.size for x in images)),
+    }
+
+
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an .npz file; objects that would have to be unpickled are refused.
 
