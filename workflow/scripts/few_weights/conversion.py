@@ -84,6 +84,12 @@ def convert(arrays: Mapping[str, np.ndarray]) -> Conversion:
     counts = {part: _count_labels(arrays, part) for part in parts}
     images = {f"x_{part}": arrays[f"x_{part}"] for part in parts}
     images = _convert_shapes(images, counts, sentences)
+    for part in parts:
+        shape, count = arrays[f"y_{part}"].shape, len(images[f"x_{part}"])
+        if len(shape) == 2 and shape[0] != count == shape[1]:
+            raise StudyError(
+                f"y_{part} has the shape {shape}, with the images along the last axis; write y_{part}.T"
+            )
     labels = _convert_labels({f"y_{part}": arrays[f"y_{part}"] for part in parts}, sentences)
     for part in parts:
         x, y = images[f"x_{part}"], labels[f"y_{part}"]
@@ -223,7 +229,7 @@ def _require_numbers(name: str, array: np.ndarray) -> None:
             f"{name} holds Python objects; write np.stack({name}), of images that are all of one size"
         )
     if kind in "US":
-        raise StudyError(f"{name} holds texts such as {array.flat[0]!r}, not pixels; load the images")
+        raise StudyError(f"{name} holds texts such as {array.flat[0].item()!r}, not pixels; load the images")
     raise StudyError(f"{name} holds {array.dtype}; images must be numbers, at best uint8 from 0 to 255")
 
 
@@ -269,13 +275,13 @@ def _range(name: str, array: np.ndarray) -> _Range:
 def _convert_values(images: Mapping[str, np.ndarray], sentences: list[str]) -> dict[str, np.ndarray]:
     """Pixels as uint8, where 0 is black and 255 white."""
     ranges = {name: _range(name, array) for name, array in images.items()}
-    low, high = min(r.low for r in ranges.values()), max(r.high for r in ranges.values())
+    high = max(r.high for r in ranges.values())
     whole = all(r.whole for r in ranges.values())
     for name, part in ranges.items():
         if part.low < (0 if whole else -0.5 / 255):
             raise StudyError(_below_zero(name, images[name].dtype, part))
-    if high == low:
-        raise StudyError(f"all its images are the same: every pixel is {high:g}")
+        if part.low == part.high:
+            raise StudyError(f"every pixel of {name} is {part.high:g}: there is nothing to see")
     if high > 1 + 0.5 / 255:
         _require_one_scale(ranges)
     if not whole:
@@ -339,7 +345,7 @@ def _below_zero(name: str, dtype: np.dtype, its: _Range) -> str:
         fix = f"if -0.5 is black and 0.5 white, write {name} + 0.5"
     elif its.low >= -1 and its.high <= 1:
         fix = f"if -1 is black and 1 white, write ({name} + 1) / 2"
-    elif its.low >= -128 and its.high <= 128 and its.high - its.low > 64:
+    elif its.low > -129 and its.high <= 128 and its.high - its.low > 64:
         fix = f"if -128 is black, write ({name} + 128).clip(0, 255)"
     else:
         fix = (
@@ -377,8 +383,6 @@ def _require_one_scale(ranges: Mapping[str, _Range]) -> None:
 def _require_different(name: str, images: np.ndarray) -> None:
     if len(images) > 1 and not any((chunk != images[0]).any() for _, chunk in _chunks(images)):
         raise StudyError(f"all images of {name} are the same")
-    if images.min() == images.max():
-        raise StudyError(f"every pixel of {name} is {images.max()}: there is nothing to see")
 
 
 # Labels
@@ -485,6 +489,8 @@ def _one_label_per_image(name: str, array: np.ndarray, notes: dict[str, list[str
                 f"{name} holds {empty:,} empty texts; give those images a label or leave them out"
             )
         return array
+    if array.dtype.kind == "b":
+        note("of bool: False is class 0, True is class 1")
     if array.dtype.kind == "f":
         if strange := np.count_nonzero(~np.isfinite(array)):
             raise StudyError(
@@ -521,10 +527,8 @@ def _from_one_hot(name: str, array: np.ndarray, note: Callable[[str], None]) -> 
     if (marks != 1).any():
         image = int(np.argmax(marks != 1))
         raise StudyError(
-            f"{name} has the shape {array.shape} and marks {marks[image]} classes for image "
-            f"{image}; it must be "
-            f"one-hot, which np.argmax({name}, axis=1) would turn into labels, and each image "
-            "belong to one class"
+            f"{name} has the shape {array.shape} and marks {marks[image]} classes for image {image}; "
+            "each image must belong to one class: choose one, or leave such images out"
         )
     note(f"one-hot of {array.shape[1]} columns, taken by argmax(axis=1)")
     return array.argmax(axis=1)

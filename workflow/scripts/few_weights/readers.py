@@ -17,7 +17,7 @@ import numpy as np
 
 from few_weights.conversion import described_roles, require_roles, roles
 from few_weights.datasets import ARRAYS, UNREADABLE
-from few_weights.errors import StudyError, describe
+from few_weights.errors import StudyError
 
 #: What data can be, for whoever has something else.
 FORMS = (
@@ -79,6 +79,7 @@ FOREIGN = [
     (b"\xff\xd8\xff", "one image", "put the images into a folder for each class"),
     (b"Rar!", "a RAR archive", "unpack it and name the folder"),
     (b"7z\xbc\xaf", "a 7z archive", "unpack it and name the folder"),
+    (b"\xff\xfe", "a text in UTF-16", "save it as UTF-8"),
     (b"BZh", "packed by bzip2", "unpack it and name what was in it"),
     (b"\xfd7zXZ", "packed by xz", "unpack it and name what was in it"),
 ]
@@ -103,7 +104,7 @@ def read_path(path: Path, dataset: str) -> tuple[Arrays, list[str]]:
     except MemoryError as error:
         raise StudyError("it takes more memory than this machine has free") from error
     except OSError as error:
-        raise StudyError(f"it cannot be read ({describe(error)})") from error
+        raise StudyError(f"it cannot be read ({error.strerror or error})") from error
 
 
 def _read_file(path: Path, dataset: str) -> tuple[Arrays, list[str]]:
@@ -444,7 +445,7 @@ def _read_csv(file: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError) as error:
         reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
         raise StudyError(f"{file.name} is not a CSV with as many cells on each line ({reason})") from error
-    if table.empty:
+    if table.empty or table.shape[1] < 2:
         raise StudyError(f"{file.name} holds no line of label and pixels")
     first_line, done = 2 if header else 1, []
     names = [str(name).strip().lower() for name in table.columns] if header else [""] * table.shape[1]

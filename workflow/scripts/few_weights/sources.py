@@ -122,16 +122,17 @@ def own_facts(path: Path, dataset: str, validation_examples: int) -> Facts:
 
 
 def _content_key(path: Path, *also) -> str:
-    """A hash of a file, or of all files in a folder by their names, and of the code that reads them."""
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    """A hash of a file, or of the names and content in a folder; and of the code that reads them."""
     digest = hashlib.sha256(json.dumps(also).encode() + code_fingerprint(Path(__file__)).encode())
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         digest.update(importlib.metadata.version("pillow").encode())
     with contextlib.suppress(OSError):  # what cannot be read is refused by who reads it
-        for file in files:
-            with file.open("rb") as stream:
-                content = hashlib.file_digest(stream, "sha256").hexdigest()
-            digest.update(f"{file.relative_to(path)}\0{content}\n".encode())
+        for entry in sorted((path, *path.rglob("*"))):
+            content = ""
+            if entry.is_file():
+                with entry.open("rb") as stream:
+                    content = hashlib.file_digest(stream, "sha256").hexdigest()
+            digest.update(f"{entry.relative_to(path)}\0{content}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
 
 

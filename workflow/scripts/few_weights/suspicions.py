@@ -80,7 +80,7 @@ def _repeated(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_te
     if shared := sum(image in known for image in test):
         found.append(
             f"{_count(shared, 'test image')} among the training images as well "
-            f"({shared / len(test):.2g} of the test images)"
+            f"({shared / len(test):.1%} of them)"
         )
     if repeated := len(train) - len(known):
         found.append(f"{_count(repeated, 'training image')} there more than once, copies of others")
@@ -95,15 +95,17 @@ def _digest(image: np.ndarray) -> bytes:
 
 def _class_sizes(y_train: np.ndarray, classes: int) -> list[str]:
     sizes = np.bincount(y_train, minlength=classes)
+    single = np.count_nonzero(sizes == 1)
+    found = [f"{_count(single, 'class', 'classes')} of one training image only"] if single else []
     if sizes.max() <= UNEVEN * sizes.min():
-        return []
-    share = sizes.max() / sizes.sum()
+        return found
+    largest, smallest = sizes.argmax(), sizes.argmin()
     return [
+        *found,
         f"the classes are of very different sizes, from {sizes.min():,} training images (class "
-        f"{sizes.argmin()}) "
-        f"to {sizes.max():,} (class {sizes.argmax()}): always answering {sizes.argmax()} is right "
-        f"{share:.0%} of "
-        "the time"
+        f"{smallest}) to "
+        f"{sizes.max():,} (class {largest}): a network that always answers {largest} is right for "
+        f"{sizes.max() / sizes.sum():.0%} of them",
     ]
 
 
@@ -132,5 +134,5 @@ def _held_out(trained: np.ndarray, held: np.ndarray, classes: int) -> list[str]:
     return found
 
 
-def _count(number: int, thing: str) -> str:
-    return f"1 {thing} is" if number == 1 else f"{number:,} {thing}s are"
+def _count(number: int, thing: str, things: str = "") -> str:
+    return f"1 {thing} is" if number == 1 else f"{number:,} {things or thing + 's'} are"
