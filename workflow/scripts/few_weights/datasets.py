@@ -236,6 +236,7 @@ UNREADABLE = (
     tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,
+    OSError,  # a place in the file that cannot be
 )
 
 
@@ -249,6 +250,8 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
     except UNREADABLE as error:
+        if isinstance(error, OSError) and error.filename:
+            raise  # it could not even be opened
         # Not in numpy's words: it advises to unpickle.
         raise StudyError("it is not a complete .npz file of plain arrays") from error
 

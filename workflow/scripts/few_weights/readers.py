@@ -263,10 +263,16 @@ def _read_folder(folder: Path, dataset: str) -> tuple[Arrays, list[str]]:
 
 
 def _parts(entries: Iterable[Path]) -> dict[str, Path]:
-    """Part -> its folder, where one is train and another test or validation, say."""
-    return {
-        part: entry for part, names in PART_NAMES.items() for entry in entries if entry.name.lower() in names
-    }
+    """Part -> its folder, where folders are named after parts."""
+    found: dict[str, Path] = {}
+    for entry in entries:
+        for part, names in PART_NAMES.items():
+            if entry.name.lower() in names:
+                if part in found:
+                    both = f"{found[part].name}/ and {entry.name}/"
+                    raise StudyError(f"it holds both {both}; leave one of them out")
+                found[part] = entry
+    return {part: found[part] for part in PART_NAMES if part in found}
 
 
 # IDX
