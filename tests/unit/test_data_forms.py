@@ -368,6 +368,12 @@ def test_a_mistake_in_a_csv_is_named_with_its_line(text, message):
     assert message in refusal("folder")
 
 
+def test_of_two_csv_files_the_folder_is_to_be_named():
+    for part in PARTS:
+        write(f"folder/{part}.csv", text_of(rows_of(part)))
+    assert "one CSV: to take test.csv with it, name their folder, folder; " in refusal("folder/train.csv")
+
+
 # Images
 
 

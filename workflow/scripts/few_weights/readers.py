@@ -155,6 +155,9 @@ def _foreign(path: Path, start: bytes) -> str:
         return f"{packed}one IDX file: name the folder that holds all four"
     if _is_text(start):
         if text[:1] not in b"{[" and re.search(rb"[,;\t]", text.partition(b"\n")[0]):
+            beside = [file.name for file in path.parent.glob("*.csv*") if "test" in file.name.lower()]
+            if beside and "test" not in path.name.lower():
+                return f"{packed}one CSV: to take {beside[0]} with it, name their folder, {path.parent}"
             return (
                 f"{packed}one CSV, without a part to test on: split it into train.csv and test.csv, "
                 "and name the folder that holds both"
