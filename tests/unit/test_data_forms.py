@@ -424,6 +424,15 @@ def test_coloured_images_keep_their_colours(change):
     )
 
 
+def test_a_change_behind_a_link_is_seen():
+    write_images()
+    shutil.move("folder/train", "elsewhere")
+    Path("folder/train").symlink_to(Path("elsewhere").resolve())
+    before = facts("folder")
+    save(Image.new("L", (8, 8), 77))
+    assert facts("folder").train_examples == before.train_examples + 1
+
+
 def test_classes_that_are_numbers_are_in_the_order_of_numbers():
     write_images(names=["0", "1", "2", "10"])
     assert "class 0 is 0, 1 is 1, 2 is 2, 3 is 10" in facts("folder").conversions[-1]

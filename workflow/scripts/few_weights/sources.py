@@ -9,6 +9,7 @@ import hashlib
 import importlib.metadata
 import io
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -126,13 +127,19 @@ def _content_key(path: Path, *also) -> str:
     digest = hashlib.sha256(json.dumps(also).encode() + code_fingerprint(Path(__file__)).encode())
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         digest.update(importlib.metadata.version("pillow").encode())
-    with contextlib.suppress(OSError):  # what cannot be read is refused by who reads it
-        for entry in sorted((path, *path.rglob("*"))):
-            content = ""
+    paths = [path]
+    with contextlib.suppress(ValueError):  # no path at all
+        # Not by `rglob`, which passes by what a link to a folder leads to.
+        for folder, folders, files in os.walk(path, followlinks=True):
+            paths += [Path(folder, name) for name in (*folders, *files)]
+    for entry in sorted(paths):
+        content = ""
+        # What cannot be read is refused by who reads it.
+        with contextlib.suppress(OSError):
             if entry.is_file():
                 with entry.open("rb") as stream:
                     content = hashlib.file_digest(stream, "sha256").hexdigest()
-            digest.update(f"{entry.relative_to(path)}\0{content}\n".encode(errors="surrogateescape"))
+        digest.update(f"{entry.relative_to(path)}\0{content}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:16]
 
 
