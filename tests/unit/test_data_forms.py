@@ -486,6 +486,19 @@ def test_an_image_cut_short_anywhere_is_named():
         assert "train/ant/x.png cannot be read as an image" in refusal("folder")
 
 
+# What is held out
+
+
+def test_a_class_that_would_be_held_out_whole_is_refused():
+    order = np.argsort(plain()["y_train"], kind="stable")
+    np.savez("data.npz", **plain() | {name: plain()[name][order] for name in ("x_train", "y_train")})
+    assert facts("data.npz", 9).warnings[1] == "all 9 held-out images are of class 3"
+    with pytest.raises(
+        StudyError, match="its last 15 training images, .* of class 3; shuffle images and labels"
+    ):
+        facts("data.npz", 15)
+
+
 # What is kept, and what is written
 
 

@@ -111,6 +111,7 @@ def own_facts(path: Path, dataset: str, validation_examples: int) -> Facts:
         known = json.loads(cached.read_text(encoding="utf-8"))
         return Facts(**{name: tuple(v) if isinstance(v, list) else v for name, v in known.items()})
     conversion = _convert(read_path(path, dataset), dataset)
+    _require_trained(conversion.arrays["y_train"], validation_examples)
     warnings = _warnings(conversion, validation_examples)
     facts = replace(
         datasets.array_facts(conversion.arrays),
@@ -163,6 +164,19 @@ def _convert(read: tuple[dict[str, np.ndarray], list[str]], dataset: str) -> Con
             },
         )
     return replace(conversion, sentences=[*sentences, *conversion.sentences])
+
+
+def _require_trained(labels: np.ndarray, validation_examples: int) -> None:
+    """Refuse held-out images of which a class has no other."""
+    kept = len(labels) - validation_examples
+    lost = np.setdiff1d(labels[kept:], labels[:kept])
+    if kept > 0 and lost.size:  # that nothing would be left is refused elsewhere
+        raise StudyError(
+            f"its last {validation_examples:,} training images, which validation_examples holds "
+            "out, are all that "
+            f"there are of class {', '.join(map(str, lost))}; shuffle images and labels alike "
+            "before you save them"
+        )
 
 
 def _warnings(conversion: Conversion, validation_examples: int) -> list[str]:
