@@ -241,7 +241,7 @@ def test_validation_images_become_the_last_training_images(names):
 
 
 def test_a_name_of_its_own_comes_before_others_and_two_others_are_refused():
-    assert roles(["train_images", "x_train", "X_train"])["x_train"] == "x_train"
+    assert roles(["train_images", "X_train", "x_train"])["x_train"] == "x_train"
     with pytest.raises(
         StudyError, match="holds both train_images and X_train; name the one that counts x_train"
     ):

@@ -25,7 +25,7 @@ CHUNK = 1 << 22
 DARKEST_FLOATS = 16 / 255
 
 _PART = {"train": "train(?:ing)?", "validation": "val(?:id(?:ation)?)?|dev", "test": "test(?:ing)?|t10k"}
-_KIND = {"x": "x|images?|imgs?|data|features", "y": "y|labels?|targets?|classes"}
+_KIND = {"x": "x|images?|imgs?|data|features", "y": "y|labels?|targets?"}
 _ROLES = {
     f"{kind}_{part}": re.compile(f"(?:(?:{k})[-_. ]?(?:{p})|(?:{p})[-_. ]?(?:{k}))")
     for kind, k in _KIND.items()
@@ -51,10 +51,10 @@ def roles(names: Iterable[str]) -> dict[str, str]:
         StudyError: two names have the same role.
     """
     found: dict[str, str] = {}
-    for name in names:
+    for name in sorted(names, key=lambda name: name not in _ROLES):  # the roles' own names first
         for role, pattern in _ROLES.items():
             if pattern.fullmatch(name.lower()) and found.get(role) != role:
-                if role in found and name != role:
+                if role in found:
                     raise StudyError(
                         f"it holds both {found[role]} and {name}; name the one that counts {role}, "
                         "or leave the other out"
