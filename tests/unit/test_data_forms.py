@@ -35,7 +35,7 @@ def working_folder(tmp_path, monkeypatch):
 
 
 def facts(path, held=0):
-    return sources.own_facts(Path(path), "mine", held)
+    return sources.own_facts(path, "mine", held)
 
 
 @pytest.fixture
@@ -159,11 +159,13 @@ def test_any_other_file_is_said_to_be_what_it_is(content, message, name):
     assert sentence.endswith(readers.FORMS)
 
 
-@pytest.mark.parametrize("name", ["none.npz", "file/none", "dangling", "n" * 5000, "a\0b"])
+@pytest.mark.parametrize("name", ["none.npz", "file/none", "dangling", "n" * 5000, "a\0b", "~nobody-here/x"])
 def test_what_is_not_there_is_said_not_to_be(name):
     Path("file").touch()
     Path("dangling").symlink_to("nowhere")
-    with pytest.raises(StudyError, match="no such file|cannot be read"):
+    with pytest.raises(
+        StudyError, match="there is no such file|it cannot be read|there is no user nobody-here"
+    ):
         facts(name)
 
 

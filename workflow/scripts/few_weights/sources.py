@@ -97,15 +97,16 @@ def fetch_arrays(sources: list, dataset: str) -> tuple[dict[str, np.ndarray], st
     )
 
 
-def own_facts(path: Path, dataset: str, validation_examples: int) -> Facts:
+def own_facts(file: Path | str, dataset: str, validation_examples: int) -> Facts:
     """The facts of a user's own data, with what was converted and what is suspicious.
 
-    They are kept in Snakemake's folder for the next start, under a hash of all that was read: the age of a
-    file says nothing.
+    `file` is a file or folder; ~ is the user's home. The facts are kept in Snakemake's folder for the next
+    start, under a hash of all that was read: the age of a file says nothing.
 
     Raises:
         StudyError: the data cannot be read, or not be made into images and labels.
     """
+    path = _at_home(file)
     cached = CACHE / f"data-{_content_key(path, dataset, validation_examples)}.json"
     with contextlib.suppress(OSError, ValueError, TypeError):
         known = json.loads(cached.read_text(encoding="utf-8"))
@@ -205,7 +206,14 @@ def _read_source(source, dataset: str) -> tuple[dict[str, np.ndarray], list[str]
         return _from_wheel(), []
     if source == "bundled":
         return datasets.read_npz(RESOURCES / f"{dataset}.npz"), []
-    return read_path(Path(source["file"]).expanduser(), dataset)
+    return read_path(_at_home(source["file"]), dataset)
+
+
+def _at_home(file: Path | str) -> Path:
+    try:
+        return Path(file).expanduser()
+    except RuntimeError as error:
+        raise StudyError(f"there is no user {Path(file).parts[0].removeprefix('~')}") from error
 
 
 def _from_keras(dataset: str) -> dict[str, np.ndarray]:

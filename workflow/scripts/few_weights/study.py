@@ -253,7 +253,7 @@ def _read_facts(study: Mapping) -> tuple[Facts | None, list[str]]:
         return None, [f"sources: '{dataset}' is a data set of your own; name its one file and nothing else"]
     file = files[0]["file"]
     try:
-        return sources.own_facts(Path(file).expanduser(), dataset, study["validation_examples"]), []
+        return sources.own_facts(file, dataset, study["validation_examples"]), []
     except StudyError as error:
         return None, [f"sources[0].file: {file} cannot be used: {error}"]
 
