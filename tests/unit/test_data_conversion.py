@@ -63,9 +63,9 @@ def test_four_uint8_arrays_stay_as_they_are_and_nothing_is_said():
         ("y", lambda y: np.eye(4)[y], "y_train, y_test one-hot of 4 columns"),
         ("y", lambda y: np.eye(4, dtype=int)[y], "one-hot of 4 columns"),
         ("y", lambda y: np.eye(4, dtype=bool)[y], "one-hot of 4 columns"),
-        ("y", lambda y: np.eye(5)[y + 1], "labels: 1 to 4, less 1, so that label 1 is class 0"),
-        ("y", lambda y: y + 1, "labels: 1 to 4, less 1, so that label 1 is class 0"),
-        ("y", lambda y: y.astype(int) + 700, "labels: 700 to 703, less 700"),
+        ("y", lambda y: np.eye(5)[y + 1], "labels: 1 to 4, minus 1, so that label 1 is class 0"),
+        ("y", lambda y: y + 1, "labels: 1 to 4, minus 1, so that label 1 is class 0"),
+        ("y", lambda y: y.astype(int) + 700, "labels: 700 to 703, minus 700"),
         ("y", lambda y: NAMES[y], "class 0 is ant, 1 is bee, 2 is cat, 3 is dog"),
         ("y", lambda y: NAMES.astype("S")[y], "class 0 is ant, 1 is bee"),
         ("y", lambda y: NAMES[y][:, np.newaxis], "class 0 is ant, 1 is bee"),
@@ -237,7 +237,7 @@ def test_validation_images_become_the_last_training_images(names):
     assert same({name: parts[name] for name in datasets.ARRAYS})
     assert np.array_equal(parts["x_validation"], held[0])
     assert np.array_equal(parts["y_validation"], held[1])
-    assert "validation images: its 12 are the last training images" in conversion.sentences
+    assert "validation images: the 12 of the data are the last training images" in conversion.sentences
 
 
 def test_a_name_of_its_own_comes_before_others_and_two_others_are_refused():

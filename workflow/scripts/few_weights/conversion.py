@@ -105,7 +105,7 @@ def convert(arrays: Mapping[str, np.ndarray]) -> Conversion:
         for kind in "xy":
             both = converted[f"{kind}_train"], converted.pop(f"{kind}_validation")
             converted[f"{kind}_train"] = np.concatenate(both)
-        sentences.append(f"validation images: its {held:,} are the last training images")
+        sentences.append(f"validation images: the {held:,} of the data are the last training images")
     return Conversion({name: converted[name] for name in ARRAYS}, sentences, held)
 
 
@@ -337,22 +337,22 @@ def _extent(ranges: Mapping[str, _Range]) -> str:
     return f"{names} {'goes' if len(ranges) == 1 else 'go'} from {low:.4g} to {high:.4g}"
 
 
-def _below_zero(name: str, dtype: np.dtype, its: _Range) -> str:
+def _below_zero(name: str, dtype: np.dtype, values: _Range) -> str:
     """What to write where black is not 0."""
     if dtype == np.int8:
         fix = f"if -128 is black, write ({name}.astype('int16') + 128).astype('uint8')"
-    elif its.low >= -0.5 and its.high <= 0.5:
+    elif values.low >= -0.5 and values.high <= 0.5:
         fix = f"if -0.5 is black and 0.5 white, write {name} + 0.5"
-    elif its.low >= -1 and its.high <= 1:
+    elif values.low >= -1 and values.high <= 1:
         fix = f"if -1 is black and 1 white, write ({name} + 1) / 2"
-    elif its.low > -129 and its.high <= 128 and its.high - its.low > 64:
+    elif values.low > -129 and values.high <= 128 and values.high - values.low > 64:
         fix = f"if -128 is black, write ({name} + 128).clip(0, 255)"
     else:
         fix = (
             "they seem to be standardised: give the images as they were before, or undo it "
             f"({name} * deviation + mean, with the numbers that were used)"
         )
-    return f"{_extent({name: its})}; images must lie in 0 to 1 or in 0 to 255; {fix}"
+    return f"{_extent({name: values})}; images must lie in 0 to 1 or in 0 to 255; {fix}"
 
 
 def _require_levels(ranges: Mapping[str, _Range], high: float) -> None:
@@ -373,9 +373,9 @@ def _require_one_scale(ranges: Mapping[str, _Range]) -> None:
     """Refuse parts of which one lies in 0 to 1 and another in 0 to 255."""
     small = [name for name, r in ranges.items() if r.high <= 1 + 0.5 / 255]
     if small:
-        large, its_range = max(ranges.items(), key=lambda item: item[1].high)
+        large, values = max(ranges.items(), key=lambda item: item[1].high)
         raise StudyError(
-            f"{small[0]} reaches {ranges[small[0]].high:.4g} and {large} {its_range.high:.4g}; "
+            f"{small[0]} reaches {ranges[small[0]].high:.4g} and {large} {values.high:.4g}; "
             "divide both by 255, or neither"
         )
 
@@ -413,7 +413,7 @@ def _convert_labels(labels: Mapping[str, np.ndarray], sentences: list[str]) -> d
         sentences.append(f"labels: texts in sorted order, so that class {mapping}")
     elif known[0] != 0:
         sentences.append(
-            f"labels: {known[0]} to {known[-1]}, less {known[0]}, so that label {known[0]} is class 0"
+            f"labels: {known[0]} to {known[-1]}, minus {known[0]}, so that label {known[0]} is class 0"
         )
     number = {label: index for index, label in enumerate(known)}
     return {
