@@ -286,7 +286,11 @@ PROGRESS = Progress(logger, trainings, search_goes_on)
 FAILURES = Failures()
 INTERRUPT = Interrupt(SCRIPTS, say_how_far)
 
+NOTES += [f"Data: {warning}" for warning in STUDY["data"]["warnings"]]
+
 if snakemake_private.is_main_process(workflow):
+    for warning in STUDY["data"]["warnings"]:
+        print(f"Warning: {STUDY['dataset']}: {warning}", file=sys.stderr)
     logger.addHandler(PROGRESS)
     logger.addHandler(FAILURES)
     logger.addHandler(ChecksumNotes(FOLDER, made_here))
