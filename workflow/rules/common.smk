@@ -35,12 +35,17 @@ from few_weights.planning import (
 )
 from few_weights.progress import TimeLeft
 from few_weights.study import resolve_study
+from few_weights.study_file import read_study
 
 put_own_python_first()
 
 try:
-    # As a module, the config was read by the workflow around this one.
-    STUDY = resolve_study(config, workflow.configfiles if workflow.modifier.is_main_snakefile() else [])
+    # Not Snakemake's own `config`, in which 010 is 8; only as a module, where the workflow around this one has read it.
+    STUDY = resolve_study(
+        read_study(workflow.configfiles, workflow.config_settings.config_args or [])
+        if workflow.modifier.is_main_snakefile()
+        else config
+    )
     RESULTS = f"results/{STUDY['study']}"
     require_writable(Path(RESULTS))
     MODELS = describe_models(STUDY)

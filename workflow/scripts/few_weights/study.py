@@ -4,12 +4,14 @@ Imports neither Snakemake nor TensorFlow, so that the Snakefile can call it at e
 """
 
 import ast
+import copy
 import difflib
 import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 
 import yaml
@@ -19,6 +21,7 @@ from few_weights import sources
 from few_weights.datasets import KNOWN, Facts, array_facts, normalise
 from few_weights.errors import StudyError
 from few_weights.fingerprint import architecture_functions
+from few_weights.study_file import Written, disputed, number_in, truth_in
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "study.schema.yaml"
 ARCHITECTURES = Path(__file__).with_name("architectures.py")
@@ -26,8 +29,26 @@ ARCHITECTURES = Path(__file__).with_name("architectures.py")
 #: Folders in results/ that a study of the same name would write over.
 RESERVED_NAMES = {"benchmark", "data", "reference"}
 
-#: An architecture's name becomes that of a folder.
+#: An architecture's name becomes that of a folder and part of a file's, which may have 255 characters.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+LONGEST_NAME = 64
+
+#: The argument that people mean who give a layer one value without a name.
+FIRST_ARGUMENT = {
+    "Activation": "activation",
+    "Conv1D": "filters",
+    "Conv2D": "filters",
+    "Dense": "units",
+    "Dropout": "rate",
+    "MaxPooling2D": "pool_size",
+    "AveragePooling2D": "pool_size",
+    "Rescaling": "scale",
+    "Reshape": "target_shape",
+    "ZeroPadding2D": "padding",
+}
+
+#: Keys of other tools, for which the nearest spelling here is not the one that is meant.
+OTHER_NAMES = {"lr": "learning_rate", "eps": "epsilon"}
 
 #: JSON Schema's types in the words of a YAML file.
 TYPE_NAMES = {
@@ -45,24 +66,26 @@ def architecture_names() -> list[str]:
     return list(architecture_functions(ast.parse(ARCHITECTURES.read_text(encoding="utf-8"))))
 
 
-def resolve_study(config: Mapping, files: Iterable[Path | str] = ()) -> dict:
-    """Check a study and fill in its defaults.
+def resolve_study(config: Mapping | Written) -> dict:
+    """Check a study, convert what can only mean one thing, and fill in its defaults.
 
-    Beside the keys of its YAML, the result holds `data`, the facts of its data set (as `datasets.Facts` names
-    them), and for each architecture `network`, as `networks.py` takes it.
+    `config` is what `study_file.read_study` has read, else a parsed mapping, which no longer shows what was
+    written: a `010` is 8 there, and a key given twice is not seen.
 
-    `files` are the YAML files that `config` was read from. They are read once more for what a parsed mapping
-    no longer shows: a key that is given twice.
+    `32.0`, `"32"` and `3.2e1` are whole numbers where one is meant, `yes` is true, `study: 42` is a text, and
+    `widths: 8` is a list of one. Apart from the keys of its YAML, the result holds `data`, the facts of its
+    data set (as `datasets.Facts` names them), and for each architecture `network`, as `networks.py` takes it.
 
     Raises:
-        StudyError: the study is not valid; the message lists every problem, one a line.
+        StudyError: the study is not valid; the message lists every problem, one per line.
     """
-    study = json.loads(json.dumps(config))
+    written = config if isinstance(config, Written) else Written(_plain(config))
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    problems = [problem for file in files for problem in _repeated_keys(file)]
+    study = _as_meant(written.values, schema, (), written.texts, schema)
+    problems = list(written.problems)
     violations = list(Draft202012Validator(schema).iter_errors(study))
-    problems += [line for violation in violations for line in _explain(violation)]
-    problems += _unnatural_numbers(study)
+    problems += [line for violation in violations for line in _explain(violation, schema)]
+    problems += _unnatural_numbers(study) + _disputed_values(study, written)
     facts = None
     if not violations:
         _DefaultsValidator(schema).validate(study)
@@ -72,9 +95,9 @@ def resolve_study(config: Mapping, files: Iterable[Path | str] = ()) -> dict:
     elif isinstance(study.get("architectures"), dict):
         problems += _unusable_networks(study)
     if problems:
-        origin = ", ".join(str(file) for file in files) or "the study"
-        lines = "".join(f"\n  - {problem}" for problem in dict.fromkeys(problems))
-        raise StudyError(f"{origin} cannot be used:{lines}\nconfig/README.md explains every key.")
+        places = {_place(path): line for path, line in written.lines.items()}
+        lines = "".join(f"\n  - {_with_line(problem, places)}" for problem in dict.fromkeys(problems))
+        raise StudyError(f"{written.origin} cannot be used:{lines}\nconfig/README.md explains every key.")
     for name, section in study["architectures"].items():
         section.setdefault("baseline", {"architecture": name, "width": max(section["widths"])})
         section["network"] = _network_of(name, section)
@@ -96,6 +119,89 @@ def _network_of(name: str, section: Mapping) -> dict:
         function = section.get("function", name)
         return {"file": section["file"], "function": function, "options": section["options"]}
     return {"architecture": section.get("architecture", name), "options": section["options"]}
+
+
+def _plain(value, path: tuple = ()):
+    """A copy of a mapping that Snakemake has read, without the types that JSON does not have."""
+    if len(path) > 100:
+        raise StudyError(f"the study holds itself, or is nested too deeply: {_place(path[:3])}")
+    if isinstance(value, Mapping):
+        return {
+            key if isinstance(key, str) else json.dumps(key, default=str): _plain(item, (*path, key))
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_plain(item, (*path, i)) for i, item in enumerate(value)]
+    if isinstance(value, date):
+        return value.isoformat()
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise StudyError(f"{_place(path)}: {type(value).__name__} means nothing in a study")
+
+
+def _as_meant(value, schema: Mapping, path: tuple, texts: Mapping[tuple, str], root: Mapping):
+    """A copy of a value in which all that can only mean one thing has the type that the schema asks for.
+
+    `texts` says how a value without quotes is written. What fits no better in another type stays as it is.
+    """
+    while "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
+    match schema.get("type"):
+        case "object" if isinstance(value, dict):
+            keys, others = _properties(value, schema, root), schema.get("additionalProperties")
+            return {
+                key: _as_meant(item, keys.get(key, others) or {}, (*path, key), texts, root)
+                for key, item in value.items()
+            }
+        case "array":
+            items = _as_list(value, path)
+            if not isinstance(items, list):
+                return items
+            return [_as_meant(item, schema["items"], (*path, i), texts, root) for i, item in enumerate(items)]
+        case "integer" | "number" as kind:
+            number = number_in(value) if isinstance(value, str) else value
+            if kind == "integer" and isinstance(number, float) and number.is_integer():
+                number = int(number)
+            return value if number is None else number
+        case "boolean" if isinstance(value, str):
+            truth = truth_in(value)
+            return value if truth is None else truth
+        case "string" if value is not None and path in texts:
+            return texts[path].strip()
+        case "string" if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+    if isinstance(value, str) and ("enum" in schema or schema.get("type") == "string"):
+        return value.strip()
+    if "oneOf" in schema and isinstance(value, str | dict) and path[0] == "sources":
+        return {k: texts.get((*path, k), v) for k, v in value.items()} if isinstance(value, dict) else value
+    return copy.deepcopy(value)
+
+
+def _properties(value: dict, schema: Mapping, root: Mapping) -> dict:
+    """The schemas of a mapping's keys; an optimizer's `name` decides which others it has."""
+    keys = dict(schema.get("properties", {}))
+    for clause in schema.get("allOf", []):
+        if clause["if"]["properties"]["name"]["const"] == str(value.get("name")).strip():
+            settings = root["$defs"][clause["then"]["$ref"].rpartition("/")[2]]["properties"]
+            keys = settings | {"name": keys["name"]}
+    return keys
+
+
+def _as_list(value, path: tuple):
+    """A list for what can only mean one: a single item, or numbers in brackets within a text.
+
+    `seeds: 3` may mean the seed 3 or three seeds, so it stays what it is.
+    """
+    key = path[-1]
+    if key in ("widths", "targets", "seeds"):
+        if isinstance(value, str) and value.strip()[:1] in ("[", "("):
+            numbers = [number_in(part) for part in value.strip(" [()]").split(",")]
+            return value if None in numbers else numbers
+        number = number_in(value) if isinstance(value, str) else value
+        single = isinstance(number, int | float) and not isinstance(number, bool)
+        return [number] if single and key != "seeds" else value
+    one_item = {"sources": str | dict, "layers": str}.get(key)
+    return [value] if one_item and isinstance(value, one_item) else value
 
 
 def _fill_defaults(properties_of):
@@ -122,37 +228,87 @@ def _place(path: Iterable) -> str:
     return place.removeprefix(".")
 
 
+def _with_line(problem: str, places: Mapping[str, str]) -> str:
+    """The problem with its line in the file, else that of the nearest key around it."""
+    place, colon, text = problem.partition(": ")
+    if not colon:
+        place, text = "", problem
+    quoted = re.search(r"unknown (?:key|architecture) '([^']*)'", text)
+    if quoted:
+        place = f"{place}.{quoted[1]}".lstrip(".")
+    elif "(line " in problem or problem.startswith("line "):
+        return problem
+    while place:
+        if place in places:
+            return f"{problem} ({places[place]})"
+        place = re.sub(r"\[\d+\]$|\.?[^.\[\]]*$", "", place, count=1)
+    return problem
+
+
 def _suggestion(word: str, known: Iterable[str]) -> str:
     known = sorted(known)
-    near = difflib.get_close_matches(str(word), known, n=1, cutoff=0.5)
-    return f"did you mean '{near[0]}'?" if near else f"known are: {', '.join(known)}"
+    by_lower = {name.lower(): name for name in known}
+    word = str(word).strip()
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.5)
+    if OTHER_NAMES.get(word.lower()) in known:
+        near = [OTHER_NAMES[word.lower()]]
+    if not near:
+        return f"known are: {', '.join(known)}"
+    strange = next((letter for letter in word if not letter.isascii()), None)
+    code = f" ('{strange}' in it is U+{ord(strange):04X})" if strange else ""
+    return f"did you mean '{by_lower.get(near[0], near[0])}'?{code}"
 
 
-def _explain(violation: ValidationError) -> Iterator[str]:
-    """What is wrong, where, and how to mend it, in a line for each problem of one violation."""
-    place, value, rule = _place(violation.absolute_path), violation.instance, violation.validator_value
+def _unknown_key(key: str, path: tuple, known: Iterable[str], schema: Mapping) -> str:
+    """What to do about a key that does not exist at this level."""
+    section = schema["$defs"]["architecture"]["properties"]
+    optimizers = schema["$defs"]["optimizer"]["properties"]["name"]["enum"]
+    settings = set().union(*(schema["$defs"][name]["properties"] for name in optimizers))
+    in_section = len(path) == 2 and path[0] == "architectures"
+    if re.match(r"\w+:", key):
+        return "put a space after the colon"
+    if not path and key in section or in_section is False and len(path) == 3 and key in section:
+        return "it belongs in a section under architectures, next to widths and epochs"
+    if in_section and key in settings - {"name"}:
+        return f"it belongs in optimizer: {{name: …, {key}: …}}"
+    if path and key in schema["properties"]:
+        return "it belongs at the top level, without indentation"
+    return _suggestion(key, known)
+
+
+def _explain(violation: ValidationError, schema: Mapping) -> Iterator[str]:
+    """What is wrong, where, and how to fix it, in a line for each problem of one violation."""
+    path = tuple(violation.absolute_path)
+    place, value, rule = _place(path), violation.instance, violation.validator_value
     at = f"{place}: " if place else ""
     match violation.validator:
         case "additionalProperties" if rule is False:
             known = violation.schema["properties"]
             for key in value:
                 if key not in known:
-                    yield f"{at}unknown key '{key}'; {_suggestion(key, known)}"
+                    yield f"{at}unknown key '{key}'; {_unknown_key(key, path, known, schema)}"
         case "required":
             # jsonschema reports each missing key by itself, and names it only in its message
             key = violation.message.split("'")[1]
             yield f"{at}the key '{key}' is missing"
         case "type":
-            yield f"{at}must be {TYPE_NAMES[rule]}, not {_quote(value)}{_number_hint(value, rule)}"
+            yield f"{at}must be {TYPE_NAMES[rule]}, not {_quote(value)}{_type_hint(value, rule, path)}"
         case "enum":
             known = ", ".join(map(str, rule))
             yield f"{at}must be one of {known}, not {_quote(value)}; {_suggestion(value, rule)}"
-        case "oneOf" if violation.absolute_path[0] == "sources":
-            yield f"{at}must be keras, wheel, bundled or {{file: PATH}}, not {_quote(value)}"
+        case "oneOf" if path[0] == "sources":
+            is_path = isinstance(value, str) and re.search(r"[./\\]", value)
+            hint = f"; write {{file: {value}}}" if is_path else ""
+            yield f"{at}must be keras, wheel, bundled or {{file: PATH}}, not {_quote(value)}{hint}"
         case "oneOf":
-            yield f"{at}must be a layer such as Flatten or Dense: {{units: width}}, not {_quote(value)}"
-        case "minItems" | "minProperties":
+            yield (
+                f"{at}must be a layer such as Flatten or Dense: {{units: width}}, not {_quote(value)}"
+                f"{_layer_hint(value)}"
+            )
+        case "minItems" | "minProperties" | "minLength":
             yield f"{at}must not be empty"
+        case "maxLength":
+            yield f"{at}must have at most {rule} characters, not {len(value)}"
         case "uniqueItems":
             repeated = [item for i, item in enumerate(value) if item in value[:i]]
             yield f"{at}{_quote(repeated[0])} is given more than once"
@@ -160,7 +316,7 @@ def _explain(violation: ValidationError) -> Iterator[str]:
             yield f"{at}must be at least {rule}, not {_quote(value)}"
         case "maximum":
             yield f"{at}must be at most {rule}, not {_quote(value)}"
-        case "exclusiveMinimum" | "exclusiveMaximum" if violation.absolute_path[0] == "targets":
+        case "exclusiveMinimum" | "exclusiveMaximum" if path[0] == "targets":
             hint = f"; for {value} % write {value / 100:g}" if 1 < value < 100 else ""
             yield f"{at}must lie between 0 and 1, both excluded, not {_quote(value)}{hint}"
         case "exclusiveMinimum":
@@ -176,18 +332,79 @@ def _explain(violation: ValidationError) -> Iterator[str]:
 def _quote(value) -> str:
     if value is None:
         return "empty"
-    text = json.dumps(value)
+    text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def _number_hint(value, expected: str) -> str:
-    """YAML 1.1 reads 1e-3 as a text; that is too common a slip to leave unexplained."""
-    if expected in ("number", "integer") and isinstance(value, str):
-        try:
-            number = float(value)
-        except ValueError:
-            return ""
-        return f"; write {number:.1e}" if "e" in value.lower() else "; leave the quotes out"
+def _type_hint(value, expected: str, path: tuple) -> str:
+    """What to write instead, for the slips that people make with this type."""
+    if value is None:
+        return "; give it a value, or take the key out"
+    match expected:
+        case "integer" | "number":
+            return _number_hint(value)
+        case "array" if path[-1] == "layers":
+            return "; put '- ' in front of each layer" if isinstance(value, dict) else ""
+        case "array" if path == ("seeds",) and isinstance(value, int) and not isinstance(value, bool):
+            several = ", ".join(map(str, range(min(value, 3)))) + (", …" if value > 3 else "")
+            all_of_them = f", [{several}] for {value} seeds" if value > 1 else ""
+            return f"; write [{value}] for that one seed{all_of_them}"
+        case "array":
+            return _list_hint(value)
+        case "string" if isinstance(value, bool | float):
+            return "; put quotes around it"
+        case "object" if path[-1] == "optimizer" and isinstance(value, str):
+            return f"; write {{name: {value}, …}} with its settings"
+        case "object" if isinstance(value, list):
+            return "; take the '- ' in front of the keys out"
+    return ""
+
+
+def _number_hint(value) -> str:
+    if isinstance(value, list) and len(value) == 1:
+        return f"; write {_quote(value[0])}"
+    if not isinstance(value, str):
+        return ""
+    if disputed(value):
+        return f"; {disputed(value)}"
+    text = value.strip()
+    comma, percent, parts = text.replace(",", "."), text.rstrip("% "), text.split("/")
+    if text.count(",") == 1 and number_in(comma) is not None:
+        return f"; write {comma}" if len(text.rpartition(",")[2]) != 3 else f"; write {text.replace(',', '')}"
+    if text.endswith("%") and number_in(percent) is not None:
+        return f"; write {number_in(percent) / 100:g}"
+    if len(parts) == 2 and None not in (numbers := [number_in(part) for part in parts]) and numbers[1]:
+        return f"; write {numbers[0] / numbers[1]:.12g}"
+    return ""
+
+
+def _list_hint(value) -> str:
+    if isinstance(value, dict) and value and all(item is None for item in value.values()):
+        return f"; write [{', '.join(value)}]"
+    if not isinstance(value, str):
+        return ""
+    counted = re.fullmatch(r"(?:list\()?range\((\d{1,2})\)+", value.strip())
+    parts = map(str, range(int(counted[1]))) if counted else re.split(r"[\s,;]+", value.strip("[{( )}]"))
+    parts = list(parts)
+    return f"; write [{', '.join(parts)}]" if all(number_in(part) is not None for part in parts) else ""
+
+
+def _layer_hint(value) -> str:
+    if not isinstance(value, dict) or not value:
+        return ""
+    (name, arguments), *more = value.items()
+    if "{" in name:
+        name, _, key = name.partition("{")
+        return f"; a colon is missing: write {name.strip()}: {{{key.strip()}: {str(arguments).rstrip('} ')}}}"
+    if "class_name" in value:
+        return f"; write {value['class_name']}: {{…}} with what stands in config"
+    if more and arguments is None and name[:1].isupper() and not more[0][0][:1].isupper():
+        inner = ", ".join(f"{key}: {_quote(item).strip(chr(34))}" for key, item in more)
+        return f"; write {name}: {{{inner}}}, or indent what belongs to {name} further"
+    if more and name[:1].isupper():
+        return "; put '- ' in front of each layer"
+    if not more and isinstance(arguments, int | float | str) and not isinstance(arguments, bool):
+        return f"; write {name}: {{{FIRST_ARGUMENT.get(name, 'ARGUMENT')}: {arguments}}}"
     return ""
 
 
@@ -202,6 +419,16 @@ def _unnatural_numbers(value, path: tuple = ()) -> list[str]:
     return []
 
 
+def _disputed_values(study: Mapping, written: Written) -> list[str]:
+    """Numbers that readers of YAML disagree on, where the schema does not say what is meant."""
+    return [
+        f"{_place(path)}: {disputed(text)}"
+        for path, text in written.texts.items()
+        if path[:1] == ("architectures",) and path[2:3] in (("options",), ("layers",))
+        if path[-1] != "name" and disputed(text)
+    ]
+
+
 def _unusable_networks(study: Mapping) -> list[str]:
     """Sections that say of no network, or of two, what it is."""
     known, problems = architecture_names(), []
@@ -211,6 +438,8 @@ def _unusable_networks(study: Mapping) -> list[str]:
         given = [key for key in ("architecture", "file", "layers") if key in section]
         if not NAME.fullmatch(str(name)):
             problems.append(f"{place}: a name must be letters, digits, '_', '-' or '.'")
+        elif len(name) > LONGEST_NAME:
+            problems.append(f"{place}: a name must have at most {LONGEST_NAME} characters, not {len(name)}")
         if len(given) > 1:
             problems.append(f"{place}: {' and '.join(given)} each say which network it is; keep one of them")
         elif given and name in known and section.get("architecture") != name:
@@ -229,9 +458,16 @@ def _unusable_networks(study: Mapping) -> list[str]:
             problems.append(f"{place}.function: goes with file, which is missing")
         if section.get("options") and "layers" in section:
             problems.append(f"{place}.options: go with a function; write them into the layers")
-        if isinstance(section.get("file"), str) and not Path(section["file"]).is_file():
+        if isinstance(section.get("file"), str) and not _is_file(section["file"]):
             problems.append(f"{place}.file: there is no {section['file']} in {Path.cwd()}")
     return problems
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # its name is too long, say
+        return False
 
 
 def _read_facts(study: Mapping) -> tuple[Facts | None, list[str]]:
@@ -277,33 +513,3 @@ def _contradictions(study: Mapping, facts: Facts | None) -> list[str]:
                 f"{_suggestion(baseline['architecture'], known)}"
             )
     return problems
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """Reads YAML like its parent and notes the keys that are given twice."""
-
-    def __init__(self, stream):
-        super().__init__(stream)
-        self.problems: list[str] = []
-
-    def construct_mapping(self, node, deep=False):
-        seen: dict = {}
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key, line = self.construct_object(key_node, deep=True), key_node.start_mark.line + 1
-            if key in seen:
-                self.problems.append(
-                    f"line {line}: the key '{key}' stands on line {seen[key]} already; keep one of the two"
-                )
-            seen[key] = line
-        return super().construct_mapping(node, deep)
-
-
-def _repeated_keys(file: Path | str) -> list[str]:
-    loader = _StrictLoader(Path(file).read_text(encoding="utf-8"))
-    try:
-        loader.get_single_data()
-    finally:
-        loader.dispose()
-    return loader.problems
