@@ -22,6 +22,7 @@ from few_weights.datasets import KNOWN, Facts, array_facts, normalise
 from few_weights.errors import StudyError
 from few_weights.fingerprint import architecture_functions
 from few_weights.study_file import Written, disputed, number_in, truth_in
+from few_weights.study_hints import layer_hint, quote, type_hint
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "study.schema.yaml"
 ARCHITECTURES = Path(__file__).with_name("architectures.py")
@@ -33,19 +34,8 @@ RESERVED_NAMES = {"benchmark", "data", "reference"}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 LONGEST_NAME = 64
 
-#: The argument that people mean who give a layer one value without a name.
-FIRST_ARGUMENT = {
-    "Activation": "activation",
-    "Conv1D": "filters",
-    "Conv2D": "filters",
-    "Dense": "units",
-    "Dropout": "rate",
-    "MaxPooling2D": "pool_size",
-    "AveragePooling2D": "pool_size",
-    "Rescaling": "scale",
-    "Reshape": "target_shape",
-    "ZeroPadding2D": "padding",
-}
+#: Keys of other tools, for which the nearest spelling here is not the one that is meant.
+OTHER_NAMES = {"lr": "learning_rate", "eps": "epsilon"}
 
 #: Keys of other tools, for which the nearest spelling here is not the one that is meant.
 OTHER_NAMES = {"lr": "learning_rate", "eps": "epsilon"}
@@ -84,8 +74,8 @@ def resolve_study(config: Mapping | Written) -> dict:
     study = _as_meant(written.values, schema, (), written.texts, schema)
     problems = list(written.problems)
     violations = list(Draft202012Validator(schema).iter_errors(study))
-    problems += [line for violation in violations for line in _explain(violation, schema)]
-    problems += _unnatural_numbers(study) + _disputed_values(study, written)
+    problems += _without_repetition(violations, schema)
+    problems += _unnatural_numbers(study) + _disputed_values(written)
     facts = None
     if not violations:
         _DefaultsValidator(schema).validate(study)
@@ -190,16 +180,19 @@ def _properties(value: dict, schema: Mapping, root: Mapping) -> dict:
 def _as_list(value, path: tuple):
     """A list for what can only mean one: a single item, or numbers in brackets within a text.
 
-    `seeds: 3` may mean the seed 3 or three seeds, so it stays what it is.
+    `seeds: 3` may mean the seed 3 or three seeds, so it stays what it is; `seeds: 0` is one seed.
     """
     key = path[-1]
     if key in ("widths", "targets", "seeds"):
         if isinstance(value, str) and value.strip()[:1] in ("[", "("):
             numbers = [number_in(part) for part in value.strip(" [()]").split(",")]
             return value if None in numbers else numbers
-        number = number_in(value) if isinstance(value, str) else value
-        single = isinstance(number, int | float) and not isinstance(number, bool)
-        return [number] if single and key != "seeds" else value
+        if isinstance(value, str):
+            # what is one number, if a wrong one, is judged as such
+            single = number_in(value) is not None or disputed(value) or re.search(r"%$|,\d{3}$|^0,", value)
+        else:
+            single = isinstance(value, int | float) and not isinstance(value, bool)
+        return [value] if single and (key != "seeds" or value == 0) else value
     one_item = {"sources": str | dict, "layers": str}.get(key)
     return [value] if one_item and isinstance(value, one_item) else value
 
@@ -230,13 +223,11 @@ def _place(path: Iterable) -> str:
 
 def _with_line(problem: str, places: Mapping[str, str]) -> str:
     """The problem with its line in the file, else that of the nearest key around it."""
-    place, colon, text = problem.partition(": ")
-    if not colon:
-        place, text = "", problem
-    quoted = re.search(r"unknown (?:key|architecture) '([^']*)'", text)
-    if quoted:
-        place = f"{place}.{quoted[1]}".lstrip(".")
-    elif "(line " in problem or problem.startswith("line "):
+    place, colon, _ = problem.partition(": ")
+    if unknown := re.search(r"unknown (?:key|architecture) '([^']*)'", problem):
+        around = problem[: unknown.start()].removesuffix(": ")
+        place = f"{around}.{unknown[1]}" if around else unknown[1]
+    elif not colon or "the key '" in problem[: problem.index(": ")]:
         return problem
     while place:
         if place in places:
@@ -267,13 +258,37 @@ def _unknown_key(key: str, path: tuple, known: Iterable[str], schema: Mapping) -
     in_section = len(path) == 2 and path[0] == "architectures"
     if re.match(r"\w+:", key):
         return "put a space after the colon"
-    if not path and key in section or in_section is False and len(path) == 3 and key in section:
+    if key in section and (not path or len(path) == 3):
         return "it belongs in a section under architectures, next to widths and epochs"
-    if in_section and key in settings - {"name"}:
-        return f"it belongs in optimizer: {{name: …, {key}: …}}"
+    if (in_section or not path) and key in settings - {"name"}:
+        return f"it belongs in a section's optimizer: {{name: …, {key}: …}}"
+    if re.fullmatch(r"\d+", key):
+        return "write decimals with a point, not with a comma"
     if path and key in schema["properties"]:
         return "it belongs at the top level, without indentation"
     return _suggestion(key, known)
+
+
+def _without_repetition(violations: Iterable[ValidationError], schema: Mapping) -> list[str]:
+    """What is wrong, without what only follows: the bounds of a text, and that a misspelt key is missing."""
+    violations = [
+        violation
+        for violation in violations
+        if not (isinstance(violation.instance, float) and not math.isfinite(violation.instance))
+    ]
+    mistyped = {tuple(violation.absolute_path) for violation in violations if violation.validator == "type"}
+    problems = [
+        problem
+        for violation in violations
+        if violation.validator == "type" or tuple(violation.absolute_path) not in mistyped
+        for problem in _explain(violation, schema)
+    ]
+    misspelt = {
+        f"{unknown[1]}the key '{unknown[2]}' is missing"
+        for problem in problems
+        if (unknown := re.match(r"(.*?)unknown key '.*'; did you mean '(.*?)'\?", problem))
+    }
+    return [problem for problem in problems if problem not in misspelt]
 
 
 def _explain(violation: ValidationError, schema: Mapping) -> Iterator[str]:
@@ -292,18 +307,18 @@ def _explain(violation: ValidationError, schema: Mapping) -> Iterator[str]:
             key = violation.message.split("'")[1]
             yield f"{at}the key '{key}' is missing"
         case "type":
-            yield f"{at}must be {TYPE_NAMES[rule]}, not {_quote(value)}{_type_hint(value, rule, path)}"
+            yield f"{at}must be {TYPE_NAMES[rule]}, not {quote(value)}{type_hint(value, rule, path)}"
         case "enum":
             known = ", ".join(map(str, rule))
-            yield f"{at}must be one of {known}, not {_quote(value)}; {_suggestion(value, rule)}"
+            yield f"{at}must be one of {known}, not {quote(value)}; {_suggestion(value, rule)}"
         case "oneOf" if path[0] == "sources":
             is_path = isinstance(value, str) and re.search(r"[./\\]", value)
             hint = f"; write {{file: {value}}}" if is_path else ""
-            yield f"{at}must be keras, wheel, bundled or {{file: PATH}}, not {_quote(value)}{hint}"
+            yield f"{at}must be keras, wheel, bundled or {{file: PATH}}, not {quote(value)}{hint}"
         case "oneOf":
             yield (
-                f"{at}must be a layer such as Flatten or Dense: {{units: width}}, not {_quote(value)}"
-                f"{_layer_hint(value)}"
+                f"{at}must be a layer such as Flatten or Dense: {{units: width}}, not {quote(value)}"
+                f"{layer_hint(value)}"
             )
         case "minItems" | "minProperties" | "minLength":
             yield f"{at}must not be empty"
@@ -311,101 +326,22 @@ def _explain(violation: ValidationError, schema: Mapping) -> Iterator[str]:
             yield f"{at}must have at most {rule} characters, not {len(value)}"
         case "uniqueItems":
             repeated = [item for i, item in enumerate(value) if item in value[:i]]
-            yield f"{at}{_quote(repeated[0])} is given more than once"
+            yield f"{at}{quote(repeated[0])} is given more than once"
         case "minimum":
-            yield f"{at}must be at least {rule}, not {_quote(value)}"
+            yield f"{at}must be at least {rule}, not {quote(value)}"
         case "maximum":
-            yield f"{at}must be at most {rule}, not {_quote(value)}"
+            yield f"{at}must be at most {rule}, not {quote(value)}"
         case "exclusiveMinimum" | "exclusiveMaximum" if path[0] == "targets":
             hint = f"; for {value} % write {value / 100:g}" if 1 < value < 100 else ""
-            yield f"{at}must lie between 0 and 1, both excluded, not {_quote(value)}{hint}"
+            yield f"{at}must lie between 0 and 1, both excluded, not {quote(value)}{hint}"
         case "exclusiveMinimum":
-            yield f"{at}must be greater than {rule}, not {_quote(value)}"
+            yield f"{at}must be greater than {rule}, not {quote(value)}"
         case "exclusiveMaximum":
-            yield f"{at}must be less than {rule}, not {_quote(value)}"
+            yield f"{at}must be less than {rule}, not {quote(value)}"
         case "pattern":
-            yield f"{at}must be letters, digits, '_', '-' or '.', not {_quote(value)}"
+            yield f"{at}must be letters, digits, '_', '-' or '.', not {quote(value)}"
         case _:
             yield f"{at}{violation.message}"
-
-
-def _quote(value) -> str:
-    if value is None:
-        return "empty"
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "…"
-
-
-def _type_hint(value, expected: str, path: tuple) -> str:
-    """What to write instead, for the slips that people make with this type."""
-    if value is None:
-        return "; give it a value, or take the key out"
-    match expected:
-        case "integer" | "number":
-            return _number_hint(value)
-        case "array" if path[-1] == "layers":
-            return "; put '- ' in front of each layer" if isinstance(value, dict) else ""
-        case "array" if path == ("seeds",) and isinstance(value, int) and not isinstance(value, bool):
-            several = ", ".join(map(str, range(min(value, 3)))) + (", …" if value > 3 else "")
-            all_of_them = f", [{several}] for {value} seeds" if value > 1 else ""
-            return f"; write [{value}] for that one seed{all_of_them}"
-        case "array":
-            return _list_hint(value)
-        case "string" if isinstance(value, bool | float):
-            return "; put quotes around it"
-        case "object" if path[-1] == "optimizer" and isinstance(value, str):
-            return f"; write {{name: {value}, …}} with its settings"
-        case "object" if isinstance(value, list):
-            return "; take the '- ' in front of the keys out"
-    return ""
-
-
-def _number_hint(value) -> str:
-    if isinstance(value, list) and len(value) == 1:
-        return f"; write {_quote(value[0])}"
-    if not isinstance(value, str):
-        return ""
-    if disputed(value):
-        return f"; {disputed(value)}"
-    text = value.strip()
-    comma, percent, parts = text.replace(",", "."), text.rstrip("% "), text.split("/")
-    if text.count(",") == 1 and number_in(comma) is not None:
-        return f"; write {comma}" if len(text.rpartition(",")[2]) != 3 else f"; write {text.replace(',', '')}"
-    if text.endswith("%") and number_in(percent) is not None:
-        return f"; write {number_in(percent) / 100:g}"
-    if len(parts) == 2 and None not in (numbers := [number_in(part) for part in parts]) and numbers[1]:
-        return f"; write {numbers[0] / numbers[1]:.12g}"
-    return ""
-
-
-def _list_hint(value) -> str:
-    if isinstance(value, dict) and value and all(item is None for item in value.values()):
-        return f"; write [{', '.join(value)}]"
-    if not isinstance(value, str):
-        return ""
-    counted = re.fullmatch(r"(?:list\()?range\((\d{1,2})\)+", value.strip())
-    parts = map(str, range(int(counted[1]))) if counted else re.split(r"[\s,;]+", value.strip("[{( )}]"))
-    parts = list(parts)
-    return f"; write [{', '.join(parts)}]" if all(number_in(part) is not None for part in parts) else ""
-
-
-def _layer_hint(value) -> str:
-    if not isinstance(value, dict) or not value:
-        return ""
-    (name, arguments), *more = value.items()
-    if "{" in name:
-        name, _, key = name.partition("{")
-        return f"; a colon is missing: write {name.strip()}: {{{key.strip()}: {str(arguments).rstrip('} ')}}}"
-    if "class_name" in value:
-        return f"; write {value['class_name']}: {{…}} with what stands in config"
-    if more and arguments is None and name[:1].isupper() and not more[0][0][:1].isupper():
-        inner = ", ".join(f"{key}: {_quote(item).strip(chr(34))}" for key, item in more)
-        return f"; write {name}: {{{inner}}}, or indent what belongs to {name} further"
-    if more and name[:1].isupper():
-        return "; put '- ' in front of each layer"
-    if not more and isinstance(arguments, int | float | str) and not isinstance(arguments, bool):
-        return f"; write {name}: {{{FIRST_ARGUMENT.get(name, 'ARGUMENT')}: {arguments}}}"
-    return ""
 
 
 def _unnatural_numbers(value, path: tuple = ()) -> list[str]:
@@ -419,7 +355,7 @@ def _unnatural_numbers(value, path: tuple = ()) -> list[str]:
     return []
 
 
-def _disputed_values(study: Mapping, written: Written) -> list[str]:
+def _disputed_values(written: Written) -> list[str]:
     """Numbers that readers of YAML disagree on, where the schema does not say what is meant."""
     return [
         f"{_place(path)}: {disputed(text)}"
@@ -436,10 +372,15 @@ def _unusable_networks(study: Mapping) -> list[str]:
         place = f"architectures.{name}"
         section = section if isinstance(section, Mapping) else {}
         given = [key for key in ("architecture", "file", "layers") if key in section]
-        if not NAME.fullmatch(str(name)):
+        if not NAME.fullmatch(name):
             problems.append(f"{place}: a name must be letters, digits, '_', '-' or '.'")
         elif len(name) > LONGEST_NAME:
             problems.append(f"{place}: a name must have at most {LONGEST_NAME} characters, not {len(name)}")
+        elif not given and name not in known:
+            problems.append(
+                f"architectures: unknown architecture '{name}'; {_suggestion(name, known)} "
+                "(one of your own takes file or layers)"
+            )
         if len(given) > 1:
             problems.append(f"{place}: {' and '.join(given)} each say which network it is; keep one of them")
         elif given and name in known and section.get("architecture") != name:
@@ -449,16 +390,11 @@ def _unusable_networks(study: Mapping) -> list[str]:
             problems.append(
                 f"{place}.architecture: unknown architecture '{word}'; {_suggestion(word, known)}"
             )
-        elif not given and name not in known:
-            problems.append(
-                f"architectures: unknown architecture '{name}'; {_suggestion(name, known)} "
-                "(one of your own takes file or layers)"
-            )
         if "function" in section and "file" not in section:
             problems.append(f"{place}.function: goes with file, which is missing")
         if section.get("options") and "layers" in section:
             problems.append(f"{place}.options: go with a function; write them into the layers")
-        if isinstance(section.get("file"), str) and not _is_file(section["file"]):
+        if isinstance(section.get("file"), str) and section["file"] and not _is_file(section["file"]):
             problems.append(f"{place}.file: there is no {section['file']} in {Path.cwd()}")
     return problems
 

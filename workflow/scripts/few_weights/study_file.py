@@ -38,13 +38,13 @@ _STANDARD = "tag:yaml.org,2002:"
 _PLAIN = "plain"
 _TAGS = {_PLAIN, *(_STANDARD + name for name in ("str", "int", "float", "bool", "null", "seq", "map"))}
 
+_INDENTATION = "it is not indented like the lines around it"
 _SYNTAX = (
     ("'\\t'", "there is a tab; indent with spaces"),
-    ("mapping values are not allowed", "there is a second ': ' in one value; put braces or quotes around it"),
     ("expected ':'", "there is no ': ' after the key"),
     ("expected ',' or", "a bracket is not closed, or a comma is missing"),
     ("expected the node content, but found", "a bracket or a comma stands where a value should"),
-    ("expected <block end>", "the line is not indented like those that it belongs to"),
+    ("expected <block end>", _INDENTATION),
     ("found unexpected end of stream", "a quote is not closed"),
     ("special characters are not allowed", "there is a control character; delete it"),
     ("but found another document", "a second study begins with ---; keep one in a file"),
@@ -90,12 +90,14 @@ def read_study(files: Iterable[Path | str], settings: Iterable[str] = ()) -> Wri
 def number_in(text: str) -> int | float | None:
     """The number that a text writes down, as in YAML 1.1, YAML 1.2 or Python; None where they disagree."""
     text = text.strip()
-    if len(text) > 300 or LEADING_ZERO.fullmatch(text):
+    if len(text) > 300 or disputed(text):
         return None
+    if LEADING_ZERO.fullmatch(text):
+        return int(text.replace("_", ""))
     if _WHOLE.fullmatch(text):
         try:
             return int(text.replace("_", ""), 0)
-        except ValueError:
+        except ValueError:  # 0x_
             return None
     if _REAL.fullmatch(text):
         return float(text.replace("_", ""))
@@ -114,6 +116,8 @@ def disputed(text: str) -> str | None:
     digits = text.replace("_", "")
     if LEADING_ZERO.fullmatch(text):
         eight = int(digits, 8) if not re.search("[89]", digits) else None
+        if eight == int(digits):
+            return None
         meant = " or ".join(str(number) for number in (int(digits), eight) if number is not None)
         return f"{text} is octal to some readers of YAML and decimal to others; write {meant}"
     if SEXAGESIMAL.fullmatch(text) and "." not in text:
@@ -279,12 +283,13 @@ class _Reader:
 
     def syntax_error(self, error: yaml.MarkedYAMLError) -> str:
         problem = error.problem or error.context or "is not valid YAML"
-        mark = error.problem_mark or error.context_mark
+        at_start = "expected ':'" in problem
+        mark = (at_start and error.context_mark) or error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         lines = self.text.splitlines()
         content = lines[mark.line] if mark and mark.line < len(lines) else ""
         undefined = re.search(r"found undefined alias '(.*)'", problem)
-        missing = re.match(r"\s*-\s+(\w+)\s*\{", content)
+        missing = re.search(r"(?:-|\[|,)\s*([A-Z]\w+)\s*\{", content)
         if undefined:
             what = f"*{undefined[1]} names an anchor (&{undefined[1]}) that is not there before it"
         elif "\u00a0" in content:
@@ -292,7 +297,10 @@ class _Reader:
         elif re.match(r"\s*\t", content):
             what = _SYNTAX[0][1]
         elif missing:
-            what = f"a colon is missing; write '- {missing[1]}: {{…}}'"
+            what = f"a colon is missing; write {missing[1]}: {{…}}"
+        elif "mapping values are not allowed" in problem:
+            second = len(re.findall(r":(?:\s|$)", content)) > 1
+            what = "there is a second ': '; put braces or quotes around the value" if second else _INDENTATION
         else:
             what = next((words for part, words in _SYNTAX if part in problem), problem)
             if "'%'" in problem or "'@'" in problem or "'`'" in problem:
