@@ -21,7 +21,8 @@ from few_weights import sources
 from few_weights.datasets import KNOWN, Facts, array_facts, normalise
 from few_weights.errors import StudyError
 from few_weights.fingerprint import architecture_functions
-from few_weights.study_file import Written, disputed, number_in, truth_in
+from few_weights.scalars import disputed, number_in, truth_in
+from few_weights.study_file import Written
 from few_weights.study_hints import layer_hint, quote, type_hint
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "study.schema.yaml"

@@ -9,6 +9,7 @@ Imports nothing but PyYAML: it is called before Snakemake reads a study itself, 
 
 import json
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,23 +17,17 @@ from pathlib import Path
 import yaml
 
 from few_weights.errors import StudyError, describe
+from few_weights.scalars import number_in, truth_in
 
 #: A path of keys and positions to a value in a study.
-Path_ = tuple[str | int, ...]
+Keys = tuple[str | int, ...]
 
 #: More values than any study has: anchors that repeat anchors, mostly.
 MOST_VALUES = 100_000
 
-_WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+)")
-_REAL = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-#: Eight to a reader of YAML 1.1, ten to one of YAML 1.2.
-LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
-#: A number to base 60 to YAML 1.1, a text to YAML 1.2.
-SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 
 _NOTHING = {"", "~", "null", "Null", "NULL"}
-_TRUE, _FALSE = {"true", "yes", "on", "y"}, {"false", "no", "off", "n"}
 #: What an explicit tag may say; all others would make something that a study has no use for.
 _STANDARD = "tag:yaml.org,2002:"
 _PLAIN = "plain"
@@ -61,8 +56,8 @@ class Written:
 
     values: dict = field(default_factory=dict)
     origin: str = "the study"
-    lines: dict[Path_, str] = field(default_factory=dict)
-    texts: dict[Path_, str] = field(default_factory=dict)
+    lines: dict[Keys, str] = field(default_factory=dict)
+    texts: dict[Keys, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
@@ -87,47 +82,12 @@ def read_study(files: Iterable[Path | str], settings: Iterable[str] = ()) -> Wri
     return study
 
 
-def number_in(text: str) -> int | float | None:
-    """The number that a text writes down, as in YAML 1.1, YAML 1.2 or Python; None where they disagree."""
-    text = text.strip()
-    if len(text) > 300 or disputed(text):
-        return None
-    if LEADING_ZERO.fullmatch(text):
-        return int(text.replace("_", ""))
-    if _WHOLE.fullmatch(text):
-        try:
-            return int(text.replace("_", ""), 0)
-        except ValueError:  # 0x_
-            return None
-    if _REAL.fullmatch(text):
-        return float(text.replace("_", ""))
-    return None
-
-
-def truth_in(text: str) -> bool | None:
-    """True or false as people write it: `true`, `yes`, `on` and their opposites; None for any other text."""
-    word = text.strip().lower()
-    return True if word in _TRUE else False if word in _FALSE else None
-
-
-def disputed(text: str) -> str | None:
-    """What to write instead of a value that YAML 1.1 and YAML 1.2 read differently; None for any other."""
-    text = text.strip()
-    digits = text.replace("_", "")
-    if LEADING_ZERO.fullmatch(text):
-        eight = int(digits, 8) if not re.search("[89]", digits) else None
-        if eight == int(digits):
-            return None
-        meant = " or ".join(str(number) for number in (int(digits), eight) if number is not None)
-        return f"{text} is octal to some readers of YAML and decimal to others; write {meant}"
-    if SEXAGESIMAL.fullmatch(text) and "." not in text:
-        number = 0
-        for part in digits.lstrip("+-").split(":"):
-            number = 60 * number + int(part)
-        return (
-            f"{text} is a number to base 60 to some readers of YAML; write {number}, or put quotes around it"
-        )
-    return None
+def stop_if_unreadable(files: Iterable[Path | str], settings: Iterable[str]) -> None:
+    """End the process with one sentence if these cannot be read."""
+    try:
+        read_study(files, settings)
+    except StudyError as error:
+        sys.exit(f"error: {error}")
 
 
 def _merge(values: dict, others: dict) -> None:
@@ -194,6 +154,26 @@ class _Loader(yaml.SafeLoader):
         return super().resolve(kind, value, implicit)
 
 
+def _rejoined(parts: list) -> list:
+    """The items of `[…]` or `{…}` with those put together again that a comma within brackets has split.
+
+    To YAML, `{kernel_size: (3, 3)}` holds a text `(3` and a key `3)`.
+    """
+    joined: list = []
+    for part in parts:
+        *_, before = joined[-1] if joined and isinstance(joined[-1], tuple) else [None, *joined[-1:]]
+        key, value = part if isinstance(part, tuple) else (part, None)
+        bare = key.tag == _PLAIN and (value is None or (value.tag == _PLAIN and not value.value))
+        if joined and bare and before.tag == _PLAIN and before.value.count("(") > before.value.count(")"):
+            before = yaml.ScalarNode(
+                _PLAIN, f"{before.value}, {key.value}", before.start_mark, key.end_mark, style=None
+            )
+            joined[-1] = (joined[-1][0], before) if isinstance(joined[-1], tuple) else before
+        else:
+            joined.append(part)
+    return joined
+
+
 class _Reader:
     """Reads one text of YAML, and notes for each value where and how it is written."""
 
@@ -202,7 +182,7 @@ class _Reader:
         self.written = Written()
         self.parents: list[yaml.Node] = []
 
-    def read(self, path: Path_):
+    def read(self, path: Keys):
         try:
             loader = _Loader(self.text)
             self.flatten = loader.flatten_mapping
@@ -221,7 +201,7 @@ class _Reader:
     def at(self, line: int) -> str:
         return self.origin if self.origin.startswith("--config") else f"{self.origin}, line {line}"
 
-    def value_of(self, node: yaml.Node, path: Path_):
+    def value_of(self, node: yaml.Node, path: Keys):
         line = node.start_mark.line + 1
         self.written.lines[path] = self.where(line)
         if len(self.written.lines) > MOST_VALUES:
@@ -234,6 +214,8 @@ class _Reader:
         if isinstance(node, yaml.ScalarNode):
             return self.scalar(node, path)
         self.parents.append(node)
+        if node.flow_style:
+            node.value = _rejoined(node.value)
         if isinstance(node, yaml.SequenceNode):
             value = [self.value_of(item, (*path, i)) for i, item in enumerate(node.value)]
         else:
@@ -241,7 +223,7 @@ class _Reader:
         self.parents.pop()
         return value
 
-    def mapping(self, node: yaml.MappingNode, path: Path_) -> dict:
+    def mapping(self, node: yaml.MappingNode, path: Keys) -> dict:
         seen: dict[str, int] = {}
         for key_node, _ in node.value:
             key, line = self.key(key_node), key_node.start_mark.line + 1
@@ -265,7 +247,7 @@ class _Reader:
             raise StudyError(f"{start}: a list or a mapping stands where a key should")
         return node.value.strip()
 
-    def scalar(self, node: yaml.ScalarNode, path: Path_):
+    def scalar(self, node: yaml.ScalarNode, path: Keys):
         text = node.value
         if node.tag == _STANDARD + "str":
             return text

@@ -3,7 +3,7 @@
 import json
 import re
 
-from few_weights.study_file import disputed, number_in
+from few_weights.scalars import disputed, number_in
 
 #: The argument that people mean who give a layer one value without a name.
 FIRST_ARGUMENT = {
