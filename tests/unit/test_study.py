@@ -90,7 +90,7 @@ def test_shipped_studies_are_valid(file, monkeypatch):
         (
             ["architectures", "vgg", "baseline", "architecture"],
             "cnnn",
-            "architectures.vgg.baseline: unknown architecture 'cnnn'; did you mean 'cnn'?",
+            "vgg.baseline.architecture: unknown architecture 'cnnn'; did you mean 'cnn'?",
         ),
         (["validation_examples"], -1, "validation_examples: must be at least 0, not -1"),
         (

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -52,9 +53,15 @@ TYPE_NAMES = {
 }
 
 
+@cache
 def architecture_names() -> list[str]:
     """The names under which architectures.py registers its networks, read without importing Keras."""
     return list(architecture_functions(ast.parse(ARCHITECTURES.read_text(encoding="utf-8"))))
+
+
+@cache
+def _schema() -> dict:
+    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
 
 
 def resolve_study(config: Mapping | Written) -> dict:
@@ -71,7 +78,7 @@ def resolve_study(config: Mapping | Written) -> dict:
         StudyError: the study is not valid; the message lists every problem, one per line.
     """
     written = config if isinstance(config, Written) else Written(_plain(config))
-    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    schema = _schema()
     study = _as_meant(written.values, schema, (), written.texts, schema)
     problems = list(written.problems)
     violations = list(Draft202012Validator(schema).iter_errors(study))
@@ -219,7 +226,7 @@ _DefaultsValidator = validators.extend(
 def _place(path: Iterable) -> str:
     """`architectures.vgg.widths[2]` for the path of a value in the study."""
     place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return place.removeprefix(".")
+    return place.removeprefix(".").replace("\n", "\\n")
 
 
 def _with_line(problem: str, places: Mapping[str, str]) -> str:
@@ -237,8 +244,13 @@ def _with_line(problem: str, places: Mapping[str, str]) -> str:
     return problem
 
 
+def _unknown(word: str, known: Iterable[str]) -> str:
+    shown = word.replace("\n", "\\n")
+    return f"unknown architecture '{shown}'; {_suggestion(word, known)}"
+
+
 def _suggestion(word: str, known: Iterable[str]) -> str:
-    known = sorted(known)
+    known = sorted(set(known))
     by_lower = {name.lower(): name for name in known}
     word = str(word).strip()
     near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.5)
@@ -306,7 +318,9 @@ def _explain(violation: ValidationError, schema: Mapping) -> Iterator[str]:
         case "required":
             # jsonschema reports each missing key by itself, and names it only in its message
             key = violation.message.split("'")[1]
-            yield f"{at}the key '{key}' is missing"
+            # which keys an optimizer may have, its name decides
+            hint = f"; it has {', '.join(value)}" if key == "name" and value else ""
+            yield f"{at}the key '{key}' is missing{hint}"
         case "type":
             yield f"{at}must be {TYPE_NAMES[rule]}, not {quote(value)}{type_hint(value, rule, path)}"
         case "enum":
@@ -370,27 +384,27 @@ def _unusable_networks(study: Mapping) -> list[str]:
     """Sections that say of no network, or of two, what it is."""
     known, problems = architecture_names(), []
     for name, section in study["architectures"].items():
-        place = f"architectures.{name}"
+        place = _place(("architectures", name))
         section = section if isinstance(section, Mapping) else {}
         given = [key for key in ("architecture", "file", "layers") if key in section]
         if not NAME.fullmatch(name):
             problems.append(f"{place}: a name must be letters, digits, '_', '-' or '.'")
         elif len(name) > LONGEST_NAME:
             problems.append(f"{place}: a name must have at most {LONGEST_NAME} characters, not {len(name)}")
+        elif re.search(r"(.+?)\1{19,}$", name):  # Snakemake takes it for a mistake in a rule
+            problems.append(f"{place}: a name must not end in the same letters twenty times")
         elif not given and name not in known:
-            problems.append(
-                f"architectures: unknown architecture '{name}'; {_suggestion(name, known)} "
-                "(one of your own takes file or layers)"
-            )
+            problems.append(f"architectures: {_unknown(name, known)} (one of your own takes file or layers)")
         if len(given) > 1:
             problems.append(f"{place}: {' and '.join(given)} each say which network it is; keep one of them")
         elif given and name in known and section.get("architecture") != name:
             problems.append(f"{place}: '{name}' is the name of a network of ours; give yours another")
-        elif given == ["architecture"] and section["architecture"] not in known:
-            word = section["architecture"]
-            problems.append(
-                f"{place}.architecture: unknown architecture '{word}'; {_suggestion(word, known)}"
-            )
+        elif (
+            given == ["architecture"]
+            and isinstance(word := section["architecture"], str)
+            and word not in known
+        ):
+            problems.append(f"{place}.architecture: {_unknown(word, known)}")
         if "function" in section and "file" not in section:
             problems.append(f"{place}.function: goes with file, which is missing")
         if section.get("options") and "layers" in section:
@@ -445,8 +459,6 @@ def _contradictions(study: Mapping, facts: Facts | None) -> list[str]:
     for name, section in study["architectures"].items():
         baseline = section.get("baseline")
         if baseline and baseline["architecture"] not in known:
-            problems.append(
-                f"architectures.{name}.baseline: unknown architecture '{baseline['architecture']}'; "
-                f"{_suggestion(baseline['architecture'], known)}"
-            )
+            word = baseline["architecture"]
+            problems.append(f"architectures.{name}.baseline.architecture: {_unknown(word, known)}")
     return problems
