@@ -70,7 +70,7 @@ def test_files_as_editors_write_them(read, content):
         (STUDY.replace("epochs: 1", "epochs = 1"), "line 8: there is no ': ' after the key"),
         (
             STUDY.replace("[8]", "[8"),
-            "line 8: a bracket is not closed, or a comma is missing (it opens on line 7)",
+            "line 7: a bracket is not closed, or a comma is missing before line 8",
         ),
         (STUDY.replace("[8]", "8]"), "widths"),
         (STUDY.replace("mine", "'mine"), "a quote is not closed"),

@@ -265,7 +265,7 @@ class _Reader:
 
     def syntax_error(self, error: yaml.MarkedYAMLError) -> str:
         problem = error.problem or error.context or "is not valid YAML"
-        at_start = "expected ':'" in problem
+        at_start = "expected ':'" in problem or "expected ',' or" in problem
         mark = (at_start and error.context_mark) or error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         lines = self.text.splitlines()
@@ -287,7 +287,7 @@ class _Reader:
             what = next((words for part, words in _SYNTAX if part in problem), problem)
             if "'%'" in problem or "'@'" in problem or "'`'" in problem:
                 what = f"{problem}; put quotes around the text"
-            if "bracket is not closed" in what and error.context_mark and error.context_mark.line + 1 != line:
-                what += f" (it opens on line {error.context_mark.line + 1})"
+            if "bracket" in what and error.problem_mark and error.problem_mark.line + 1 != line:
+                what += f" before line {error.problem_mark.line + 1}"
         shown = f" in '{content.strip()[:60]}'" if content.strip() else ""
         return f"{self.at(line)}: {what}{shown}"
