@@ -40,7 +40,7 @@ from few_weights.study_file import read_study
 put_own_python_first()
 
 try:
-    # Not Snakemake's own `config`, in which 010 is 8; only as a module, where the workflow around this one has read it.
+    # Not Snakemake's `config`, in which 010 is 8. As a module there is no other: the workflow around this one made it.
     STUDY = resolve_study(
         read_study(workflow.configfiles, workflow.config_settings.config_args or [])
         if workflow.modifier.is_main_snakefile()

@@ -82,6 +82,8 @@ def _number_hint(value, expected: str) -> str:
         return f"; {meant.partition(', or put quotes')[0]}"
     if len(words := text.split()) > 1 and None not in map(number_in, words):
         return f"; write {', '.join(words)}"
+    if text[-1:] in (",", ";") and number_in(text[:-1]) is not None:
+        return f"; write {text[:-1]}"
     if expected == "integer":
         return f"; write {text.replace(',', '')}" if re.fullmatch(r"\d{1,3}(,\d{3})+", text) else ""
     if text.count(",") == 1 and number_in(text.replace(",", ".")) is not None:
