@@ -14,6 +14,7 @@ import pytest
 import yaml
 from conftest import Workflow
 
+RECOVER = [sys.executable, "workflow/scripts/recover.py", "--configfile", "long.yaml"]
 LONG = "results/long/runs/cnn/width-32/seed-0"
 STUDY = {
     "study": "long",
@@ -99,8 +100,7 @@ def started(folder):
     yield start
     start.process.kill()
     start.process.wait()
-    for process in trainings(folder):
-        process.kill()
+    subprocess.run(RECOVER, cwd=folder, check=True)
 
 
 @pytest.mark.parametrize("receiver", ["terminal", "snakemake alone"])
@@ -150,10 +150,9 @@ def test_while_it_trains_it_says_what_trains_and_how_long_it_takes(started):
 
 
 def test_a_killed_snakemake_is_recovered_from_by_one_command(started):
-    recover = [sys.executable, "workflow/scripts/recover.py", "--configfile", "long.yaml"]
     second = Workflow(started.folder).snakemake("--configfile", "long.yaml", check=False)
     assert "Directory cannot be locked" in second.stderr
-    refused = subprocess.run(recover, cwd=started.folder, capture_output=True, text=True)
+    refused = subprocess.run(RECOVER, cwd=started.folder, capture_output=True, text=True)
     assert refused.returncode == 1
     assert f"Snakemake runs in this folder (process {started.process.pid})" in refused.stderr
 
@@ -161,7 +160,7 @@ def test_a_killed_snakemake_is_recovered_from_by_one_command(started):
     started.process.wait()
     assert trainings(started.folder), "the training goes on without Snakemake"
     (started.folder / LONG / ".metrics.json.1234.tmp").touch()
-    subprocess.run(recover, cwd=started.folder, check=True)
+    subprocess.run(RECOVER, cwd=started.folder, check=True)
     assert trainings(started.folder) == []
     assert not list((started.folder / "results").rglob("*.tmp"))
     planned = Workflow(started.folder).planned_jobs("--configfile", "long.yaml")
