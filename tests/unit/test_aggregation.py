@@ -1,9 +1,11 @@
 """Every metrics.json is checked before it counts, and the tables say what the files say."""
 
 import json
+import shutil
 import sys
 
 import compare_runs as compare_script
+import numpy as np
 import pytest
 from samples import metrics_of, runs_of
 
@@ -11,6 +13,7 @@ from few_weights import aggregation
 from few_weights.breakpoints import find_breakpoints
 from few_weights.comparison import compare_breakpoints, compare_circumstances, compare_runs
 from few_weights.errors import StudyError
+from few_weights.run_files import arrays_sha256, npz_bytes
 from few_weights.runs import Run, expand_runs
 
 BASELINE_COLUMNS = ["baseline_architecture", "baseline_width", "baseline_parameters"]
@@ -62,8 +65,8 @@ def test_a_recipe_stands_in_columns_and_is_left_empty_where_there_is_none(folder
     ("content", "expected"),
     [
         (None, "is missing"),
-        ("", "is no whole JSON file"),
-        (json.dumps(metrics_of(RUNS[0]))[:-40], "is no whole JSON file"),
+        ("", "is not a complete JSON file"),
+        (json.dumps(metrics_of(RUNS[0]))[:-40], "is not a complete JSON file"),
         (json.dumps({"width": 1}), "is no metrics.json of this workflow"),
         (json.dumps(metrics_of(RUNS[0], width="2")), "is no metrics.json of this workflow (['width']"),
         (json.dumps(metrics_of(RUNS[0], study="other")), "belongs to the study 'other', not 'tiny'"),
@@ -174,12 +177,15 @@ def test_a_damaged_table_is_one_sentence_for_comparing_and_for_counting(tmp_path
     from few_weights.exporting import read_rows
 
     runs = runs_of({("cnn", 2): [9_700], ("cnn", 1): [9_600]})
-    path = tmp_path / "runs.csv"
-    runs.to_csv(path, index=False)
-    find_breakpoints(runs, [0.97]).to_csv(tmp_path / "breakpoints.csv", index=False)
+    study, reference = tmp_path / "tiny", tmp_path / "reference" / "tiny"
+    for folder in (study, reference):
+        folder.mkdir(parents=True)
+        runs.to_csv(folder / "runs.csv", index=False)
+        find_breakpoints(runs, [0.97]).to_csv(folder / "breakpoints.csv", index=False)
+    path = study / "runs.csv"
     assert len(read_rows(path)) == 2
-    folders = ["--study", str(tmp_path), "--reference", str(tmp_path)]
-    monkeypatch.setattr(sys, "argv", ["compare_runs.py", *folders])
+    monkeypatch.setattr(compare_script, "results_folder", lambda configfile: study)
+    monkeypatch.setattr(sys, "argv", ["compare_runs.py", "--configfile", "tiny.yaml"])
     compare_script.main()
     assert "2 of 2 shared runs" in capsys.readouterr().out
     for content in damaged(path.read_bytes()):
@@ -190,3 +196,53 @@ def test_a_damaged_table_is_one_sentence_for_comparing_and_for_counting(tmp_path
             compare_script.main()
         said = capsys.readouterr().err
         assert said.startswith(f"error: {path} ") and said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"epochs": 3}, "epochs 2, not 3"),
+        ({"optimizer": {"name": "adam"}}, 'optimizer {"name": "adadelta"'),
+        ({"schedule": {"name": "warmup_cosine"}}, 'schedule null, not {"name": "warmup_cosine"}'),
+        ({"network": {"architecture": "vgg", "options": {"dropout": True}}}, "network {"),
+        ({"validation_examples": 5}, "validation_examples 0, not 5"),
+        (
+            {"data_sha256": "11", "dataset": "other"},
+            'dataset "mnist", not "other"; data_sha256 "00", not "11"',
+        ),
+    ],
+)
+def test_a_run_that_was_made_otherwise_is_named(tmp_path, changes, expected):
+    run = Run("vgg", 2, 0)
+    metrics = metrics_of(run, data_sha256="00")
+    keys = ("dataset", "data_sha256", "validation_examples", "network", "epochs", "batch_size", "optimizer")
+    as_planned = {key: metrics[key] for key in keys}
+    run.metrics_path(tmp_path).parent.mkdir(parents=True)
+    run.metrics_path(tmp_path).write_text(json.dumps(metrics))
+    assert aggregation.read_runs(tmp_path, "tiny", [run], {"vgg": as_planned}) == [metrics]
+    with pytest.raises(StudyError) as error:
+        aggregation.read_runs(tmp_path, "tiny", [run], {"vgg": as_planned | changes})
+    assert f"{run.metrics_path(tmp_path)} was made otherwise than the study says: {expected}" in str(
+        error.value
+    )
+
+
+def test_all_arrays_of_the_runs_are_checked(tmp_path):
+    runs = [Run("vgg", 2, seed) for seed in (0, 1, 2)]
+    for run in runs:
+        arrays = {"test": np.full(3, run.seed, np.uint8)}
+        digests = {f"{kind}_sha256": arrays_sha256(arrays) for kind in ("predictions", "weights")}
+        run.metrics_path(tmp_path).parent.mkdir(parents=True)
+        run.metrics_path(tmp_path).write_text(json.dumps(metrics_of(run, **digests)))
+        for path in (run.predictions_path(tmp_path), run.weights_path(tmp_path)):
+            path.write_bytes(npz_bytes(arrays))
+    aggregation.read_runs(tmp_path, "tiny", runs, arrays=True)
+    shutil.copyfile(runs[0].weights_path(tmp_path), runs[1].weights_path(tmp_path))
+    runs[2].predictions_path(tmp_path).unlink()
+    with pytest.raises(StudyError) as error:
+        aggregation.read_runs(tmp_path, "tiny", runs, arrays=True)
+    assert f"{runs[1].weights_path(tmp_path)} does not hold what the training of {runs[1]} wrote" in str(
+        error.value
+    )
+    assert f"{runs[2].predictions_path(tmp_path)} is missing" in str(error.value)
+    assert str(error.value).startswith("2 of the runs cannot be merged")

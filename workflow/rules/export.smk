@@ -7,9 +7,7 @@ and a .tflite of every breakpoint that was reached; and exports.csv, which says 
 
 rule export_models:
     input:
-        *[files_of(architecture, "weights.npz") for architecture in ARCHITECTURES],
-        *[files_of(architecture, "predictions.npz") for architecture in ARCHITECTURES],
-        data=ancient(DATA),
+        data=data_is_fetched(),
         runs=f"{RESULTS}/runs.csv",
         breakpoints=f"{RESULTS}/breakpoints.csv",
     output:
@@ -22,7 +20,8 @@ rule export_models:
         "../../envs/training.yaml"
     params:
         script=script("export_models.py"),
-        folder=subpath(output.table, parent=True),
+        folder=unrecorded(FOLDER),
+        data=unrecorded(DATA_FILE),
         networks=networks(),
         dataset=STUDY["dataset"],
         code=code_of("export_models.py"),
@@ -33,7 +32,7 @@ rule export_models:
         " --folder {params.folder:q}"
         " --networks {params.networks:q}"
         " --dataset {params.dataset:q}"
-        " --data {input.data:q}"
+        " --data {params.data:q}"
         " --exports {output.exports:q}"
         " --table {output.table:q}"
         " > {log:q} 2>&1"

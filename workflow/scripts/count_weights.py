@@ -11,6 +11,7 @@ from pathlib import Path
 from few_weights.datasets import load_dataset
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
+from few_weights.quiet import quiet
 
 
 @entry_point
@@ -25,8 +26,9 @@ def main() -> None:
     arguments = parser.parse_args()
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from few_weights import exporting
-    from few_weights.weight_counts import count_weights
+    with quiet():
+        from few_weights import exporting
+        from few_weights.weight_counts import count_weights
 
     dataset = load_dataset(arguments.data, arguments.dataset)
     runs = exporting.read_rows(arguments.runs)

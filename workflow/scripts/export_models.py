@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from few_weights.datasets import load_dataset, read_npz
+from few_weights.datasets import load_dataset
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
+from few_weights.run_files import read_run_arrays
 from few_weights.runs import Run
 
 COLUMNS = [
@@ -53,7 +54,8 @@ def main() -> None:
         run = Run(best["architecture"], int(best["width"]), int(best["seed"]))
         content = exporting.convert_to_tflite(models[run])
         converted = exporting.predict_tflite(content, dataset.x_test)
-        original = read_npz(run.predictions_path(arguments.folder))["test"]
+        path = run.predictions_path(arguments.folder)
+        original = read_run_arrays(path, run, best.get("predictions_sha256"))["test"]
         file = arguments.exports / f"{run.architecture}-{answer['target']}.tflite"
         changed = exporting.require_same(str(run), converted, original)
         write_atomically(file, content)

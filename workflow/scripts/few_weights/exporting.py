@@ -13,10 +13,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from few_weights.datasets import Dataset, read_npz
+from few_weights.datasets import Dataset
 from few_weights.errors import StudyError
 from few_weights.layer_list import brief
 from few_weights.networks import build_network
+from few_weights.run_files import read_run_arrays
 from few_weights.runs import Run
 
 #: How many of the test images a converted network may answer otherwise than the original: rounding may turn a
@@ -75,8 +76,9 @@ def trained_networks(
         network = networks[run.architecture]
         model = build_network(run.architecture, network, run.width, dataset.image_shape, dataset.classes)
         weights = run.weights_path(folder)
+        arrays = read_run_arrays(weights, run, row.get("weights_sha256"))
         try:
-            set_weights(model, read_npz(weights))
+            set_weights(model, arrays)
         except StudyError as error:
             raise StudyError(
                 f"{weights}: {error}; delete it and start again, {run} is trained anew"

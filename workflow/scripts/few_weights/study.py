@@ -16,7 +16,7 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from few_weights import sources
-from few_weights.datasets import KNOWN, Facts, array_facts, normalise
+from few_weights.datasets import KNOWN, Facts
 from few_weights.errors import StudyError
 from few_weights.fingerprint import architecture_functions
 
@@ -80,6 +80,21 @@ def resolve_study(config: Mapping, files: Iterable[Path | str] = ()) -> dict:
         section["network"] = _network_of(name, section)
     study["data"] = asdict(facts)
     return study
+
+
+def results_folder(file: Path) -> Path:
+    """Where the results of the study in a YAML file lie, by the name that the study gives itself.
+
+    Raises:
+        StudyError: the file is not a study.
+    """
+    try:
+        study = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        raise StudyError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(study, Mapping) or not study.get("study"):
+        raise StudyError(f"{file} is not a study: the key 'study' is missing")
+    return Path("results", str(study["study"]))
 
 
 def network_of_baseline(study: Mapping, name: str) -> dict:
@@ -247,13 +262,13 @@ def _read_facts(study: Mapping) -> tuple[Facts | None, list[str]]:
     if not files:
         return None, [
             f"dataset: '{dataset}' is not known; {_suggestion(dataset, KNOWN)} "
-            "(an .npz of your own takes sources: [{file: PATH}])"
+            "(data of your own take sources: [{file: PATH}])"
         ]
     if len(study["sources"]) > 1:
         return None, [f"sources: '{dataset}' is a data set of your own; name its one file and nothing else"]
     file = files[0]["file"]
     try:
-        return array_facts(normalise(sources.read_path(Path(file).expanduser(), dataset))), []
+        return sources.own_facts(file, dataset, study["validation_examples"]), []
     except StudyError as error:
         return None, [f"sources[0].file: {file} cannot be used: {error}"]
 
