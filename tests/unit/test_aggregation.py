@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import sys
 
+import compare_runs as compare_script
 import numpy as np
 import pytest
 from samples import metrics_of, runs_of
@@ -154,6 +156,46 @@ def test_comparison_shows_what_differs():
         find_breakpoints(runs_of({("cnn", 8): [9_600]}), [0.97]),
     )
     assert moved.splitlines()[1].split() == ["cnn", "at", "0.97", "8", "none", "moved"]
+
+
+def damaged(content: bytes) -> list[bytes]:
+    """A CSV that is emptied, cut short, or not one of ours."""
+    header = content.splitlines(keepends=True)[0]
+    return [
+        b"",
+        b"\n",
+        b"\xff\xfe",
+        header,
+        content[:-3],
+        content[:150],
+        b"a,b\n1,2\n",
+        content.replace(b",", b";"),
+    ]
+
+
+def test_a_damaged_table_is_one_sentence_for_comparing_and_for_counting(tmp_path, monkeypatch, capsys):
+    from few_weights.exporting import read_rows
+
+    runs = runs_of({("cnn", 2): [9_700], ("cnn", 1): [9_600]})
+    study, reference = tmp_path / "tiny", tmp_path / "reference" / "tiny"
+    for folder in (study, reference):
+        folder.mkdir(parents=True)
+        runs.to_csv(folder / "runs.csv", index=False)
+        find_breakpoints(runs, [0.97]).to_csv(folder / "breakpoints.csv", index=False)
+    path = study / "runs.csv"
+    assert len(read_rows(path)) == 2
+    monkeypatch.setattr(compare_script, "results_folder", lambda configfile: study)
+    monkeypatch.setattr(sys, "argv", ["compare_runs.py", "--configfile", "tiny.yaml"])
+    compare_script.main()
+    assert "2 of 2 shared runs" in capsys.readouterr().out
+    for content in damaged(path.read_bytes()):
+        path.write_bytes(content)
+        with pytest.raises(StudyError, match="delete it and start again"):
+            read_rows(path)
+        with pytest.raises(SystemExit):
+            compare_script.main()
+        said = capsys.readouterr().err
+        assert said.startswith(f"error: {path} ") and said.count("\n") == 1
 
 
 @pytest.mark.parametrize(

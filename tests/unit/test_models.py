@@ -146,7 +146,7 @@ def test_diverged_runs_in_a_sentence():
     assert sentence.startswith("1 of 6 runs diverged: cnn width 1 seed 1 in epoch 1. ")
     many = runs_of({("cnn", width): [980] for width in range(1, 20)})
     sentence = models.diverged_sentence(diverge(many, *(("cnn", width, 0) for width in range(1, 20))))
-    assert "cnn width 10 seed 0 in epoch 1, 9 more. " in sentence
+    assert "; cnn width 10 seed 0 in epoch 1; and 9 more models. " in sentence
 
 
 def test_epochs_of_a_run_that_diverged_are_those_it_was_trained_for():

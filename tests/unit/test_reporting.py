@@ -337,14 +337,23 @@ def test_diverged_runs_are_named_marked_and_explained():
     page = page_of(runs.astype({"diverged_in_epoch": "Int64"}))
     (sentence,) = notice_of(page)
     assert sentence.startswith(
-        "3 of 12 runs diverged: mlp width 16 seed 0 in epoch 3, mlp width 16 seed 1 in epoch 1, mlp width 32 "
-        "seed 0 in epoch 12. "
+        "3 of 12 runs diverged: mlp width 16 seeds 0, 1 in epochs 3, 1; mlp width 32 seed 0 in epoch 12. "
     )
     assert "smaller learning_rate" in sentence
     assert page.count('<span class="flag">diverged</span>') == 3
     # Trained for three and for one of the twelve epochs in 30.25 seconds each.
     assert f"<td>{(30.25 / 3 + 30.25) / 2:.2f}</td>" in page
     assert '<th scope="col">Diverged</th>' in page
+
+
+def test_where_every_run_diverged_there_is_no_best_one():
+    runs = make_runs(STUDY, seeds=(0, 1))
+    of_mlp = [1 if name == "mlp" else pd.NA for name in runs["architecture"]]
+    page = page_of(runs.assign(diverged_in_epoch=pd.array(of_mlp, "Int64")), targets=[0.05, 0.999])
+    assert page.count('<td>–<span class="interval">every run diverged</span></td>') == 2
+    assert "the best is vgg of width 4" in page
+    page = page_of(runs.assign(diverged_in_epoch=pd.array([1] * len(runs), "Int64")))
+    assert "On mnist no network tried reaches 97 %; every run diverged." in page
 
 
 def test_data_of_ones_own_are_shown(tmp_path, monkeypatch):

@@ -1,8 +1,11 @@
 """The search ends, at the true breakpoint where the curve is monotone, and says so where it is not."""
 
 import itertools
+import json
 import math
+import sys
 
+import merge_searches
 import pytest
 
 from few_weights.errors import StudyError
@@ -93,3 +96,24 @@ def test_a_width_must_mean_more_parameters():
     require_growth("vgg", {4: 400, 1: 100, 2: 200})
     with pytest.raises(StudyError, match="vgg of width 4 has 200 parameters, no more than width 2 with 200"):
         require_growth("vgg", {4: 200, 1: 100, 2: 200})
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"targets": [{}]}', "null"])
+def test_a_damaged_round_is_one_sentence(tmp_path, monkeypatch, capsys, content):
+    good, bad = tmp_path / "round-0.json", tmp_path / "round-1.json"
+    good.write_text(json.dumps(judge_round("vgg", 0, {1: 0.9, 2: 0.98}, (TARGET,))))
+    bad.write_text(content)
+    arguments = [
+        "merge_searches.py",
+        "--rounds",
+        str(good),
+        str(bad),
+        "--output",
+        str(tmp_path / "search.csv"),
+    ]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit):
+        merge_searches.main()
+    assert capsys.readouterr().err == (
+        f"error: {bad} is not a complete round of a search; delete it and start again, it is made again\n"
+    )

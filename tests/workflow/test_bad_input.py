@@ -95,7 +95,8 @@ def test_a_loss_that_is_not_finite(smoke):
     metrics = json.loads((folder / "runs/mlp/width-16/seed-0/metrics.json").read_text())
     assert metrics["diverged_in_epoch"] == 1 and metrics["epochs"] == 3
     assert [record["train_loss"] for record in metrics["history"]] == [None]
-    assert "mlp width 16 seed 0 in epoch 1" in job.stderr and "A smaller learning_rate" in job.stderr
+    assert "mlp width 16 seed 0 in epoch 1" in job.stdout + job.stderr
+    assert "A smaller learning_rate" in job.stdout + job.stderr
     page = (folder / "report.html").read_text()
     assert "mlp width 16 seed 0 in epoch 1" in page and '<span class="flag">diverged</span>' in page
     # It is finished: nothing is trained again.

@@ -26,15 +26,26 @@ MOST_CHANGED = 0.001
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """A CSV as texts by column, without pandas, which the environment of the trainings lacks.
+    """A CSV of runs or breakpoints as texts by column, without pandas, which the training environment lacks.
 
     Raises:
-        StudyError: it has no rows.
+        StudyError: the file is empty, cut short, or another table.
     """
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows:
-        raise StudyError(f"{path} has no rows; delete it and start again, it is made again")
+    try:
+        text = path.read_bytes().decode()
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except (ValueError, csv.Error):
+        text, rows = "", []
+    lacking = [
+        row
+        for row in rows
+        if None in row or None in row.values() or not {"architecture", "width"} <= row.keys()
+    ]
+    # Every table of the workflow ends with the end of a line; a last number that is cut may pass for one.
+    if lacking or not rows or not text.endswith("\n"):
+        raise StudyError(
+            f"{path} is empty, cut short or another table; delete it and start again, it is made again"
+        )
     return rows
 
 

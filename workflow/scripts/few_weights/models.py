@@ -15,7 +15,7 @@ from few_weights.intervals import binomial_half_width, t_interval, wilson_interv
 
 MODEL = ["architecture", "width"]
 
-#: How many runs a sentence lists by name.
+#: How many models a sentence lists by name.
 MOST_NAMED = 10
 
 
@@ -87,14 +87,16 @@ def diverged_sentence(runs: pd.DataFrame) -> str:
     diverged = runs[has_diverged(runs)]
     if diverged.empty:
         return ""
-    named = [
-        f"{run.architecture} width {run.width} seed {run.seed} in epoch {run.diverged_in_epoch}"
-        for run in diverged.head(MOST_NAMED).itertuples()
-    ]
-    if len(diverged) > MOST_NAMED:
-        named.append(f"{len(diverged) - MOST_NAMED} more")
+    named = []
+    for (architecture, width), its_runs in diverged.groupby(MODEL, sort=False):
+        seeds, epochs = its_runs["seed"].tolist(), its_runs["diverged_in_epoch"].drop_duplicates().tolist()
+        which = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+        when = f"epoch{'s' * (len(epochs) > 1)} {', '.join(map(str, epochs))}"
+        named.append(f"{architecture} width {width} {which} in {when}")
+    if len(named) > MOST_NAMED:
+        named[MOST_NAMED:] = [f"and {len(named) - MOST_NAMED} more models"]
     return (
-        f"{len(diverged)} of {len(runs)} run{'s' * (len(runs) > 1)} diverged: {', '.join(named)}. The loss "
+        f"{len(diverged)} of {len(runs)} run{'s' * (len(runs) > 1)} diverged: {'; '.join(named)}. The loss "
         "was no longer a finite number, so training stopped there; the accuracy of what came of it counts in "
         "every mean, but it reaches no target. A smaller learning_rate usually fixes it."
     )

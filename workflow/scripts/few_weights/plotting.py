@@ -576,9 +576,22 @@ def draw_bars(axes: Axes, first: pd.DataFrame, runs: pd.DataFrame, colours: dict
     axes.set_xlim(0, 1.42 * longest)
     axes.set_ylim(len(order) - 0.5, -0.5)
     make_room_for_names(axes)
+    make_room_for_numbers(axes)
     axes.tick_params(axis="y", length=0)
     axes.xaxis.set_visible(False)
     sns.despine(ax=axes, bottom=True)
+
+
+def make_room_for_numbers(axes: Axes) -> None:
+    """Shorten the bars until the number behind each fits into the figure."""
+    renderer, width = axes.figure.canvas.get_renderer(), axes.bbox.width
+    extents = [(text.xy[0], text.get_window_extent(renderer)) for text in axes.texts]
+    if max(extent.x1 for _, extent in extents) > axes.figure.bbox.width:
+        left = axes.get_xlim()[1]
+        for end, extent in extents:
+            # A tenth is the least that a bar keeps.
+            left = max(left, end * width / max(width - 1.1 * extent.width, 0.1 * width))
+        axes.set_xlim(0, left)
 
 
 def make_room_for_names(axes: Axes, margin: float = 0.02) -> None:

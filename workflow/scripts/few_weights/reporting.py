@@ -270,9 +270,12 @@ def breakpoint_rows(breakpoints: pd.DataFrame, runs: pd.DataFrame) -> list[dict]
             "target": style.percent(point.target),
             "reached": point.reached,
             "best": style.accuracy(its_models["deciding_accuracy"].max(), selection_examples),
+            "best_of": "the best width tried",
             "article": None,
             "remark": remark(point, its_models, examples),
         }
+        if has_diverged(runs[runs["architecture"] == point.architecture]).all():
+            row |= {"best": "–", "best_of": "every run diverged"}
         if point.reached:
             row |= {
                 "width": point.width,
