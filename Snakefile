@@ -33,7 +33,7 @@ rule all:
     input:
         f"{RESULTS}/report.html",
         f"{RESULTS}/shares.csv",
-        *([f"{RESULTS}/exports.csv"] if STUDY["export_models"] else []),
+        *exported_files(),
         *[files_of(architecture, "metrics.json") for architecture in ARCHITECTURES],
 
 

@@ -6,9 +6,8 @@ import pytest
 from samples import build
 
 from few_weights import exporting
-from few_weights.counting import layer_table, multiply_adds, trainable_parameters
+from few_weights.counting import count_weights, layer_table, multiply_adds, trainable_parameters
 from few_weights.errors import StudyError
-from few_weights.weight_counts import count_weights
 
 PERCEPTRON_WIDTHS = (512, 256, 128, 64, 32, 16)
 CONVOLUTIONAL_WIDTHS = (32, 16, 8, 4, 2, 1)

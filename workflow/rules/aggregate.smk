@@ -63,8 +63,7 @@ rule merge_runs:
 
 rule count_weights:
     input:
-        *[files_of(architecture, "weights.npz") for architecture in ARCHITECTURES],
-        data=ancient(DATA),
+        *[files_of(architecture, "metrics.json") for architecture in ARCHITECTURES],
         runs=f"{RESULTS}/runs.csv",
     output:
         counts=f"{RESULTS}/counts.csv",
@@ -76,16 +75,11 @@ rule count_weights:
     params:
         script=script("count_weights.py"),
         folder=subpath(output.counts, parent=True),
-        networks=networks(),
-        dataset=STUDY["dataset"],
         code=code_of("count_weights.py"),
     shell:
         "python {params.script:q}"
         " --runs {input.runs:q}"
         " --folder {params.folder:q}"
-        " --networks {params.networks:q}"
-        " --dataset {params.dataset:q}"
-        " --data {input.data:q}"
         " --output {output.counts:q}"
         " > {log:q} 2>&1"
 

@@ -21,6 +21,7 @@ sys.path.insert(0, str(SCRIPTS))
 from few_weights.checkpoint import forget_finished
 from few_weights.errors import StudyError
 from few_weights.failures import failed_jobs
+from few_weights.files import exported_names
 from few_weights.fingerprint import code_fingerprint, network_fingerprint
 from few_weights.planning import (
     baseline_widths,

@@ -1,7 +1,11 @@
 """Writing a result whole or not at all, so that a run cut short never leaves half a file behind."""
 
 import contextlib
+import csv
+import io
 import uuid
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from few_weights.errors import StudyError
@@ -29,3 +33,24 @@ def write_atomically(path: Path | str, data: bytes | str) -> None:
         # Gone already after a success. The first error is the one worth telling.
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """A CSV as texts by column, without pandas, which the environment of the trainings lacks."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping]) -> str:
+    """Rows by column as a CSV with a header."""
+    buffer = io.StringIO()
+    table = csv.DictWriter(buffer, columns, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return buffer.getvalue()
+
+
+def exported_names(archive: Path) -> list[str]:
+    """The names of the networks in an archive that export_models.py wrote."""
+    with zipfile.ZipFile(archive) as file:
+        return [name for name in file.namelist() if name != "exports.json"]
