@@ -104,8 +104,8 @@ def keras_bytes(model: keras.Model) -> bytes:
 def convert_to_tflite(model: keras.Model) -> bytes:
     """The network as a TFLite file, in float32. It takes images divided by 255, as the network does.
 
-    It takes any number of images at a time; or one, where TFLite can hold the network in no other way, as with
-    the loop of a recurrent layer.
+    It takes any number of images at a time; or one, where TFLite can hold the network in no other way, as
+    with the loop of a recurrent layer.
 
     Raises:
         StudyError: an operation of the network has no counterpart there.

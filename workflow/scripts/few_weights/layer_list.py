@@ -4,6 +4,7 @@ import ast
 import difflib
 import inspect
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 import keras
@@ -18,6 +19,9 @@ OPERATORS: dict[type, Callable] = {
     ast.USub: operator.neg,
 }
 FUNCTIONS = {"min": min, "max": max}
+
+#: What makes text bold in a terminal; Keras does so with the names of layers.
+STYLES = re.compile(r"\x1b\[\d*m")
 
 #: What the arguments of a layer may say: a number, a text, an expression, or lists and mappings of them.
 Value = bool | int | float | str | None | list | dict
@@ -50,7 +54,11 @@ def build_layers(
 
 def brief(error: Exception) -> str:
     """What an exception says, in one line."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = STYLES.sub("", str(error)).strip()
+    if text.startswith("in user code:"):  # TensorFlow puts the traceback in front
+        text = re.split(r"\n *\w*(?:Error|Exception): ", text)[-1]
+    text = text.partition("Arguments received by")[0]
+    text = " ".join(text.split()) or type(error).__name__
     return text if len(text) <= 300 else f"{text[:300]}…"
 
 

@@ -56,7 +56,7 @@ def examine(
         return build_network(name, network, width, image_shape, classes, seed)
 
     model = build(seed)
-    with _sentence(label):
+    with _sentence(label, network):
         _require_weights(model)
         _require_float32(model)
         images = _images(image_shape)
@@ -83,7 +83,7 @@ def examine(
     if "file" in network:
         user_files.forget(network["file"])
     again = build(seed)
-    with _sentence(label):
+    with _sentence(label, network):
         _require_same_weights(label, first, again.get_weights())
         exporting.set_weights(again, counting.named_weights(model))
         if not np.allclose(_answer(again, images), trained, atol=TOLERANCE):
@@ -128,7 +128,7 @@ def width_warnings(name: str, records: Sequence[Mapping]) -> list[str]:
 
 
 @contextmanager
-def _sentence(label: str) -> Iterator[None]:
+def _sentence(label: str, network: Mapping) -> Iterator[None]:
     """Whatever a layer of the user's does becomes one sentence."""
     try:
         yield
@@ -137,7 +137,8 @@ def _sentence(label: str) -> Iterator[None]:
             raise
         raise StudyError(f"{label}: {error}") from error
     except Exception as error:
-        raise StudyError(f"{label} cannot be computed: {brief(error)}") from error
+        why = user_files.blame(error, network["file"]) if "file" in network else brief(error)
+        raise StudyError(f"{label} cannot be computed: {why}") from error
 
 
 def _images(image_shape: tuple[int, int, int]) -> np.ndarray:
@@ -218,6 +219,7 @@ def _train_step(label: str, model: keras.Model, images, classes: int, optimizer:
     optimizer = build_optimizer(optimizer)
     weights = model.trainable_variables
     optimizer.build(weights)
+    unused: list[str] = []
 
     @tf.function(input_signature=[tf.TensorSpec([None, *images.shape[1:]]), tf.TensorSpec([None], tf.int32)])
     def step(batch, labels):
@@ -226,16 +228,17 @@ def _train_step(label: str, model: keras.Model, images, classes: int, optimizer:
             losses = keras.losses.sparse_categorical_crossentropy(labels, probabilities)
             loss = tf.reduce_mean(losses) + sum(model.losses)
         gradients = tape.gradient(loss, weights)
-        for weight, gradient in zip(weights, gradients, strict=True):
-            if gradient is None:
-                raise StudyError(
-                    f"{label}: what it answers does not depend on its weight {weight.path}, which would be "
-                    "counted but never trained; use it, or make it trainable=False"
-                )
-        optimizer.apply(gradients, weights)
+        unused[:] = [w.path for w, g in zip(weights, gradients, strict=True) if g is None]
+        if not unused:
+            optimizer.apply(gradients, weights)
         return loss
 
     graph = step.get_concrete_function().graph
+    if unused:
+        raise StudyError(
+            f"{label}: what it answers does not depend on its weight {unused[0]}, which would be counted but "
+            "never trained; use it, or make it trainable=False"
+        )
     known = {id(variable.value) for variable in [*model.variables, *optimizer.variables]}
     for variable in graph.variables:
         # The state of a random generator is two whole numbers.

@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import io
 import os
+import re
 import sys
 import threading
 import traceback
@@ -85,7 +86,7 @@ def running(file: str) -> Iterator[None]:
     except StudyError:
         raise
     except (Exception, SystemExit) as error:
-        raise StudyError(_blame(error, path, file, complaints.getvalue())) from error
+        raise StudyError(blame(error, file, complaints.getvalue())) from error
     finally:
         sys.argv, sys.stdin = arguments, standard_input
         os.chdir(folder)
@@ -139,13 +140,22 @@ def _lies_in(folder: Path, name: str, module: ModuleType) -> bool:
     return Path(origin) == folder / f"{top}.py" or Path(origin).is_relative_to(folder / top)
 
 
-def _blame(error: BaseException, path: Path, file: str, complaints: str) -> str:
-    """An error in the user's code, with the line of their files that led to it."""
+def blame(error: BaseException, file: str, complaints: str = "") -> str:
+    """An error in the user's code in one sentence, with the line of their files that led to it.
+
+    Args:
+        file: where their code begins; a line may be in another file of the same folder.
+        complaints: what was written to standard error meanwhile.
+    """
+    path = Path(file).resolve()
     if isinstance(error, SyntaxError) and error.filename:
         places = [(Path(error.filename), error.lineno)]
     else:
         frames = traceback.extract_tb(error.__traceback__)
         places = [(Path(frame.filename), frame.lineno) for frame in reversed(frames)]
+    if str(error).lstrip().startswith("in user code:"):  # TensorFlow's own account of where
+        found = re.findall(r'File "([^"]+)", line (\d+)', str(error))
+        places = [(Path(name), int(line)) for name, line in reversed(found)] + places
     where = file
     for place, line in places:
         if _is_own(place, path.parent):
