@@ -1,8 +1,9 @@
 # Everything a newcomer needs: `make study` and `make test` set themselves up. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help study test browser env report reference compare benchmark lock format
+.PHONY: help study test browser env report recover reference compare benchmark lock format checked-study
 
 PYTHON ?= python3
+# A study's file in config/, without .yaml. Its results lie under the name that it gives itself with `study:`.
 STUDY ?= article
 CORES ?= all
 BIN := .venv/bin
@@ -24,14 +25,16 @@ env: .venv/installed  ## make .venv/, the environment that everything runs from,
 	@touch $@
 	@echo "Environment ready."
 
-study: env $(CONFIG)  ## run a study from nothing to its report: make study [STUDY=article] [CORES=all]
-	$(BIN)/snakemake --configfile $(CONFIG) --cores $(CORES) $(BARS)
+study: checked-study  ## run a study from nothing to its report: make study [STUDY=article] [CORES=all]
+	$(BIN)/snakemake --configfile "$(CONFIG)" --cores "$(CORES)" $(BARS)
 
 # Progress bars in a terminal; elsewhere Snakemake's own lines, as the plugin says nothing until the end there.
 BARS = $$(test -t 2 && echo --logger rich)
 
-config/%.yaml:
-	@echo "There is no $@; STUDY takes one of: $(patsubst config/%.yaml,%,$(wildcard config/*.yaml))" >&2; exit 1
+STUDIES := $(patsubst config/%.yaml,%,$(wildcard config/*.yaml config/*/*.yaml))
+
+checked-study: env
+	@test -f "$(CONFIG)" || { echo "There is no $(CONFIG); STUDY takes one of: $(STUDIES)" >&2; exit 1; }
 
 test: env browser  ## run every check and test
 	$(BIN)/ruff check .
@@ -46,20 +49,17 @@ browser:  ## install Debian's Chromium, which the report is tested in (needs roo
 		apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends chromium; } || \
 		echo "No Chromium here and no way to install it: the report is not tested in a browser." >&2
 
-# --allowed-rules leaves training out: runs that are missing are then an error instead of hours of work.
-report: env $(CONFIG)  ## make a study's report and Snakemake's provenance report anew, training nothing
-	$(BIN)/snakemake --configfile $(CONFIG) --cores $(CORES) --forcerun merge_runs --allowed-rules $(REPORT_RULES) \
-		-- results/$(STUDY)/report.html
-	$(BIN)/snakemake --configfile $(CONFIG) --report results/$(STUDY)/provenance.html
+report: checked-study  ## make a study's report and Snakemake's provenance report of what is there, training nothing
+	@$(BIN)/python workflow/scripts/make_report.py --configfile "$(CONFIG)" --cores "$(CORES)"
 
-REPORT_RULES := count_baselines search_widths merge_searches merge_runs summarise_models find_breakpoints \
-	compare_neighbours plot_curve plot_comparison plot_weights plot_learning plot_exhibit plot_timeline render_report
+recover: checked-study  ## after snakemake was killed: stop trainings that it left behind, and unlock the folder
+	@$(BIN)/python workflow/scripts/recover.py --configfile "$(CONFIG)"
 
-reference: env  ## copy a finished study's small outputs to results/reference/, to be committed
-	$(BIN)/python workflow/scripts/copy_reference.py --study results/$(STUDY) --reference results/reference/$(STUDY)
+reference: checked-study  ## copy a finished study's small outputs to results/reference/, to be committed
+	$(BIN)/python workflow/scripts/copy_reference.py --configfile "$(CONFIG)"
 
-compare: env  ## set a fresh run of a study beside the committed one, run by run
-	$(BIN)/python workflow/scripts/compare_runs.py --study results/$(STUDY) --reference results/reference/$(STUDY)
+compare: checked-study  ## compare a fresh run of a study with the committed one, run by run
+	$(BIN)/python workflow/scripts/compare_runs.py --configfile "$(CONFIG)"
 
 # `make benchmark PYTORCH=1` adds PyTorch, which has an environment of its own: it is large, and nothing else needs it.
 benchmark: env $(if $(PYTORCH),.venv/pytorch/installed)  ## time training against plain Keras [PYTORCH=1: and PyTorch]

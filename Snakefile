@@ -14,10 +14,15 @@ if not workflow.overwrite_configfiles:
     configfile: workflow.current_basedir.join("config/article.yaml").get_path_or_uri(secret_free=False)
 
 
+# What the rules share: this is the plan that trains, and it has nothing to add to the report.
+TRAINS, NOTES = True, []
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/search.smk"
+include: "workflow/rules/merge.smk"
 include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/report.smk"
@@ -26,21 +31,21 @@ include: "workflow/rules/report.smk"
 report: "workflow/report/workflow.rst"
 
 
-# The runs stand beside what is made of them, so that a metrics.json that somebody deleted is trained again
-# even where the report is newer.
+# Everything that the documents name is a target, so that whatever somebody deleted is made again, and only that.
 rule all:
     default_target: True
     input:
-        f"{RESULTS}/report.html",
-        f"{RESULTS}/shares.csv",
+        report_files(),
+        DATA,
         *exported_files(),
-        *[files_of(architecture, "metrics.json") for architecture in ARCHITECTURES],
+        *[files_of(architecture, *RUN_FILES) for architecture in ARCHITECTURES],
 
 
 onsuccess:
-    forget_finished(Path(f"{RESULTS}/checkpoints"))
+    forget_finished(FOLDER / "checkpoints")
     print_summary()
 
 
 onerror:
-    print_failures(log)
+    if not INTERRUPT.received:
+        print_failures()

@@ -80,7 +80,8 @@ def test_an_interrupted_training_ends_like_one_that_was_left_alone(run, path, op
     assert resumed == whole
     for part in ("validation", "test"):
         np.testing.assert_array_equal(resumed_predictions[part], predictions[part])
-    checkpoint.keep_results({"metrics.json": b"{}"})
+    (tmp_path / "metrics.json").write_text("{}")
+    checkpoint.keep_results({"metrics.json": tmp_path / "metrics.json"})
     assert not checkpoint.path.exists()
 
 
@@ -126,10 +127,17 @@ def test_a_disk_that_refuses_does_not_end_the_training(tmp_path, capsys):
 
 def test_finished_results_are_kept_until_the_study_is_done(dataset, tmp_path):
     files = {"weights.npz": b"weights", "metrics.json": b"{}"}
+    paths = {name: tmp_path.with_name(f"results of {tmp_path.name}") / name for name in files}
+    for name, path in paths.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(files[name])
     finished, other = Checkpoint(tmp_path, {"seed": 1}), Checkpoint(tmp_path, {"seed": 2})
     assert finished.kept_results(files) == {}
-    finished.keep_results(files)
+    finished.keep_results(paths)
     other.save(LIKE, {})
+    assert (finished.finished / "weights.npz").samefile(paths["weights.npz"])  # on the disk once
+    for path in paths.values():
+        path.unlink()  # as Snakemake does with the outputs of a job that failed
     assert finished.kept_results(files) == files
     assert other.kept_results(files) == {}
 

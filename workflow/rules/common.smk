@@ -1,9 +1,9 @@
 """From the config to the list of runs, and every function that the rules use.
 
-Takes `config`. Gives STUDY (validated, with its defaults), where things lie, and the helpers below.
+Takes `config`. Gives STUDY (validated, with its defaults), where things lie, and the helpers below. Which widths
+and runs there are is said by `search.smk`, or by `report.smk` next to this folder, which trains nothing.
 """
 
-import itertools
 import json
 import re
 import sys
@@ -11,20 +11,24 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
-from snakemake.settings.types import ExecMode
 
 # Not `workflow.basedir`, which is another folder where this is a module of another workflow.
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
+from few_weights import snakemake_private
 from few_weights.checkpoint import forget_finished
+from few_weights.datasets import data_sha256
 from few_weights.errors import StudyError
-from few_weights.failures import failed_jobs
+from few_weights.failures import Failures
 from few_weights.files import exported_names
 from few_weights.fingerprint import code_fingerprint, network_fingerprint
+from few_weights.intact import changed_files, ChecksumNotes, data_to_fetch
+from few_weights.interrupt import Interrupt
 from few_weights.planning import (
     baseline_widths,
+    CACHE,
     CHEAP,
     describe_models,
     description_code,
@@ -33,32 +37,44 @@ from few_weights.planning import (
     require_writable,
     training_cost,
     training_minutes,
+    training_seconds,
 )
-from few_weights.progress import TimeLeft
+from few_weights.progress import Progress, Training
+from few_weights.runs import RUN_FILES
 from few_weights.study import resolve_study
 
 put_own_python_first()
+
+if snakemake_private.cores(workflow) == 0:
+    raise WorkflowError("--cores 0 leaves no core to work on; write 1 or more, or all")
 
 try:
     # As a module, the config was read by the workflow around this one.
     STUDY = resolve_study(config, workflow.configfiles if workflow.modifier.is_main_snakefile() else [])
     RESULTS = f"results/{STUDY['study']}"
-    require_writable(Path(RESULTS))
-    MODELS = describe_models(STUDY)
+    # Where that lies: under a prefix, where this is a module that was given one.
+    FOLDER = Path(snakemake_private.with_prefix(workflow, RESULTS))
+    for folder in (FOLDER, FOLDER.with_name("data"), CACHE):
+        require_writable(folder)
+    MODELS = describe_models(STUDY) if TRAINS else {}
 except StudyError as error:
     raise WorkflowError(str(error)) from None
 
 DATA = f"results/data/{STUDY['dataset']}.npz"
+DATA_SHA256 = data_sha256(STUDY["dataset"], STUDY["data"]["sha256"])
+DATA_FILE = snakemake_private.with_prefix(workflow, DATA)
+# What the rules depend on in place of the data: intact.py says why.
+DATA_STAMP = str(CACHE / DATA_FILE.lstrip("/"))
 RUN = f"{RESULTS}/runs/{{architecture}}/width-{{width}}/seed-{{seed}}"
 SEARCH_ROUND = f"{RESULTS}/search/{{architecture}}/round-{{round}}.json"
 ARCHITECTURES = STUDY["architectures"]
 
-# The tables beside runs.csv and breakpoints.csv that the report shows.
+# The tables that the report shows in addition to runs.csv and breakpoints.csv.
 EVIDENCE = ["models", "pareto", "targets", "bootstrap", "neighbours", "counts"]
 if STUDY["refine"]:
     EVIDENCE.append("search")
 
-# Its figures, beside a curve for each architecture.
+# Its figures, in addition to a curve for each architecture.
 FIGURES = ["comparison", "weights-by-layer", "learning", "mistakes", "first-layer", "timeline"]
 
 # What report.html is made of, beside the code that fills it in.
@@ -77,84 +93,50 @@ wildcard_constraints:
     round=r"\d+",
 
 
-def searched(architecture, number):
-    """What a round of a search found; Snakemake comes back here when that round is done."""
-    found = checkpoints.search_widths.get(architecture=architecture, round=number).output[0]
-    return json.loads(Path(found).read_text())
+def all_figures():
+    """The names of all figures."""
+    return [*FIGURES, *(f"curve-{architecture}" for architecture in ARCHITECTURES)]
 
 
-def search_rounds(architecture):
-    """Every round of an architecture's search, in order."""
-    for number in itertools.count():
-        yield (found := searched(architecture, number))
-        if found["finished"]:
-            return
-
-
-def widths_before_round(wildcards):
-    """The widths that a round of the search judges: the study's own and those that earlier rounds asked for."""
-    number = int(wildcards.round)
-    if number == 0:
-        return ARCHITECTURES[wildcards.architecture]["widths"]
-    earlier = searched(wildcards.architecture, number - 1)
-    return earlier["visited"] + earlier["next"]
-
-
-def visited_widths(architecture):
-    """The widths an architecture is trained at, those of its search with them."""
-    if not STUDY["refine"]:
-        return ARCHITECTURES[architecture]["widths"]
-    *_, last = search_rounds(architecture)
-    return last["visited"]
-
-
-def all_visited_widths(wildcards):
-    """Architecture -> its widths, as JSON."""
-    return json.dumps({name: visited_widths(name) for name in ARCHITECTURES})
-
-
-def files_at(architecture, widths, name):
-    """The file of that name of every run of an architecture."""
-    return expand(f"{RUN}/{name}", architecture=architecture, width=widths, seed=STUDY["seeds"])
-
-
-def files_of(architecture, name):
-    """The same at all its widths, as an input function.
-
-    There is one for each architecture, because Snakemake waits for one checkpoint at a time in each function:
-    so the architectures are searched side by side.
-    """
-    return lambda wildcards: files_at(architecture, visited_widths(architecture), name)
-
-
-def metrics_before_round(wildcards):
-    return files_at(wildcards.architecture, widths_before_round(wildcards), "metrics.json")
-
-
-def rounds_of(architecture):
-    """The JSON of every round of an architecture's search, as an input function."""
-    return lambda wildcards: [
-        SEARCH_ROUND.format(architecture=architecture, round=found["round"])
-        for found in search_rounds(architecture)
+def report_files():
+    """Everything that is made from the runs."""
+    tables = ["runs", "layers", "history", "breakpoints", "shares", *EVIDENCE]
+    return [
+        f"{RESULTS}/report.html",
+        *expand(f"{RESULTS}/tables/{{table}}.html", table=["breakpoints", "runs"]),
+        *expand(f"{RESULTS}/{{table}}.csv", table=dict.fromkeys(tables)),
+        *expand(f"{RESULTS}/figures/{{figure}}.{{kind}}", figure=all_figures(), kind=["svg", "png"]),
     ]
 
 
-def recipe_of(wildcards):
-    """How an architecture is trained, as JSON: what may change a run's result, beside the run itself."""
-    section = ARCHITECTURES[wildcards.architecture]
+def files_at(architecture, widths, *names):
+    """Those files of every run of an architecture at those widths."""
+    return expand(f"{RUN}/{{name}}", architecture=architecture, width=widths, seed=STUDY["seeds"], name=names)
+
+
+def files_of(architecture, *names):
+    """Those files of every run of an architecture, as an input function.
+
+    There is one function for each architecture, because Snakemake waits for one checkpoint at a time in each: so
+    the architectures are searched side by side.
+    """
+    return lambda wildcards: files_at(architecture, visited_widths(architecture), *names)
+
+
+def recipe_of_section(section):
+    """What of an architecture's section says how it is trained."""
     keys = ("epochs", "batch_size", "optimizer", "schedule", "augmentation")
-    # Sorted, so that keys in another order are the same recipe.
-    return json.dumps({key: section[key] for key in keys if key in section}, sort_keys=True)
+    return {key: section[key] for key in keys if key in section}
+
+
+def recipe_of(wildcards):
+    """How an architecture is trained, as JSON, with its keys in one order."""
+    return json.dumps(recipe_of_section(ARCHITECTURES[wildcards.architecture]), sort_keys=True)
 
 
 def network_of(wildcards):
     """What an architecture is, as JSON: one of our networks, or one of the user's."""
     return json.dumps(ARCHITECTURES[wildcards.architecture]["network"], sort_keys=True)
-
-
-def networks():
-    """Architecture -> what it is, as JSON."""
-    return json.dumps({name: section["network"] for name, section in ARCHITECTURES.items()}, sort_keys=True)
 
 
 def unrecorded(value):
@@ -165,21 +147,9 @@ def unrecorded(value):
     return lambda wildcards, threads: str(value)
 
 
-def checkpoints_beside(wildcards, output, threads):
-    """The study's folder of checkpoints, from where its runs lie: as a module it may lie under a prefix.
-
-    A function of threads for the same reason as `unrecorded`.
-    """
-    return str(Path(output.metrics).parents[4] / "checkpoints")
-
-
-def data_to_train_on():
-    """The data as an input. Those that we know are verified against fixed hashes, so their age says nothing.
-
-    A user's own are fetched anew when they have changed, and then every run is to be repeated. Snakemake would
-    not see that behind `ancient`: it looks for no other reason in a job whose input is made anew.
-    """
-    return DATA if STUDY["data"]["sha256"] else ancient(DATA)
+def data_is_fetched():
+    """The data as an input: its age says nothing, and its content is compared by a parameter."""
+    return ancient(local(DATA_STAMP))
 
 
 def script(name):
@@ -233,33 +203,90 @@ def baselines():
     return json.dumps({name: section["baseline"] for name, section in ARCHITECTURES.items()})
 
 
-def planned_trainings():
-    """(job id, relative cost, finished?) of every training that this start has to do."""
+def expected_runs():
+    """What every run must have been trained with, as JSON, for whoever merges them: see aggregation.read_runs."""
+    common = {
+        "dataset": STUDY["dataset"],
+        "data_sha256": DATA_SHA256,
+        "validation_examples": STUDY["validation_examples"],
+    }
+    return json.dumps(
+        {
+            name: {**common, **recipe_of_section(section), "network": section["network"]}
+            for name, section in ARCHITECTURES.items()
+        },
+        sort_keys=True,
+    )
+
+
+def search_goes_on():
+    """Whether a search has rounds ahead, which may ask for more runs."""
+    return any(
+        job.rule.name.endswith("search_widths") and not done for job, done in snakemake_private.jobs(workflow)
+    )
+
+
+def trainings():
+    """Every training of the plan, for the lines that say how far the study is."""
+    for job, done in snakemake_private.jobs(workflow):
+        # By its output too: as a module, this may stand next to another copy of itself.
+        if job.rule.name.endswith("train_model") and Path(job.output.metrics).is_relative_to(FOLDER):
+            yield Training(
+                jobid=job.jobid,
+                name=f"{job.wildcards.architecture} width {job.wildcards.width} seed {job.wildcards.seed}",
+                architecture=job.wildcards.architecture,
+                epochs=ARCHITECTURES[job.wildcards.architecture]["epochs"],
+                seconds=training_seconds(cost_of(job.wildcards), STUDY["data"]["train_examples"]),
+                log=Path(job.log[0]),
+                done=done,
+            )
+
+
+def made_here(jobid):
+    """What a job made that is checked by its checksum: not a run's files, which are checked wherever they are read."""
     return [
-        (job.jobid, cost_of(job.wildcards), workflow.dag.finished(job))
-        for job in workflow.dag.needrun_jobs(exclude_finished=False)
-        # By its output too: as a module, this may stand beside another copy of itself.
-        if job.rule.name.endswith("train_model") and f"{RESULTS}/" in job.output.metrics
+        path for path in snakemake_private.outputs_of(workflow, jobid) if Path(path).name not in RUN_FILES
     ]
 
 
-def print_failures(logs):
-    """Which jobs failed, why, and where to read on, at the end of a run that had failures.
+def say_how_far():
+    """The line at the end of a study that was interrupted."""
+    done, planned = PROGRESS.counts()
+    return f"Interrupted: {done} of {planned} runs are done. Start again to continue."
 
-    Snakemake hands over the paths of its logs as a list.
-    """
-    for name, why, path in failed_jobs("".join(Path(log).read_text() for log in logs)):
-        print(f"\n{name} failed: {why}\n  its log: {path}", file=sys.stderr)
-    print("\nStart again to train what is missing; what is finished stays.", file=sys.stderr)
+
+def print_failures():
+    """Which jobs failed, why, and where to read on, at the end of a start that had failures."""
+    failed = FAILURES.failed
+    for failure in failed:
+        where = f"\n  its log: {failure.log}" if failure.log else ""
+        print(f"\n{failure.name} failed: {failure.reason}{where}", file=sys.stderr)
+    if any(failure.training for failure in failed):
+        print("\nStart again to train what is missing; what is finished stays.", file=sys.stderr)
+    elif failed:
+        print("\nStart again to make what is missing; nothing is trained again for it.", file=sys.stderr)
 
 
 def print_summary():
     """What the study found, at the end of a run."""
-    table = Path(RESULTS, "logs", "find_breakpoints.log")
+    table = FOLDER / "logs" / "find_breakpoints.log"
     if table.exists():
-        print(f"\n{table.read_text()}\nReport: {Path(RESULTS, 'report.html').resolve()}", file=sys.stderr)
+        print(f"\n{table.read_text()}\nReport: {(FOLDER / 'report.html').resolve()}", file=sys.stderr)
 
 
-# Not in the processes that Snakemake starts for the jobs of a cluster.
-if workflow.exec_mode == ExecMode.DEFAULT:
-    logger.addHandler(TimeLeft(logger, planned_trainings, more_to_come=STUDY["refine"]))
+PROGRESS = Progress(logger, trainings, search_goes_on)
+FAILURES = Failures()
+INTERRUPT = Interrupt(SCRIPTS, say_how_far)
+
+if snakemake_private.is_main_process(workflow):
+    logger.addHandler(PROGRESS)
+    logger.addHandler(FAILURES)
+    logger.addHandler(ChecksumNotes(FOLDER, made_here))
+    INTERRUPT.install(logger)
+    for path in (changed := changed_files(FOLDER)):
+        print(f"{path} is not what it was when it was made; it is made again.", file=sys.stderr)
+    if TRAINS and data_to_fetch(
+        Path(DATA_FILE), STUDY["dataset"], STUDY["data"]["sha256"], Path(DATA_STAMP), FOLDER / "runs"
+    ):
+        changed.append(DATA_FILE)
+    snakemake_private.force(workflow, map(str, changed))

@@ -7,21 +7,24 @@ as uint8, verified against the SHA-256 of the published data, or of the user's o
 
 rule fetch_data:
     output:
-        data="results/data/{dataset}.npz",
+        data=DATA,
+        # What the other rules depend on: intact.py says why.
+        stamp=touch(local(DATA_STAMP)),
     log:
-        "results/data/{dataset}.log",
+        f"results/data/{STUDY['dataset']}.log",
     localrule: True
     conda:
         "../../envs/training.yaml"
     params:
         script=script("fetch_data.py"),
+        dataset=STUDY["dataset"],
         # Verified data are the same wherever they came from, so other sources fetch nothing anew.
         sources=unrecorded(json.dumps(STUDY["sources"])),
         # A file of the user's that holds other arrays than before is read anew.
         sha256=STUDY["data"]["sha256"],
     shell:
         "python {params.script:q}"
-        " --dataset {wildcards.dataset:q}"
+        " --dataset {params.dataset:q}"
         " --sources {params.sources:q}"
         " --output {output.data:q}"
         " > {log:q} 2>&1"

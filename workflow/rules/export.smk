@@ -29,9 +29,7 @@ def exported_files():
 # A checkpoint for each architecture, so that each has a process of its own, and no user's file meets another.
 checkpoint export_models:
     input:
-        lambda wildcards: files_of(wildcards.architecture, "weights.npz")(wildcards),
-        lambda wildcards: files_of(wildcards.architecture, "predictions.npz")(wildcards),
-        data=ancient(DATA),
+        data=data_is_fetched(),
         runs=f"{RESULTS}/runs.csv",
         breakpoints=f"{RESULTS}/breakpoints.csv",
     output:
@@ -43,7 +41,8 @@ checkpoint export_models:
         "../../envs/training.yaml"
     params:
         script=script("export_models.py"),
-        folder=subpath(input.runs, parent=True),
+        folder=unrecorded(FOLDER),
+        data=unrecorded(DATA_FILE),
         network=network_of,
         dataset=STUDY["dataset"],
         code=code_of("export_models.py"),
@@ -55,7 +54,7 @@ checkpoint export_models:
         " --runs {input.runs:q}"
         " --folder {params.folder:q}"
         " --dataset {params.dataset:q}"
-        " --data {input.data:q}"
+        " --data {params.data:q}"
         " --archive {output.archive:q}"
         " > {log:q} 2>&1"
 
@@ -104,7 +103,4 @@ rule list_exports:
         script=script("list_exports.py"),
         code=code_of("list_exports.py"),
     shell:
-        "python {params.script:q}"
-        " {input.archives:q}"
-        " --table {output.table:q}"
-        " > {log:q} 2>&1"
+        "python {params.script:q}" " {input.archives:q}" " --table {output.table:q}" " > {log:q} 2>&1"

@@ -1,8 +1,7 @@
 """From the tables to what people look at.
 
-Requires runs.csv, layers.csv, history.csv, breakpoints.csv and the tables that say how sure they are, and the
-predictions and weights of the runs. Makes the figures, report.html (one self-contained page) and the
-two tables that Snakemake's own report shows.
+Requires runs.csv, layers.csv, history.csv, breakpoints.csv and the tables that say how sure they are. Makes the
+figures, report.html (one self-contained page) and the two tables that Snakemake's own report shows.
 """
 
 
@@ -156,59 +155,12 @@ rule plot_learning:
         " > {log:q} 2>&1"
 
 
-rule plot_exhibit:
-    input:
-        *[files_of(architecture, "predictions.npz") for architecture in ARCHITECTURES],
-        *[files_of(architecture, "weights.npz") for architecture in ARCHITECTURES],
-        data=ancient(DATA),
-        runs=f"{RESULTS}/runs.csv",
-        layers=f"{RESULTS}/layers.csv",
-        breakpoints=f"{RESULTS}/breakpoints.csv",
-    output:
-        mistakes_svg=report(
-            f"{RESULTS}/figures/mistakes.svg",
-            caption="../report/mistakes.rst",
-            category="The smallest sufficient network",
-            labels={"figure": "mistakes"},
-        ),
-        mistakes_png=f"{RESULTS}/figures/mistakes.png",
-        first_layer_svg=report(
-            f"{RESULTS}/figures/first-layer.svg",
-            caption="../report/first-layer.rst",
-            category="The smallest sufficient network",
-            labels={"figure": "first layer"},
-        ),
-        first_layer_png=f"{RESULTS}/figures/first-layer.png",
-    log:
-        f"{RESULTS}/logs/plot_exhibit.log",
-    localrule: True
-    conda:
-        "../../envs/report.yaml"
-    params:
-        script=script("plot_exhibit.py"),
-        folder=subpath(output.mistakes_svg, ancestor=2),
-        dataset=STUDY["dataset"],
-        code=code_of("plot_exhibit.py"),
-    shell:
-        "python {params.script:q}"
-        " --runs {input.runs:q}"
-        " --breakpoints {input.breakpoints:q}"
-        " --layers {input.layers:q}"
-        " --folder {params.folder:q}"
-        " --dataset {params.dataset:q}"
-        " --data {input.data:q}"
-        " --mistakes {output.mistakes_svg:q} {output.mistakes_png:q}"
-        " --first-layer {output.first_layer_svg:q} {output.first_layer_png:q}"
-        " > {log:q} 2>&1"
-
-
 rule render_report:
     input:
         runs=f"{RESULTS}/runs.csv",
         breakpoints=f"{RESULTS}/breakpoints.csv",
         tables=expand(f"{RESULTS}/{{table}}.csv", table=EVIDENCE),
-        figures=expand(f"{RESULTS}/figures/{{figure}}.svg", figure=FIGURES),
-        curves=expand(f"{RESULTS}/figures/curve-{{architecture}}.svg", architecture=ARCHITECTURES),
+        figures=expand(f"{RESULTS}/figures/{{figure}}.svg", figure=all_figures()),
     output:
         report=f"{RESULTS}/report.html",
         breakpoints=report(
@@ -231,6 +183,7 @@ rule render_report:
     params:
         script=script("render_report.py"),
         templates=unrecorded(ROOT / "workflow" / "report"),
+        notes=json.dumps(NOTES),
         code=code_of(
             "render_report.py",
             also=[f"workflow/report/{name}" for name in REPORT_TEMPLATES],
@@ -240,8 +193,9 @@ rule render_report:
         " --runs {input.runs:q}"
         " --breakpoints {input.breakpoints:q}"
         " --tables {input.tables:q}"
-        " --figures {input.figures:q} {input.curves:q}"
+        " --figures {input.figures:q}"
         " --templates {params.templates:q}"
+        " --notes {params.notes:q}"
         " --report {output.report:q}"
         " --breakpoints-table {output.breakpoints:q}"
         " --runs-table {output.runs:q}"

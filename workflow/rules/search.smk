@@ -1,8 +1,61 @@
 """The search for the exact breakpoint, where a study says `refine: true`.
 
 Requires every seed's metrics.json at the widths tried so far. Makes search/<architecture>/round-<round>.json: which
-widths to train next, or that the search is over and why; and search.csv, the paths that were searched.
+widths to train next, or that the search is over and why. Without
+`refine` nothing is searched, and the widths are those of the study.
 """
+
+import itertools
+
+
+def searched(architecture, number):
+    """What a round of a search found; Snakemake comes back here when that round is done."""
+    found = checkpoints.search_widths.get(architecture=architecture, round=number).output[0]
+    return json.loads(Path(found).read_text())
+
+
+def search_rounds(architecture):
+    """Every round of an architecture's search, in order."""
+    for number in itertools.count():
+        yield (found := searched(architecture, number))
+        if found["finished"]:
+            return
+
+
+def widths_before_round(wildcards):
+    """The widths that a round of the search judges: the study's own and those that earlier rounds asked for."""
+    number = int(wildcards.round)
+    if number == 0:
+        return ARCHITECTURES[wildcards.architecture]["widths"]
+    earlier = searched(wildcards.architecture, number - 1)
+    return earlier["visited"] + earlier["next"]
+
+
+def visited_widths(architecture):
+    """The widths an architecture is trained at, those of its search with them."""
+    if not STUDY["refine"]:
+        return ARCHITECTURES[architecture]["widths"]
+    *_, last = search_rounds(architecture)
+    return last["visited"]
+
+
+def runs_to_merge(wildcards):
+    """Architecture -> width -> the seeds it is trained with, as JSON."""
+    return json.dumps(
+        {name: {width: STUDY["seeds"] for width in visited_widths(name)} for name in ARCHITECTURES}
+    )
+
+
+def metrics_before_round(wildcards):
+    return files_at(wildcards.architecture, widths_before_round(wildcards), "metrics.json")
+
+
+def rounds_of(architecture):
+    """The JSON of every round of an architecture's search, as an input function."""
+    return lambda wildcards: [
+        SEARCH_ROUND.format(architecture=architecture, round=found["round"])
+        for found in search_rounds(architecture)
+    ]
 
 
 # A checkpoint: its answer decides which runs there are. Round 0 judges the study's own widths.
@@ -21,10 +74,11 @@ checkpoint search_widths:
     params:
         script=script("search_widths.py"),
         study=STUDY["study"],
-        folder=subpath(output.found, ancestor=3),
+        folder=unrecorded(FOLDER),
         widths=widths_before_round,
         seeds=STUDY["seeds"],
         targets=STUDY["targets"],
+        expected=expected_runs(),
         code=code_of("search_widths.py", also=["workflow/schemas/metrics.schema.yaml"]),
     shell:
         "python {params.script:q}"
@@ -35,22 +89,6 @@ checkpoint search_widths:
         " --widths {params.widths}"
         " --seeds {params.seeds}"
         " --targets {params.targets}"
+        " --expected {params.expected:q}"
         " --output {output.found:q}"
         " > {log:q} 2>&1"
-
-
-rule merge_searches:
-    input:
-        *[rounds_of(architecture) for architecture in ARCHITECTURES],
-    output:
-        search=f"{RESULTS}/search.csv",
-    log:
-        f"{RESULTS}/logs/merge_searches.log",
-    localrule: True
-    conda:
-        "../../envs/report.yaml"
-    params:
-        script=script("merge_searches.py"),
-        code=code_of("merge_searches.py"),
-    shell:
-        "python {params.script:q}" " --rounds {input:q}" " --output {output.search:q}" " > {log:q} 2>&1"

@@ -8,7 +8,7 @@ job's time and memory beside them.
 
 rule train_model:
     input:
-        data=data_to_train_on(),
+        data=data_is_fetched(),
     output:
         metrics=f"{RUN}/metrics.json",
         predictions=f"{RUN}/predictions.npz",
@@ -37,13 +37,14 @@ rule train_model:
         script=script("train.py"),
         study=STUDY["study"],
         dataset=STUDY["dataset"],
+        data=unrecorded(DATA_FILE),
         data_sha256=STUDY["data"]["sha256"],
         network=network_of,
         recipe=recipe_of,
         validation_examples=STUDY["validation_examples"],
         # No output: Snakemake removes those of a job that failed, and this is what its next try goes on from.
         # Finished results are kept there too, until the study is done.
-        checkpoints=checkpoints_beside,
+        checkpoints=unrecorded(FOLDER / "checkpoints"),
         code=training_code_of,
     message:
         "Training {wildcards.architecture} width {wildcards.width} seed {wildcards.seed}; its epochs: {log}"
@@ -51,7 +52,7 @@ rule train_model:
         "python {params.script:q}"
         " --study {params.study:q}"
         " --dataset {params.dataset:q}"
-        " --data {input.data:q}"
+        " --data {params.data:q}"
         " --data-sha256={params.data_sha256}"
         " --architecture {wildcards.architecture:q}"
         " --network {params.network:q}"

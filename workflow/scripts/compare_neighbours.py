@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from few_weights import tables
-from few_weights.datasets import load_dataset, read_npz
+from few_weights.datasets import load_dataset
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
 from few_weights.neighbours import compare_neighbours, correct_images
+from few_weights.run_files import read_run_arrays
 from few_weights.runs import Run
 
 
@@ -26,11 +27,13 @@ def main() -> None:
 
     runs = tables.read_runs(arguments.runs)
     labels = load_dataset(arguments.data, arguments.dataset).y_test
-    expected = runs.set_index(["architecture", "width", "seed"])["test_correct"]
+    by_run = runs.set_index(["architecture", "width", "seed"])
 
     def read_correct(run: Run) -> np.ndarray:
-        predictions = read_npz(run.predictions_path(arguments.folder))["test"]
-        return correct_images(predictions, labels, expected[run.architecture, run.width, run.seed], run)
+        row = by_run.loc[(run.architecture, run.width, run.seed)]
+        path = run.predictions_path(arguments.folder)
+        predictions = read_run_arrays(path, run, row.get("predictions_sha256"))["test"]
+        return correct_images(predictions, labels, row["test_correct"], run)
 
     table = compare_neighbours(runs, tables.read_breakpoints(arguments.breakpoints), read_correct)
     write_atomically(arguments.output, table.to_csv(index=False, lineterminator="\n"))

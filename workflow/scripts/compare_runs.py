@@ -1,4 +1,4 @@
-"""Set a fresh study beside the committed one: run by run, then breakpoints, versions and hardware."""
+"""Compare a fresh study with the committed one: run by run, then breakpoints, versions and hardware."""
 
 import argparse
 from pathlib import Path
@@ -7,20 +7,26 @@ import pandas as pd
 
 from few_weights.comparison import compare_breakpoints, compare_circumstances, compare_runs
 from few_weights.errors import StudyError, entry_point
+from few_weights.study import results_folder
 
 
 @entry_point
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--study", required=True, type=Path, help="folder of the fresh study")
-    parser.add_argument("--reference", required=True, type=Path, help="folder of the committed one")
+    parser.add_argument("--configfile", required=True, type=Path, help="the study's YAML")
     arguments = parser.parse_args()
+    study = results_folder(arguments.configfile)
+    reference_folder = study.with_name("reference") / study.name
+    if not reference_folder.is_dir():
+        raise StudyError(
+            f"there is no {reference_folder} to compare with: no results of this study are committed"
+        )
 
     fresh, reference = (
         {name: _read(folder / f"{name}.csv") for name in ("runs", "breakpoints")}
-        for folder in (arguments.study, arguments.reference)
+        for folder in (study, reference_folder)
     )
-    print(f"{arguments.study} (fresh) beside {arguments.reference} (reference)\n")
+    print(f"{study} (fresh) compared with {reference_folder} (reference)\n")
     print(compare_runs(fresh["runs"], reference["runs"]), end="\n\n")
     print(compare_breakpoints(fresh["breakpoints"], reference["breakpoints"]), end="\n\n")
     print(compare_circumstances(fresh["runs"], reference["runs"]))

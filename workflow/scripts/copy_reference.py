@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from few_weights.errors import StudyError, entry_point
+from few_weights.study import results_folder
 
 OUTPUTS = ("runs.csv", "layers.csv", "history.csv", "models.csv", "shares.csv", "pareto.csv")
 OUTPUTS += ("breakpoints.csv", "targets.csv", "bootstrap.csv", "neighbours.csv", "counts.csv")
@@ -14,24 +15,25 @@ OUTPUTS += ("report.html",)
 @entry_point
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--study", required=True, type=Path, help="folder of the finished study")
-    parser.add_argument("--reference", required=True, type=Path, help="folder to copy it to")
+    parser.add_argument("--configfile", required=True, type=Path, help="the finished study's YAML")
     arguments = parser.parse_args()
+    study = results_folder(arguments.configfile)
+    reference = study.with_name("reference") / study.name
 
-    outputs = [arguments.study / name for name in OUTPUTS]
-    outputs += sorted(arguments.study.glob("search.csv"))  # of a study that was refined
-    outputs += sorted((arguments.study / "figures").glob("*.svg"))
-    outputs += sorted((arguments.study / "figures").glob("*.png"))
+    outputs = [study / name for name in OUTPUTS]
+    outputs += sorted(study.glob("search.csv"))  # of a study that was refined
+    outputs += sorted((study / "figures").glob("*.svg"))
+    outputs += sorted((study / "figures").glob("*.png"))
     if missing := [str(path) for path in outputs if not path.exists()]:
         raise StudyError(f"the study is not finished: {', '.join(missing)} missing; run it to the end first")
 
     # What an earlier reference had and this study has not must not stay behind.
-    shutil.rmtree(arguments.reference, ignore_errors=True)
+    shutil.rmtree(reference, ignore_errors=True)
     for path in outputs:
-        copy = arguments.reference / path.relative_to(arguments.study)
+        copy = reference / path.relative_to(study)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
-    print(f"copied {len(outputs)} files to {arguments.reference}/")
+    print(f"copied {len(outputs)} files to {reference}/")
 
 
 if __name__ == "__main__":

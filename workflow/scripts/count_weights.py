@@ -11,6 +11,11 @@ from few_weights.errors import entry_point
 from few_weights.files import csv_text, read_rows, write_atomically
 from few_weights.runs import Run
 
+COLUMNS = [
+    *("architecture", "width", "trainable", "non_zero", "at_each_use"),
+    *("non_trainable", "non_trainable_names", "bytes"),
+]
+
 
 @entry_point
 def main() -> None:
@@ -24,6 +29,9 @@ def main() -> None:
     for row in read_rows(arguments.runs):
         run = Run(row["architecture"], int(row["width"]), int(row["seed"]))
         metrics = json.loads(run.metrics_path(arguments.folder).read_text(encoding="utf-8"))
+        if "weights" not in metrics:  # of a run from before they were recorded
+            print(f"{run} does not say how its weights are counted", flush=True)
+            continue
         models.setdefault((run.architecture, run.width), []).append(metrics["weights"])
     rows = [
         {"architecture": architecture, "width": width}
@@ -31,7 +39,7 @@ def main() -> None:
         | {"non_zero": sum(count["non_zero"] for count in counts) / len(counts)}
         for (architecture, width), counts in models.items()
     ]
-    content = csv_text(list(rows[0]), rows)
+    content = csv_text(COLUMNS, rows)
     write_atomically(arguments.output, content)
     print(content)
 

@@ -18,6 +18,7 @@ import numpy as np
 from few_weights.datasets import load_dataset
 from few_weights.errors import StudyError, entry_point
 from few_weights.files import read_rows, write_atomically
+from few_weights.quiet import quiet
 from few_weights.runs import Run
 
 
@@ -35,7 +36,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from few_weights import exporting
+    with quiet():
+        from few_weights import exporting
 
     dataset = load_dataset(arguments.data, arguments.dataset)
     rows = [row for row in read_rows(arguments.runs) if row["architecture"] == arguments.architecture]

@@ -7,7 +7,7 @@ from pathlib import Path
 from few_weights import aggregation
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
-from few_weights.runs import expand_runs
+from few_weights.runs import Run
 
 
 @entry_point
@@ -16,9 +16,11 @@ def main() -> None:
     parser.add_argument("--study", required=True, help="name of the study")
     parser.add_argument("--folder", required=True, type=Path, help="its folder, where runs/ lies")
     parser.add_argument(
-        "--widths", required=True, type=json.loads, help="JSON: architecture -> list of widths"
+        "--planned", required=True, type=json.loads, help="JSON: architecture -> width -> list of seeds"
     )
-    parser.add_argument("--seeds", required=True, type=int, nargs="+")
+    parser.add_argument(
+        "--expected", required=True, type=json.loads, help="JSON: architecture -> what its metrics must say"
+    )
     parser.add_argument(
         "--baselines", required=True, type=json.loads, help="JSON: architecture -> its full-size model"
     )
@@ -34,8 +36,13 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    runs = expand_runs(arguments.widths, arguments.seeds)
-    records = aggregation.read_runs(arguments.folder, arguments.study, runs)
+    runs = [
+        Run(architecture, int(width), seed)
+        for architecture, widths in arguments.planned.items()
+        for width, seeds in widths.items()
+        for seed in seeds
+    ]
+    records = aggregation.read_runs(arguments.folder, arguments.study, runs, arguments.expected)
     models = json.loads(arguments.baseline_models.read_text())
     for path, table in (
         (

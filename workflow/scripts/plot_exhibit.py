@@ -5,9 +5,10 @@ import argparse
 from pathlib import Path
 
 from few_weights import exhibit, tables
-from few_weights.datasets import load_dataset, read_npz
+from few_weights.datasets import load_dataset
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
+from few_weights.run_files import read_run_arrays
 from few_weights.style import figure_bytes
 
 
@@ -27,8 +28,11 @@ def main() -> None:
     runs = tables.read_runs(options.runs)
     chosen = exhibit.choose_exhibit(runs, tables.read_breakpoints(options.breakpoints))
     dataset = load_dataset(options.data, options.dataset)
-    predictions = read_npz(chosen.run.predictions_path(options.folder))["test"]
-    weights = read_npz(chosen.run.weights_path(options.folder))
+    run = chosen.run
+    row = runs.set_index(["architecture", "width", "seed"]).loc[(run.architecture, run.width, run.seed)]
+    predictions_file, weights_file = run.predictions_path(options.folder), run.weights_path(options.folder)
+    predictions = read_run_arrays(predictions_file, run, row.get("predictions_sha256"))["test"]
+    weights = read_run_arrays(weights_file, run, row.get("weights_sha256"))
     shape = exhibit.shape_before_weights(tables.read_layers(options.layers), chosen.run, dataset.image_shape)
     for paths, (figure, message) in (
         (options.mistakes, exhibit.plot_mistakes(chosen, dataset.x_test, dataset.y_test, predictions)),

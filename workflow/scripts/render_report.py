@@ -1,6 +1,7 @@
 """Renders the study's tables and figures -> report.html and, for Snakemake's own report, two tables."""
 
 import argparse
+import json
 from pathlib import Path
 
 from few_weights import reporting, tables
@@ -28,6 +29,7 @@ def main() -> None:
     parser.add_argument(
         "--templates", required=True, type=Path, help="the folder of report.html.j2 and table.html.j2"
     )
+    parser.add_argument("--notes", type=json.loads, default=[], help="JSON: sentences that head the report")
     parser.add_argument("--report", required=True)
     parser.add_argument("--breakpoints-table", required=True)
     parser.add_argument("--runs-table", required=True)

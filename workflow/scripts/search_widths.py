@@ -22,11 +22,18 @@ def main() -> None:
     parser.add_argument("--widths", required=True, type=int, nargs="+", help="the widths trained so far")
     parser.add_argument("--seeds", required=True, type=int, nargs="+")
     parser.add_argument("--targets", required=True, type=float, nargs="+")
+    parser.add_argument(
+        "--expected", required=True, type=json.loads, help="JSON: architecture -> what its metrics must say"
+    )
     parser.add_argument("--output", required=True, type=Path, help="JSON to write")
     arguments = parser.parse_args()
 
     planned = expand_runs({arguments.architecture: arguments.widths}, arguments.seeds)
-    runs = aggregation.runs_table(aggregation.read_runs(arguments.folder, arguments.study, planned))
+    # The arrays are no matter here: merging the runs checks them.
+    records = aggregation.read_runs(
+        arguments.folder, arguments.study, planned, arguments.expected, arrays=False
+    )
+    runs = aggregation.runs_table(records)
     require_growth(arguments.architecture, dict(zip(runs["width"], runs["parameters"], strict=True)))
     means = mean_accuracies(runs, selection_of(runs))[arguments.architecture].to_dict()
     found = judge_round(arguments.architecture, arguments.round, means, arguments.targets)

@@ -11,20 +11,19 @@ By hand, from the root of the repository:
 
 import argparse
 import gc
-import io
 import json
 import os
 import sys
 import time
 from pathlib import Path
 
-import numpy as np
-
 from few_weights.checkpoint import Checkpoint
-from few_weights.datasets import load_dataset
+from few_weights.datasets import data_sha256, load_dataset
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
 from few_weights.gpus import share_gpu
+from few_weights.quiet import quiet
+from few_weights.run_files import arrays_sha256, npz_bytes, results_are_whole
 from few_weights.runs import Run
 
 
@@ -91,9 +90,10 @@ def main() -> None:
         sys.modules.update(dict.fromkeys(["matplotlib", "pandas"]))
     # Held until the process ends.
     place = share_gpu(arguments.jobs_per_gpu) if arguments.jobs_per_gpu else None  # noqa: F841
-    from few_weights import training
+    with quiet():
+        from few_weights import training
 
-    device = training.prepare_tensorflow(arguments.threads, arguments.gpus)
+        device = training.prepare_tensorflow(arguments.threads, arguments.gpus)
     run = Run(arguments.architecture, arguments.width, arguments.seed)
     checkpoint = None
     if arguments.checkpoints:
@@ -117,7 +117,7 @@ def main() -> None:
         "metrics.json": arguments.output,
     }
     results = checkpoint.kept_results(outputs) if checkpoint else {}
-    if results:
+    if results and results_are_whole(results):
         print(
             f"{run}: finished at an earlier try, in a submission that failed; its results are taken up, "
             f"and its epochs are in {arguments.output}",
@@ -128,6 +128,9 @@ def main() -> None:
             run, network, arguments.study, arguments.dataset, arguments.recipe, dataset, device, checkpoint
         )
         metrics["code"] = arguments.code
+        metrics["data_sha256"] = data_sha256(arguments.dataset, arguments.data_sha256)
+        metrics["predictions_sha256"] = arrays_sha256(predictions)
+        metrics["weights_sha256"] = arrays_sha256(weights)
         execution = metrics["execution"]
         trained_here = sum(execution["epoch_seconds"][execution["resumed_after_epoch"] :])
         execution["overhead_seconds"] = round(time.perf_counter() - begin - trained_here, 3)
@@ -136,17 +139,11 @@ def main() -> None:
             "weights.npz": npz_bytes(weights),
             "metrics.json": (json.dumps(metrics, indent=1) + "\n").encode(),
         }
-        if checkpoint:
-            checkpoint.keep_results(results)
     for name, path in outputs.items():
         write_atomically(path, results[name])
-
-
-def npz_bytes(arrays: dict[str, np.ndarray]) -> bytes:
-    """The content of a compressed .npz."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()
+    if checkpoint:
+        checkpoint.keep_results(outputs)
+    print(f"finished: {', '.join(str(path) for path in outputs.values())}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """From the metrics of the runs to tables: reads every metrics.json, trusts none."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -9,16 +9,26 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from few_weights.errors import StudyError
+from few_weights.run_files import read_run_arrays
 from few_weights.runs import Run
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "metrics.schema.yaml"
 
 #: What is a table of its own in a metrics.json, not a column of runs.csv.
-NESTED = ("layers", "history", "network")
+NESTED = ("layers", "weights", "history", "network")
 
 
-def read_runs(folder: Path, study: str, runs: Iterable[Run]) -> list[dict]:
+def read_runs(
+    folder: Path, study: str, runs: Iterable[Run], expected: Mapping[str, Mapping], arrays: bool = True
+) -> list[dict]:
     """The metrics of the given runs of a study that lies in `folder`, in their order.
+
+    Args:
+        expected: architecture -> what its metrics must say, of `dataset`, `data_sha256`,
+        `validation_examples`,
+            `network` and the recipe. Snakemake compares that as well, but has no record of runs that were
+            copied.
+        arrays: whether predictions.npz and weights.npz are read and checked, too.
 
     Raises:
         StudyError: files are missing, broken, or hold another run than their place says; all are named.
@@ -36,16 +46,46 @@ def read_runs(folder: Path, study: str, runs: Iterable[Run]) -> list[dict]:
                 raise StudyError(f"holds {found} again, which {records[found][0]} holds already")
             if found != run:
                 raise StudyError(f"holds {found}, not {run} as its place says")
+            if other := _differences(metrics, expected[run.architecture]):
+                raise StudyError(f"was made otherwise than the study says: {other}")
             records[found] = (path, metrics)
         except StudyError as error:
             problems.append(f"{path} {error}")
+        else:
+            if arrays:
+                problems += _unusable_arrays(folder, run, metrics)
     if problems:
         lines = "".join(f"\n  - {problem}" for problem in problems)
         raise StudyError(
             f"{len(problems)} of the runs cannot be merged:{lines}\n"
-            "Delete the files named and start again: Snakemake trains those runs anew."
+            "Delete the files named and start again: those runs, and no others, are trained again."
         )
     return [metrics for _, metrics in records.values()]
+
+
+def _differences(metrics: Mapping, expected: Mapping) -> str:
+    """What of a run's metrics is not as the study says, in words; empty where all is."""
+    different = []
+    for key, wanted in expected.items():
+        # A file may have moved with its study; runs from before the data's hash was recorded have none.
+        found, wanted = _comparable(metrics.get(key)), _comparable(wanted)
+        if found != wanted and not (key == "data_sha256" and not (found and wanted)):
+            different.append(f"{key} {json.dumps(found)[:100]}, not {json.dumps(wanted)[:100]}")
+    return "; ".join(different)
+
+
+def _comparable(value):
+    return (
+        {key: item for key, item in value.items() if key != "file"} if isinstance(value, Mapping) else value
+    )
+
+
+def _unusable_arrays(folder: Path, run: Run, metrics: Mapping) -> Iterator[str]:
+    for kind in ("predictions", "weights"):
+        try:
+            read_run_arrays(getattr(run, f"{kind}_path")(folder), run, metrics.get(f"{kind}_sha256"))
+        except StudyError as error:
+            yield str(error).partition("; delete it")[0]
 
 
 def _read_metrics(path: Path, validator: Draft202012Validator) -> dict:
@@ -54,7 +94,7 @@ def _read_metrics(path: Path, validator: Draft202012Validator) -> dict:
     except FileNotFoundError as error:
         raise StudyError("is missing") from error
     except ValueError as error:
-        raise StudyError(f"is no whole JSON file ({error})") from error
+        raise StudyError(f"is not a complete JSON file ({error})") from error
     for violation in validator.iter_errors(metrics):
         place = "".join(f"[{step!r}]" for step in violation.absolute_path)
         raise StudyError(

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import shutil
 import zipfile
 import zlib
@@ -61,7 +62,9 @@ class Checkpoint:
         except FileNotFoundError:
             return [], {}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            print(f"checkpoint {self.path} is not used, training begins anew: {error}", flush=True)
+            # NumPy's own words of a file that is none of its own advise to load it unsafely.
+            why = "it is damaged" if "pickle" in str(error) else error
+            print(f"checkpoint {self.path} is not used, training begins anew: {why}", flush=True)
             return [], {}
         return variables, progress
 
@@ -75,14 +78,24 @@ class Checkpoint:
         except StudyError as error:
             print(f"no checkpoint: {error}", flush=True)
 
-    def keep_results(self, files: Mapping[str, bytes]) -> None:
-        """Keep a finished run's files, and remove its state. A disk that refuses costs what `save` says."""
+    def keep_results(self, files: Mapping[str, Path]) -> None:
+        """Keep a finished run's files and remove its state. A disk that refuses costs what `save` says.
+
+        They are kept as further names of the same files, which take no space and stay when Snakemake removes the
+        first name. Where the file system has no such links they are copied.
+        """
         try:
-            for name, content in files.items():
-                write_atomically(self.finished / name, content)
+            for name, path in files.items():
+                kept = self.finished / name
+                try:
+                    self.finished.mkdir(parents=True, exist_ok=True)
+                    kept.unlink(missing_ok=True)
+                    os.link(path, kept)
+                except OSError:
+                    write_atomically(kept, path.read_bytes())
             # Last, because it says that the others are there.
             write_atomically(self.finished / "identity.json", self.identity)
-        except StudyError as error:
+        except (StudyError, OSError) as error:
             print(f"finished results are not kept: {error}", flush=True)
         with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)

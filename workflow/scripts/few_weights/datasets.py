@@ -98,6 +98,16 @@ def idx_sha256(array: np.ndarray) -> str:
     return hashlib.sha256(header + array.tobytes()).hexdigest()
 
 
+def data_sha256(dataset: str, own: str = "") -> str:
+    """One SHA-256 over the four arrays of a data set, known before it is fetched.
+
+    `own` is that of a user's own arrays. Empty for the data sets of which only the download is verified.
+    """
+    if dataset not in SHA256:
+        return own
+    return hashlib.sha256("".join(SHA256[dataset][name] for name in ARRAYS).encode()).hexdigest()
+
+
 def verify_arrays(arrays: Mapping[str, np.ndarray], dataset: str, sha256: str = "") -> None:
     """Check that the four arrays are those of the data set: bit for bit where their hashes are known.
 

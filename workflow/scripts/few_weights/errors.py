@@ -3,7 +3,9 @@
 Anything else is a mistake of ours and keeps its traceback.
 """
 
+import contextlib
 import functools
+import signal
 import sys
 from collections.abc import Callable
 
@@ -13,10 +15,16 @@ class StudyError(Exception):
 
 
 def entry_point(main: Callable[..., None]) -> Callable[..., None]:
-    """Make `main` end with `error: <message>` and status 1 where it raises a StudyError or an OSError."""
+    """Make `main` end with `error: <message>` and status 1 where it raises a StudyError or an OSError.
+
+    Ctrl-C ends the process at once, as it ends any other program: Python's own way is to wait for a call of
+    machine code to return, which may be an epoch, and then to print a traceback.
+    """
 
     @functools.wraps(main)
     def run(*arguments, **options) -> None:
+        with contextlib.suppress(ValueError):  # outside the main thread, as in a test
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         try:
             main(*arguments, **options)
         except StudyError as error:

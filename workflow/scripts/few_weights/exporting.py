@@ -13,10 +13,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from few_weights.datasets import Dataset, read_npz
+from few_weights.datasets import Dataset
 from few_weights.errors import StudyError
 from few_weights.layer_list import brief
 from few_weights.networks import build_network
+from few_weights.run_files import read_run_arrays
 from few_weights.runs import Run
 
 #: How many of the test images a converted network may answer otherwise than the original: rounding may turn a
@@ -48,11 +49,13 @@ def trained_network(
         run.architecture, network, run.width, dataset.image_shape, dataset.classes, run.seed
     )
     path = run.weights_path(folder)
+    weights = read_run_arrays(path, run, row.get("weights_sha256"))
     try:
-        set_weights(model, read_npz(path))
+        set_weights(model, weights)
     except StudyError as error:
         raise StudyError(f"{path}: {error}; delete it and start again, {run} is trained anew") from error
-    original = read_npz(run.predictions_path(folder))["test"]
+    predictions = read_run_arrays(run.predictions_path(folder), run, row.get("predictions_sha256"))
+    original = predictions["test"]
     changed = int(np.count_nonzero(predict(model, dataset.x_test) != original))
     if changed > most_changed(len(original)):
         raise StudyError(

@@ -36,9 +36,16 @@ def write_atomically(path: Path | str, data: bytes | str) -> None:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """A CSV as texts by column, without pandas, which the environment of the trainings lacks."""
+    """A CSV as texts by column, without pandas, which the environment of the trainings lacks.
+
+    Raises:
+        StudyError: it has no rows.
+    """
     with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))
+    if not rows:
+        raise StudyError(f"{path} has no rows; delete it and start again, it is made again")
+    return rows
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping]) -> str:

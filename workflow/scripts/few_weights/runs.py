@@ -4,6 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+#: The files that a training makes, in the order in which they are written: the metrics say that a run is
+#: finished.
+RUN_FILES = ("predictions.npz", "weights.npz", "metrics.json")
+
 
 @dataclass(frozen=True)
 class Run:

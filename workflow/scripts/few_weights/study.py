@@ -82,6 +82,21 @@ def resolve_study(config: Mapping, files: Iterable[Path | str] = ()) -> dict:
     return study
 
 
+def results_folder(file: Path) -> Path:
+    """Where the results of the study in a YAML file lie, by the name that the study gives itself.
+
+    Raises:
+        StudyError: the file is not a study.
+    """
+    try:
+        study = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        raise StudyError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(study, Mapping) or not study.get("study"):
+        raise StudyError(f"{file} is not a study: the key 'study' is missing")
+    return Path("results", str(study["study"]))
+
+
 def network_of_baseline(study: Mapping, name: str) -> dict:
     """The network behind the name of a baseline: a section of the study, else one of ours."""
     if name in study["architectures"]:

@@ -72,9 +72,9 @@ def _read(path: Path | str, columns: list[str], types: dict) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
     except pd.errors.EmptyDataError:
-        raise StudyError(f"{path} is empty; remove it and run the workflow again") from None
+        raise StudyError(f"{path} is empty; delete it and start again, it is made again") from None
     missing = [column for column in columns if column not in table.columns]
     if missing or table.empty:
         problem = f"lacks {', '.join(missing)}" if missing else "has no rows"
-        raise StudyError(f"{path} {problem}; remove it and run the workflow again")
+        raise StudyError(f"{path} {problem}; delete it and start again, it is made again")
     return table

@@ -1,0 +1,52 @@
+"""What this workflow needs of Snakemake that Snakemake does not offer publicly, in one place.
+
+An update of Snakemake that moves one of these parts breaks this file and its test, and nothing else.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from snakemake.jobs import Job
+from snakemake.settings.types import ExecMode
+from snakemake.workflow import Workflow
+
+
+def is_main_process(workflow: Workflow) -> bool:
+    """Whether this is the Snakemake that the user started, not one that runs a single job of a cluster."""
+    return workflow.exec_mode == ExecMode.DEFAULT
+
+
+def cores(workflow: Workflow) -> int | None:
+    """The cores that the user gave with `--cores`; None where they play no part, as with `--lint`."""
+    settings = workflow.resource_settings
+    return settings.cores if settings else None
+
+
+def with_prefix(workflow: Workflow, path: str) -> str:
+    """Where a path of a rule lies: under a prefix, where the workflow is a module that was given one."""
+    return str(workflow.modifier.path_modifier.modify(path))
+
+
+def force(workflow: Workflow, names: Iterable[str]) -> None:
+    """Plan these files and rules again even if nothing else asks for it, as `--forcerun` does.
+
+    Called while the Snakefile is read, when there are no settings of the plan yet: they are completed when it
+    is made.
+    """
+    prepare = workflow._prepare_dag
+
+    def prepare_forced(*arguments, **options):
+        workflow.dag_settings.forcerun = frozenset({*workflow.dag_settings.forcerun, *names})
+        return prepare(*arguments, **options)
+
+    workflow._prepare_dag = prepare_forced
+
+
+def jobs(workflow: Workflow) -> Iterator[tuple[Job, bool]]:
+    """Each job of the plan, and whether it is done or needs no doing."""
+    for job in list(workflow.dag.jobs):
+        yield job, workflow.dag.finished(job) or not workflow.dag.needrun(job)
+
+
+def outputs_of(workflow: Workflow, jobid: int) -> list[str]:
+    """The output files of the job of that number."""
+    return [str(path) for job, _ in jobs(workflow) if job.jobid == jobid for path in job.output]
