@@ -71,6 +71,10 @@ def test_what_python_cannot_read_is_one_sentence(tmp_path, content):
         ("import helper", r"helper.py, line 3: NameError: name 'undefined' is not defined"),
         ("import not_there", "nets.py, line 10: ModuleNotFoundError: No module named 'not_there'"),
         (
+            "import time\ntry:\n    time.sleep(9)\nexcept Exception:\n    pass",
+            "nets.py, line 12: the file has not run to its end after 2 seconds; put what is for running",
+        ),
+        (
             "import threading, time\nthreading.Thread(target=time.sleep, args=(9,)).start()",
             "nets.py starts a thread .* that goes on after the file is loaded",
         ),
@@ -78,6 +82,7 @@ def test_what_python_cannot_read_is_one_sentence(tmp_path, content):
 )
 def test_what_a_file_does_at_import_is_one_sentence(tmp_path, monkeypatch, code, message):
     monkeypatch.setattr(user_files, "PATIENCE", 0.1)
+    monkeypatch.setattr(user_files, "LIMIT", 2.0)
     write(tmp_path / "helper.py", "\n\nundefined\n")
     file = write(tmp_path / "nets.py", f"{NET}\n{code}\n")
     with pytest.raises(StudyError, match=message) as error:

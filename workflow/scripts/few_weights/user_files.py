@@ -9,6 +9,7 @@ import importlib
 import io
 import os
 import re
+import signal
 import sys
 import threading
 import traceback
@@ -28,6 +29,14 @@ KEPT = {"few_weights", "keras", "tensorflow", "numpy", "__main__"} | sys.stdlib_
 
 #: Seconds that a thread which a file starts may go on after the file is loaded.
 PATIENCE = 2.0
+
+#: Seconds in which a file must have run to its end.
+LIMIT = 120.0
+
+
+class _TooLongError(BaseException):
+    """A file is still running after `LIMIT`; a base exception, so that no `except Exception` catches it."""
+
 
 #: Files that have run, by their path.
 _loaded: dict[Path, ModuleType] = {}
@@ -85,7 +94,7 @@ def running(file: str) -> Iterator[None]:
             yield
     except StudyError:
         raise
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, _TooLongError) as error:
         raise StudyError(blame(error, file, complaints.getvalue())) from error
     finally:
         sys.argv, sys.stdin = arguments, standard_input
@@ -99,7 +108,7 @@ def _run(path: Path, file: str) -> ModuleType:
     loader = SourceFileLoader(f"own_{path.stem}", str(path))
     module = module_from_spec(spec_from_loader(loader.name, loader))
     before = set(threading.enumerate())
-    with running(file):
+    with running(file), _limited():
         keras.utils.set_random_seed(0)
         sys.modules[loader.name] = module
         loader.exec_module(module)
@@ -112,6 +121,25 @@ def _run(path: Path, file: str) -> ModuleType:
                     f"Python would not end; {_BY_HAND}"
                 )
     return module
+
+
+@contextlib.contextmanager
+def _limited() -> Iterator[None]:
+    """Interrupt what goes on for longer than `LIMIT`, where Python delivers signals: in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number, frame):
+        raise _TooLongError
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 _BY_HAND = 'put what is for running the file by hand below: if __name__ == "__main__":'
@@ -162,6 +190,8 @@ def blame(error: BaseException, file: str, complaints: str = "") -> str:
             name = file if place == path else Path(file).parent / place.relative_to(path.parent)
             where = f"{name}, line {line}"
             break
+    if isinstance(error, _TooLongError):
+        return f"{where}: the file has not run to its end after {LIMIT:g} seconds; {_BY_HAND}"
     if isinstance(error, SystemExit):
         said = complaints.strip().splitlines()[-1:]
         asked = f" ({said[0]})" if said else ""
