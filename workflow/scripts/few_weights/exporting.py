@@ -124,18 +124,27 @@ def convert_to_tflite(model: keras.Model) -> bytes:
         constants = [[tf.constant(array) for array in arrays] for arrays in weights]
         return model.stateless_call(*constants, images, training=False)[0]
 
-    try:
-        # The converter writes about itself to both streams.
-        with contextlib.redirect_stdout(io.StringIO()), _quiet():
-            try:
-                return tf.lite.TFLiteConverter.from_keras_model(model).convert()
-            except Exception:  # the converter's own errors are of many kinds
-                graph = answer_one.get_concrete_function()
-                return tf.lite.TFLiteConverter.from_concrete_functions([graph], model).convert()
-    except Exception as error:
-        operations = sorted(set(re.findall(r"'?tf\.(\w+)'? op ", str(error))))
-        why = f"TFLite has no counterpart for {', '.join(operations)}" if operations else brief(error)
-        raise StudyError(f"the network cannot be converted to TFLite: {why}") from error
+    def any_number():
+        return tf.lite.TFLiteConverter.from_keras_model(model)
+
+    def one():
+        return tf.lite.TFLiteConverter.from_concrete_functions([answer_one.get_concrete_function()], model)
+
+    error = None
+    for converter in (any_number, one):
+        try:
+            # The converter writes about itself to both streams.
+            with contextlib.redirect_stdout(io.StringIO()), _quiet():
+                content = converter().convert()
+            predict_tflite(content, np.zeros((3, *model.input_shape[1:]), np.uint8))
+            return content
+        except Exception as problem:  # the converter's own errors are of many kinds
+            error = problem
+    if isinstance(error, StudyError):
+        raise error
+    operations = sorted(set(re.findall(r"'?tf\.(\w+)'? op ", str(error))))
+    why = f"TFLite has no counterpart for {', '.join(operations)}" if operations else brief(error)
+    raise StudyError(f"the network cannot be converted to TFLite: {why}") from error
 
 
 def predict_tflite(content: bytes, images: np.ndarray) -> np.ndarray:
