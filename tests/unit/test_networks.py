@@ -212,3 +212,15 @@ def test_a_trained_network_is_exported_as_it_was_or_not_at_all(tmp_path, monkeyp
         message = r"mine width 4 seed 7: built again with its weights, the network answers \d+ of 200 test "
         with pytest.raises(StudyError, match=message):
             exporting.trained_network(row, network, dataset, tmp_path)
+
+
+def test_a_network_that_diverged_is_not_exported(tmp_path):
+    images, labels = np.zeros((10, *IMAGE), np.uint8), (np.arange(10) % CLASSES).astype(np.uint8)
+    dataset = Dataset(images, labels, images[:0], labels[:0], images, labels)
+    network, run = {"layers": ["Flatten", SOFTMAX]}, Run("mine", 4, 0)
+    model = networks.build_network("mine", network, run.width, IMAGE, CLASSES, run.seed)
+    run.weights_path(tmp_path).parent.mkdir(parents=True)
+    np.savez(run.weights_path(tmp_path), **{n: np.nan * a for n, a in named_weights(model).items()})
+    row = {"architecture": "mine", "width": "4", "seed": "0"}
+    with pytest.raises(StudyError, match="mine width 4 seed 0 diverged in training: its weights are not"):
+        exporting.trained_network(row, network, dataset, tmp_path)

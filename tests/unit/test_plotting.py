@@ -222,6 +222,21 @@ def test_collapsed_runs_are_crosses():
     assert "Crosses" not in words(figure)
 
 
+def test_diverged_runs_are_plus_signs_and_stay_where_they_ended():
+    runs = make_runs({"vgg": {2: 0.98, 4: 0.99}}, seeds=(0, 1)).assign(epochs=3)
+    runs["diverged_in_epoch"] = pd.array([1, None, None, None], "Int64")
+    breakpoints = breakpoints_of(runs, [0.985])
+    figure, _ = plot_curve(runs, breakpoints, "vgg")
+    assert "Plus signs are runs that diverged." in words(figure)
+    history = history_of(runs)
+    history = history[(history["width"] != 2) | (history["seed"] != 0) | (history["epoch"] == 1)]
+    figure, _ = plot_learning(history, runs, breakpoints)
+    (means,) = [line for line in figure.axes[0].lines if line.get_label() == "width 2"]
+    one, other = history[(history["width"] == 2)].groupby("seed")["test_accuracy"].agg(list)
+    assert means.get_ydata().tolist() == pytest.approx([(one[0] + accuracy) / 2 for accuracy in other])
+    assert "where a run diverged" in words(figure).replace("\n", " ")
+
+
 def test_learning_shows_the_breakpoint_between_its_neighbours():
     runs = make_runs({"mlp": {8: 0.9, 16: 0.95, 32: 0.966, 64: 0.975, 128: 0.98}, "vgg": {1: 0.5, 2: 0.6}})
     breakpoints = breakpoints_of(runs, [0.96])

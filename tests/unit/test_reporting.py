@@ -1,5 +1,6 @@
 """The report says what the tables say, stands alone, and its entry point fails in one plain sentence."""
 
+import json
 import re
 import sys
 from html.parser import HTMLParser
@@ -255,15 +256,114 @@ def run_script(monkeypatch, flags: dict[str, list[Path]]) -> None:
     script.main()
 
 
+def page_of_files(monkeypatch, flags: dict[str, list[Path]]) -> str:
+    """The page that the entry point makes."""
+    run_script(monkeypatch, flags)
+    return spaced(flags["--report"][0].read_text())
+
+
+def notice_of(page: str) -> list[str]:
+    """The sentences of the notice at the top of a page."""
+    notice = re.search(r'<aside class="notice".*?</aside>', page, re.DOTALL)
+    return re.findall(r"<li>(.*?)</li>", notice[0]) if notice else []
+
+
+def test_a_complete_page_has_no_notice(page):
+    assert notice_of(page) == []
+
+
+def test_the_page_is_made_of_what_there_is(tmp_path, monkeypatch):
+    """Each table and figure may be absent, in the arguments or from its place; and all at once."""
+    flags = write_inputs(tmp_path)
+    kinds = {"--tables": "{}.csv", "--figures": "figures/{}.svg"}
+    for flag, name_of in kinds.items():
+        for path in flags[flag]:
+            name = name_of.format(path.stem)
+            content = path.read_bytes()
+            path.unlink()
+            page = page_of_files(monkeypatch, flags)
+            assert notice_of(page) == [f"{name} is missing, and what this page shows of it is left out."]
+            without = [other for other in flags[flag] if other != path]
+            assert page_of_files(monkeypatch, flags | {flag: without}) == page
+            path.write_bytes(content)
+    page = page_of_files(monkeypatch, flags | {"--tables": [], "--figures": []})
+    (sentence,) = notice_of(page)
+    assert all(name.format(path.stem) in sentence for flag, name in kinds.items() for path in flags[flag])
+    assert "<svg" not in page and "409,600" in page
+    links = [value[1:] for _, name, value in Attributes(page).found if name == "href" and value[0] == "#"]
+    ids = [value for _, name, value in Attributes(page).found if name == "id"]
+    assert links and set(links) <= set(ids)
+
+
+def test_notes_head_the_page_and_name_what_is_missing_once(tmp_path, monkeypatch):
+    flags = write_inputs(tmp_path)
+    notes = [
+        "3 of 90 runs are missing: vgg width 2 seed <4>.",
+        "counts.csv is missing: there are no weights.",
+    ]
+    file = tmp_path / "notes.json"
+    file.write_text(json.dumps(notes))
+    flags["--tables"] = [path for path in flags["--tables"] if path.stem != "counts"]
+    for given in (file, json.dumps(notes)):
+        page = page_of_files(monkeypatch, flags | {"--notes": [given]})
+        assert notice_of(page) == [notes[0].replace("<4>", "&lt;4&gt;"), notes[1]]
+
+
+@pytest.mark.parametrize("content", ['{"a": 1}', "[1]", "[", "no JSON"])
+def test_notes_that_are_no_sentences_are_refused(tmp_path, monkeypatch, capsys, content):
+    (tmp_path / "notes.json").write_text(content)
+    with pytest.raises(SystemExit):
+        run_script(monkeypatch, write_inputs(tmp_path) | {"--notes": [tmp_path / "notes.json"]})
+    assert "error: --notes" in capsys.readouterr().err
+
+
+def test_damaged_tables_and_figures_are_one_sentence(tmp_path, monkeypatch, capsys):
+    flags = write_inputs(tmp_path)
+    for path in [*flags["--tables"], *flags["--figures"], *flags["--runs"], *flags["--breakpoints"]]:
+        content = path.read_bytes()
+        for bad in (b"", b"\xff\x00", content[: len(content) // 2], content[:-3]):
+            path.write_bytes(bad)
+            with pytest.raises(SystemExit):
+                run_script(monkeypatch, flags)
+            said = capsys.readouterr().err
+            assert said.startswith("error: ") and path.name in said and said.count("\n") == 1, said
+        path.write_bytes(content)
+    run_script(monkeypatch, flags)
+
+
+def test_diverged_runs_are_named_marked_and_explained():
+    runs = make_runs(STUDY, seeds=(0, 1)).assign(diverged_in_epoch=pd.NA)
+    runs.loc[[0, 1, 2], "diverged_in_epoch"] = [3, 1, 12]
+    page = page_of(runs.astype({"diverged_in_epoch": "Int64"}))
+    (sentence,) = notice_of(page)
+    assert sentence.startswith(
+        "3 of 12 runs diverged: mlp width 16 seed 0 in epoch 3, mlp width 16 seed 1 in epoch 1, mlp width 32 "
+        "seed 0 in epoch 12. "
+    )
+    assert "smaller learning_rate" in sentence
+    assert page.count('<span class="flag">diverged</span>') == 3
+    # Trained for three and for one of the twelve epochs in 30.25 seconds each.
+    assert f"<td>{(30.25 / 3 + 30.25) / 2:.2f}</td>" in page
+    assert '<th scope="col">Diverged</th>' in page
+
+
+def test_data_of_ones_own_are_shown(tmp_path, monkeypatch):
+    flags = write_inputs(tmp_path)
+    for name in ("runs", "breakpoints"):
+        path = tmp_path / f"{name}.csv"
+        path.write_text(path.read_text().replace("mnist", "mine"))
+    assert notice_of(page_of_files(monkeypatch, flags))[0].startswith("figures/data.svg is missing")
+    data = tmp_path / "data.svg"
+    data.write_text((tmp_path / "learning.svg").read_text())
+    page = page_of_files(monkeypatch, flags | {"--figures": [*flags["--figures"], data]})
+    assert notice_of(page) == [] and "<h2>The data</h2>" in page and 'href="#data"' in page
+
+
 def test_entry_point_writes_the_same_page_from_files(tmp_path, monkeypatch, page):
     run_script(monkeypatch, write_inputs(tmp_path))
     assert spaced((tmp_path / "report.html").read_text()) == page
     assert (tmp_path / "tables" / "runs.html").exists()
     assert not list(tmp_path.rglob(".*"))
-
-
-def without_vgg(flags, folder):
-    flags["--figures"].pop()
 
 
 def without_accuracy(flags, folder):
@@ -283,7 +383,6 @@ def without_breakpoints(flags, folder):
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
-        (without_vgg, "--figures lacks curve-vgg.svg"),
         (without_accuracy, "runs.csv lacks test_accuracy"),
         (under_a_file, "could not write"),
         (without_breakpoints, "breakpoints.csv: No such file"),

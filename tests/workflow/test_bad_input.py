@@ -1,5 +1,6 @@
 """A user's mistake ends the workflow with one short message, no traceback and no schema."""
 
+import json
 import os
 import subprocess
 
@@ -83,16 +84,22 @@ def test_a_gpu_that_is_not_there(smoke):
 
 
 def test_a_loss_that_is_not_finite(smoke):
+    """A run that diverged is a result, and the study ends with its report."""
     smoke.edit(
         "config/smoke.yaml",
-        "{name: rmsprop, learning_rate: 0.001, rho: 0.9}",
-        "{name: sgd, learning_rate: 1.0e+30}",
+        "epochs: 1\n    batch_size: 128\n    optimizer: {name: rmsprop, learning_rate: 0.001, rho: 0.9}",
+        "epochs: 3\n    batch_size: 128\n    optimizer: {name: sgd, learning_rate: 1.0e+30}",
     )
-    run = "results/smoke/runs/mlp/width-16/seed-0/metrics.json"
-    output = refused(smoke, "--configfile", "config/smoke.yaml", "--", run)
-    assert "mlp width 16 seed 0 failed: the loss of epoch 1 is not finite" in output
-    assert "smaller learning_rate" in output
-    assert not (smoke.folder / run).exists()
+    job = smoke.snakemake("--configfile", "config/smoke.yaml")
+    folder = smoke.folder / "results" / "smoke"
+    metrics = json.loads((folder / "runs/mlp/width-16/seed-0/metrics.json").read_text())
+    assert metrics["diverged_in_epoch"] == 1 and metrics["epochs"] == 3
+    assert [record["train_loss"] for record in metrics["history"]] == [None]
+    assert "mlp width 16 seed 0 in epoch 1" in job.stderr and "A smaller learning_rate" in job.stderr
+    page = (folder / "report.html").read_text()
+    assert "mlp width 16 seed 0 in epoch 1" in page and '<span class="flag">diverged</span>' in page
+    # It is finished: nothing is trained again.
+    assert smoke.planned_jobs("--configfile", "config/smoke.yaml") == {}
 
 
 @pytest.fixture

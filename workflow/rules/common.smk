@@ -19,7 +19,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from few_weights import snakemake_private
 from few_weights.checkpoint import forget_finished
-from few_weights.datasets import data_sha256
+from few_weights.datasets import data_sha256, KNOWN
 from few_weights.errors import StudyError
 from few_weights.failures import Failures
 from few_weights.files import exported_names
@@ -69,6 +69,9 @@ RUN = f"{RESULTS}/runs/{{architecture}}/width-{{width}}/seed-{{seed}}"
 SEARCH_ROUND = f"{RESULTS}/search/{{architecture}}/round-{{round}}.json"
 ARCHITECTURES = STUDY["architectures"]
 
+# The keys of an architecture that say how it is trained.
+RECIPE = ("epochs", "batch_size", "optimizer", "schedule", "augmentation")
+
 # The tables that the report shows in addition to runs.csv and breakpoints.csv.
 EVIDENCE = ["models", "pareto", "targets", "bootstrap", "neighbours", "counts"]
 if STUDY["refine"]:
@@ -76,6 +79,8 @@ if STUDY["refine"]:
 
 # Its figures, in addition to a curve for each architecture.
 FIGURES = ["comparison", "weights-by-layer", "learning", "mistakes", "first-layer", "timeline"]
+if STUDY["dataset"] not in KNOWN:
+    FIGURES.append("data")
 
 # What report.html is made of, beside the code that fills it in.
 REPORT_TEMPLATES = sorted(
@@ -125,8 +130,7 @@ def files_of(architecture, *names):
 
 def recipe_of_section(section):
     """What of an architecture's section says how it is trained."""
-    keys = ("epochs", "batch_size", "optimizer", "schedule", "augmentation")
-    return {key: section[key] for key in keys if key in section}
+    return {key: section[key] for key in RECIPE if key in section}
 
 
 def recipe_of(wildcards):
@@ -212,7 +216,7 @@ def expected_runs():
     }
     return json.dumps(
         {
-            name: {**common, **recipe_of_section(section), "network": section["network"]}
+            name: {**common, **{key: section.get(key) for key in RECIPE}, "network": section["network"]}
             for name, section in ARCHITECTURES.items()
         },
         sort_keys=True,
@@ -278,7 +282,11 @@ PROGRESS = Progress(logger, trainings, search_goes_on)
 FAILURES = Failures()
 INTERRUPT = Interrupt(SCRIPTS, say_how_far)
 
+NOTES += [f"Data: {warning}" for warning in STUDY["data"]["warnings"]]
+
 if snakemake_private.is_main_process(workflow):
+    for warning in STUDY["data"]["warnings"]:
+        print(f"Warning: {STUDY['dataset']}: {warning}", file=sys.stderr)
     logger.addHandler(PROGRESS)
     logger.addHandler(FAILURES)
     logger.addHandler(ChecksumNotes(FOLDER, made_here))

@@ -1,8 +1,8 @@
 """From the runs' files to tables, and to the pictures of one network.
 
 Requires every run's files. Makes runs.csv, layers.csv and history.csv, which hold what the runs say; search.csv, the paths of the searches; counts.csv, their
-weights by every rule of counting; neighbours.csv, the breakpoints against the next smaller models image by image; and
-figures/mistakes and figures/first-layer.
+weights by every rule of counting; neighbours.csv, the breakpoints against the next smaller models image by image;
+figures/mistakes and figures/first-layer; and figures/data, of data of the user's own.
 
 Only `merge_runs` names the runs' files as its input: it checks all of them. The other rules read some of them, and
 depend on the table that it makes.
@@ -174,4 +174,38 @@ rule plot_exhibit:
         " --data {params.data:q}"
         " --mistakes {output.mistakes_svg:q} {output.mistakes_png:q}"
         " --first-layer {output.first_layer_svg:q} {output.first_layer_png:q}"
+        " > {log:q} 2>&1"
+
+
+rule plot_data:
+    input:
+        data=data_is_fetched(),
+    output:
+        svg=report(
+            f"{RESULTS}/figures/data.svg",
+            caption="../report/data.rst",
+            category="The data",
+            labels={"figure": "images and classes"},
+        ),
+        png=f"{RESULTS}/figures/data.png",
+    log:
+        f"{RESULTS}/logs/plot_data.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        script=script("plot_data.py"),
+        data=unrecorded(DATA_FILE),
+        dataset=STUDY["dataset"],
+        data_sha256=STUDY["data"]["sha256"],
+        validation_examples=STUDY["validation_examples"],
+        code=code_of("plot_data.py"),
+    shell:
+        "python {params.script:q}"
+        " --dataset {params.dataset:q}"
+        " --data {params.data:q}"
+        " --data-sha256={params.data_sha256}"
+        " --validation-examples {params.validation_examples}"
+        " --svg {output.svg:q}"
+        " --png {output.png:q}"
         " > {log:q} 2>&1"

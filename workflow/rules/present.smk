@@ -52,9 +52,9 @@ def can_be_made(name):
     if name == "search":
         have_rounds = RUNS_HERE and all(map(rounds_of, ARCHITECTURES))
         return None if have_rounds else "it is made from the rounds of the search"
-    if name in ("counts", "neighbours", "mistakes", "first-layer"):
+    if name in ("counts", "neighbours", "mistakes", "first-layer", "data"):
         if not RUNS_HERE:
-            return "it is made from the runs' weights and predictions, which are not here"
+            return "it is made where the runs' files are, and they are not here"
         if not DATA_IS_HERE:
             return f"it needs {DATA_FILE}, which `snakemake --cores 1 -- {DATA}` fetches"
     if name in ("weights-by-layer", "learning") and not RUNS_HERE:

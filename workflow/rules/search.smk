@@ -1,8 +1,8 @@
 """The search for the exact breakpoint, where a study says `refine: true`.
 
 Requires every seed's metrics.json at the widths tried so far. Makes search/<architecture>/round-<round>.json: which
-widths to train next, or that the search is over and why. Without
-`refine` nothing is searched, and the widths are those of the study.
+widths to train next, or that the search is over and why. Without `refine` nothing is searched, and the widths are
+those of the study.
 """
 
 import itertools
@@ -10,8 +10,14 @@ import itertools
 
 def searched(architecture, number):
     """What a round of a search found; Snakemake comes back here when that round is done."""
-    found = checkpoints.search_widths.get(architecture=architecture, round=number).output[0]
-    return json.loads(Path(found).read_text())
+    job = checkpoints.search_widths.get(architecture=architecture, round=number)
+    path = Path(job.output[0])
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise snakemake_private.not_done_yet(job) from None
+    except ValueError:
+        raise WorkflowError(f"{path} is damaged; delete it and start again, it is made again") from None
 
 
 def search_rounds(architecture):

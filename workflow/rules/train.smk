@@ -39,6 +39,7 @@ rule train_model:
         dataset=STUDY["dataset"],
         data=unrecorded(DATA_FILE),
         data_sha256=STUDY["data"]["sha256"],
+        data_conversions=unrecorded(json.dumps(STUDY["data"]["conversions"])),
         network=network_of,
         recipe=recipe_of,
         validation_examples=STUDY["validation_examples"],
@@ -54,6 +55,7 @@ rule train_model:
         " --dataset {params.dataset:q}"
         " --data {params.data:q}"
         " --data-sha256={params.data_sha256}"
+        " --data-conversions {params.data_conversions:q}"
         " --architecture {wildcards.architecture:q}"
         " --network {params.network:q}"
         " --width {wildcards.width}"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from few_weights import tables
 from few_weights.comparison import compare_breakpoints, compare_circumstances, compare_runs
 from few_weights.errors import StudyError, entry_point
 from few_weights.study import results_folder
@@ -35,7 +36,7 @@ def main() -> None:
 def _read(path: Path) -> pd.DataFrame:
     if not path.exists():
         raise StudyError(f"{path} is missing; run the study to its end first")
-    return pd.read_csv(path)
+    return tables.read_runs(path) if path.stem == "runs" else tables.read_breakpoints(path)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Fetch a data set from the first source that has it, verify it, and write it as one .npz of uint8 arrays."""
+"""Fetch a data set from the first source that has it, and write it as one .npz of uint8 arrays.
+
+What was converted and what is suspicious goes to standard output, one line each.
+"""
 
 import argparse
 import io

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from few_weights import breakpoints, tables
+from few_weights import breakpoints, models, tables
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
 
@@ -43,6 +43,10 @@ def main() -> None:
     # Narrow enough for a terminal of 80 characters; the exact numbers are in breakpoints.csv.
     rounded = found[columns].rename(columns={"parameters": "weights", "test_accuracy": "test"})
     print(rounded.round({"test": 4, "compression": 1}).to_string(index=False))
+    if sentence := models.diverged_sentence(runs):
+        print(sentence)
+    if uneven := breakpoints.uneven_seeds(runs):
+        print(f"bootstrap.csv leaves out {', '.join(uneven)}: not every width has a run with every seed")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def main() -> None:
         for width, seeds in widths.items()
         for seed in seeds
     ]
-    records = aggregation.read_runs(arguments.folder, arguments.study, runs, arguments.expected)
+    records = aggregation.read_runs(arguments.folder, arguments.study, runs, arguments.expected, arrays=True)
     models = json.loads(arguments.baseline_models.read_text())
     for path, table in (
         (

@@ -4,9 +4,8 @@ import argparse
 
 from few_weights import tables
 from few_weights.errors import entry_point
-from few_weights.files import write_atomically
+from few_weights.figure_files import write_figure
 from few_weights.plotting import plot_curve
-from few_weights.style import figure_bytes
 
 
 @entry_point
@@ -19,11 +18,8 @@ def main() -> None:
     parser.add_argument("--png", required=True)
     options = parser.parse_args()
 
-    figure, message = plot_curve(
-        tables.read_runs(options.runs), tables.read_breakpoints(options.breakpoints), options.architecture
-    )
-    write_atomically(options.svg, figure_bytes(figure, "svg", message))
-    write_atomically(options.png, figure_bytes(figure, "png", message))
+    runs, breakpoints = tables.read_runs(options.runs), tables.read_breakpoints(options.breakpoints)
+    write_figure(options.svg, options.png, lambda: plot_curve(runs, breakpoints, options.architecture))
 
 
 if __name__ == "__main__":

@@ -5,11 +5,10 @@ import argparse
 from pathlib import Path
 
 from few_weights import exhibit, tables
-from few_weights.datasets import load_dataset
+from few_weights.datasets import KNOWN, load_dataset
 from few_weights.errors import entry_point
-from few_weights.files import write_atomically
+from few_weights.figure_files import write_figure
 from few_weights.run_files import read_run_arrays
-from few_weights.style import figure_bytes
 
 
 @entry_point
@@ -33,13 +32,16 @@ def main() -> None:
     predictions_file, weights_file = run.predictions_path(options.folder), run.weights_path(options.folder)
     predictions = read_run_arrays(predictions_file, run, row.get("predictions_sha256"))["test"]
     weights = read_run_arrays(weights_file, run, row.get("weights_sha256"))
-    shape = exhibit.shape_before_weights(tables.read_layers(options.layers), chosen.run, dataset.image_shape)
-    for paths, (figure, message) in (
-        (options.mistakes, exhibit.plot_mistakes(chosen, dataset.x_test, dataset.y_test, predictions)),
-        (options.first_layer, exhibit.plot_first_layer(chosen, weights, shape)),
-    ):
-        for path in paths:
-            write_atomically(path, figure_bytes(figure, Path(path).suffix[1:], message))
+    layers = tables.read_layers(options.layers)
+    shape = exhibit.shape_before_weights(layers, chosen.run, dataset.image_shape)
+    types = exhibit.layer_types(layers, chosen.run)
+    # Those that we know are light strokes or shapes on black, which read better dark on white.
+    ink = options.dataset in KNOWN
+    write_figure(
+        *options.mistakes,
+        lambda: exhibit.plot_mistakes(chosen, dataset.x_test, dataset.y_test, predictions, ink),
+    )
+    write_figure(*options.first_layer, lambda: exhibit.plot_first_layer(chosen, weights, shape, types))
     print(f"shown: {chosen.run}")
 
 

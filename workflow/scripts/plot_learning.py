@@ -5,9 +5,8 @@ import argparse
 
 from few_weights import tables
 from few_weights.errors import entry_point
-from few_weights.files import write_atomically
+from few_weights.figure_files import write_figure
 from few_weights.learning import plot_learning
-from few_weights.style import figure_bytes
 
 
 @entry_point
@@ -20,13 +19,9 @@ def main() -> None:
     parser.add_argument("--png", required=True)
     options = parser.parse_args()
 
-    figure, message = plot_learning(
-        tables.read_history(options.history),
-        tables.read_runs(options.runs),
-        tables.read_breakpoints(options.breakpoints),
-    )
-    write_atomically(options.svg, figure_bytes(figure, "svg", message))
-    write_atomically(options.png, figure_bytes(figure, "png", message))
+    history = tables.read_history(options.history)
+    runs, breakpoints = tables.read_runs(options.runs), tables.read_breakpoints(options.breakpoints)
+    write_figure(options.svg, options.png, lambda: plot_learning(history, runs, breakpoints))
 
 
 if __name__ == "__main__":

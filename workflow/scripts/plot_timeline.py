@@ -4,9 +4,8 @@ import argparse
 
 from few_weights import tables
 from few_weights.errors import entry_point
-from few_weights.files import write_atomically
+from few_weights.figure_files import write_figure
 from few_weights.performance import plot_timeline
-from few_weights.style import figure_bytes
 
 
 @entry_point
@@ -17,9 +16,8 @@ def main() -> None:
     parser.add_argument("--png", required=True)
     options = parser.parse_args()
 
-    figure, message = plot_timeline(tables.read_runs(options.runs))
-    write_atomically(options.svg, figure_bytes(figure, "svg", message))
-    write_atomically(options.png, figure_bytes(figure, "png", message))
+    runs = tables.read_runs(options.runs)
+    write_figure(options.svg, options.png, lambda: plot_timeline(runs))
 
 
 if __name__ == "__main__":

@@ -45,10 +45,7 @@ def main() -> None:
     )
     if unlocked.returncode != 0:
         raise StudyError(unlocked.stderr.strip() or "snakemake --unlock failed")
-    trainings = {process.pid for process in orphans}
-    print(
-        f"Stopped {len(trainings)} processes that were left behind; the folder is unlocked. Start the study again."
-    )
+    print(f"Stopped {len(orphans)} processes that were left behind and unlocked the folder. Start again.")
 
 
 def _here() -> list[psutil.Process]:

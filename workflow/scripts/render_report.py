@@ -16,20 +16,24 @@ def main() -> None:
     parser.add_argument("--breakpoints", required=True)
     parser.add_argument(
         "--tables",
-        required=True,
-        nargs="+",
-        help="models, pareto, targets, bootstrap, neighbours, search .csv",
+        nargs="*",
+        default=[],
+        help=f"{', '.join(reporting.TABLES)}, search .csv; those that are not there are left out",
     )
     parser.add_argument(
         "--figures",
-        required=True,
-        nargs="+",
-        help=f"{', '.join(reporting.FIGURES)}, curve-<architecture> .svg",
+        nargs="*",
+        default=[],
+        help=f"{', '.join(reporting.FIGURES)}, data, curve-<architecture> .svg; likewise",
     )
     parser.add_argument(
         "--templates", required=True, type=Path, help="the folder of report.html.j2 and table.html.j2"
     )
-    parser.add_argument("--notes", type=json.loads, default=[], help="JSON: sentences that head the report")
+    parser.add_argument(
+        "--notes",
+        default="[]",
+        help="sentences for the top of the page: a JSON list, or a file that holds one",
+    )
     parser.add_argument("--report", required=True)
     parser.add_argument("--breakpoints-table", required=True)
     parser.add_argument("--runs-table", required=True)
@@ -37,20 +41,37 @@ def main() -> None:
 
     runs = tables.read_runs(options.runs)
     breakpoints = tables.read_breakpoints(options.breakpoints)
-    figures = {Path(path).stem: path for path in options.figures}
-    needed = {*reporting.FIGURES, *(f"curve-{name}" for name in breakpoints["architecture"])}
-    if missing := needed - figures.keys():
-        raise StudyError(f"--figures lacks {', '.join(f'{name}.svg' for name in sorted(missing))}")
-
-    drawn = {name: Path(path).read_text(encoding="utf-8") for name, path in figures.items()}
-    evidence = {Path(path).stem: tables.read_evidence(path) for path in options.tables}
-    page = reporting.render_report(options.templates / "report.html.j2", runs, breakpoints, drawn, evidence)
+    figures = {path.stem: _read_svg(path) for path in map(Path, options.figures) if path.exists()}
+    evidence = {path.stem: tables.read_evidence(path) for path in map(Path, options.tables) if path.exists()}
+    page = reporting.render_report(
+        options.templates / "report.html.j2", runs, breakpoints, figures, evidence, _notes(options.notes)
+    )
     table = options.templates / "table.html.j2"
     write_atomically(
         options.breakpoints_table, reporting.render_table(table, "breakpoints", runs, breakpoints)
     )
     write_atomically(options.runs_table, reporting.render_table(table, "runs", runs, breakpoints))
     write_atomically(options.report, page)
+
+
+def _read_svg(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise StudyError(
+            f"{path} is not an SVG document; delete it and start again, it is drawn again"
+        ) from None
+
+
+def _notes(value: str) -> list[str]:
+    text = value if value.lstrip().startswith("[") else Path(value).read_text(encoding="utf-8")
+    try:
+        notes = json.loads(text)
+    except ValueError as error:
+        raise StudyError(f"--notes {value} is not JSON ({error})") from None
+    if not (isinstance(notes, list) and all(isinstance(note, str) for note in notes)):
+        raise StudyError(f"--notes {value} must be a JSON list of sentences")
+    return notes
 
 
 if __name__ == "__main__":

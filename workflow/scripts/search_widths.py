@@ -7,7 +7,7 @@ from pathlib import Path
 from few_weights import aggregation
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
-from few_weights.models import mean_accuracies, selection_of
+from few_weights.models import deciding_accuracies
 from few_weights.runs import expand_runs
 from few_weights.search import judge_round, require_growth
 
@@ -29,13 +29,11 @@ def main() -> None:
     arguments = parser.parse_args()
 
     planned = expand_runs({arguments.architecture: arguments.widths}, arguments.seeds)
-    # The arrays are no matter here: merging the runs checks them.
-    records = aggregation.read_runs(
-        arguments.folder, arguments.study, planned, arguments.expected, arrays=False
-    )
+    # Its arrays are checked where the runs are merged.
+    records = aggregation.read_runs(arguments.folder, arguments.study, planned, arguments.expected)
     runs = aggregation.runs_table(records)
     require_growth(arguments.architecture, dict(zip(runs["width"], runs["parameters"], strict=True)))
-    means = mean_accuracies(runs, selection_of(runs))[arguments.architecture].to_dict()
+    means = deciding_accuracies(runs)[arguments.architecture].to_dict()
     found = judge_round(arguments.architecture, arguments.round, means, arguments.targets)
     write_atomically(arguments.output, json.dumps(found, indent=1) + "\n")
     for target in found["targets"]:

@@ -28,7 +28,10 @@ def main() -> None:
         (arguments.pareto, models.pareto_table(runs)),
     ):
         write_atomically(path, table.to_csv(index=False, lineterminator="\n"))
-    print(f"{len(summary)} models, {summary['collapsed'].sum()} collapsed runs")
+    print(
+        f"{len(summary)} models, {summary['collapsed'].sum()} collapsed runs, "
+        f"{summary['diverged'].sum()} that diverged"
+    )
 
 
 if __name__ == "__main__":

@@ -37,6 +37,9 @@ def main() -> None:
     parser.add_argument("--dataset", default="mnist", help="name of the data set")
     parser.add_argument("--data", required=True, type=Path, help="its .npz, as fetch_data.py writes it")
     parser.add_argument("--data-sha256", default="", help="that of a user's own data, to be compared")
+    parser.add_argument(
+        "--data-conversions", type=json.loads, default=[], help="JSON: what was done to them, to be recorded"
+    )
     parser.add_argument("--architecture", required=True)
     parser.add_argument(
         "--network",
@@ -129,6 +132,7 @@ def main() -> None:
         )
         metrics["code"] = arguments.code
         metrics["data_sha256"] = data_sha256(arguments.dataset, arguments.data_sha256)
+        metrics["data_conversions"] = arguments.data_conversions
         metrics["predictions_sha256"] = arrays_sha256(predictions)
         metrics["weights_sha256"] = arrays_sha256(weights)
         execution = metrics["execution"]

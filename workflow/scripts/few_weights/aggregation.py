@@ -15,11 +15,15 @@ from few_weights.runs import Run
 SCHEMA = Path(__file__).parents[2] / "schemas" / "metrics.schema.yaml"
 
 #: What is a table of its own in a metrics.json, not a column of runs.csv.
-NESTED = ("layers", "weights", "history", "network")
+NESTED = ("layers", "weights", "history", "network", "data_conversions")
 
 
 def read_runs(
-    folder: Path, study: str, runs: Iterable[Run], expected: Mapping[str, Mapping], arrays: bool = True
+    folder: Path,
+    study: str,
+    runs: Iterable[Run],
+    expected: Mapping[str, Mapping] | None = None,
+    arrays: bool = False,
 ) -> list[dict]:
     """The metrics of the given runs of a study that lies in `folder`, in their order.
 
@@ -46,7 +50,7 @@ def read_runs(
                 raise StudyError(f"holds {found} again, which {records[found][0]} holds already")
             if found != run:
                 raise StudyError(f"holds {found}, not {run} as its place says")
-            if other := _differences(metrics, expected[run.architecture]):
+            if expected and (other := _differences(metrics, expected[run.architecture])):
                 raise StudyError(f"was made otherwise than the study says: {other}")
             records[found] = (path, metrics)
         except StudyError as error:
@@ -100,8 +104,15 @@ def _read_metrics(path: Path, validator: Draft202012Validator) -> dict:
         raise StudyError(
             f"is no metrics.json of this workflow ({place} {violation.message[:120]})".replace("( ", "(")
         )
-    if len(metrics["history"]) != metrics["epochs"]:
-        raise StudyError(f"records {len(metrics['history'])} of {metrics['epochs']} epochs")
+    diverged = metrics.get("diverged_in_epoch")
+    if len(metrics["history"]) != (diverged or metrics["epochs"]):
+        raise StudyError(f"records {len(metrics['history'])} of {diverged or metrics['epochs']} epochs")
+    for record in metrics["history"]:
+        if None in (record["train_loss"], record["test_loss"]) and record["epoch"] != diverged:
+            raise StudyError(
+                f"contradicts itself: epoch {record['epoch']} has no loss, "
+                f"and diverged_in_epoch is {json.dumps(diverged)}"
+            )
     for part in ("test", "validation"):
         correct, examples = metrics[f"{part}_correct"], metrics[f"{part}_examples"]
         if metrics[f"{part}_accuracy"] != (correct / examples if examples else None):
@@ -113,7 +124,10 @@ def runs_table(records: list[dict]) -> pd.DataFrame:
     """One row a run: every scalar of its metrics; `optimizer` and `schedule` are their names."""
     table = pd.DataFrame([_scalars(metrics) for metrics in records])
     # Int64 keeps whole numbers whole beside the empty cells of a study without validation images.
-    return table.astype({"validation_correct": "Int64"})
+    # Metrics from before runs could diverge do not say so.
+    return table.reindex(columns=dict.fromkeys([*table.columns, "diverged_in_epoch"])).astype(
+        {"validation_correct": "Int64", "diverged_in_epoch": "Int64"}
+    )
 
 
 def with_baselines(

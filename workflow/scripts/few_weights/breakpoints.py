@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from few_weights import article
-from few_weights.errors import StudyError
 from few_weights.models import (
     MODEL,
     accuracy_statistics,
     flops_per_image,
+    has_diverged,
     selection_of,
     share_reaching,
     summarise_models,
@@ -47,7 +47,7 @@ def find_breakpoints(runs: pd.DataFrame, targets: Iterable[float]) -> pd.DataFra
         its_runs = runs[runs["architecture"] == architecture]
         baseline = its_runs.iloc[0][["baseline_architecture", "baseline_width", "baseline_parameters"]]
         for target in targets:
-            reaches = its_models["selection_accuracy"] >= target
+            reaches = its_models["deciding_accuracy"] >= target
             row = {
                 "architecture": architecture,
                 "target": target,
@@ -130,7 +130,17 @@ def targets_table(breakpoints: pd.DataFrame) -> pd.DataFrame:
     """targets.csv: a row a target, a column an architecture, the breakpoint's parameters or "not reached"."""
     cells = breakpoints["parameters"].astype("string").fillna("not reached")
     table = breakpoints.assign(cell=cells).pivot(index="target", columns="architecture", values="cell")
-    return table.reindex(columns=breakpoints["architecture"].unique()).reset_index().rename_axis(columns=None)
+    table = table.reindex(columns=breakpoints["architecture"].unique()).rename_axis(columns=None)
+    # An architecture may be called "target", too.
+    table.insert(0, "target", table.index, allow_duplicates=True)
+    return table.reset_index(drop=True)
+
+
+def uneven_seeds(runs: pd.DataFrame) -> list[str]:
+    """The architectures of which a width lacks a seed that the study has elsewhere."""
+    models = runs.groupby(["architecture", "width"], sort=False)["seed"].nunique()
+    lacking = models[models < runs["seed"].nunique()]
+    return list(dict.fromkeys(lacking.index.get_level_values("architecture")))
 
 
 def bootstrap_breakpoints(runs: pd.DataFrame, targets: Iterable[float]) -> pd.DataFrame:
@@ -139,26 +149,26 @@ def bootstrap_breakpoints(runs: pd.DataFrame, targets: Iterable[float]) -> pd.Da
     The study's seeds are drawn anew with replacement, as many as there are, `RESAMPLES` times; one draw
     serves all models, as the seeds of a study do (Efron and Tibshirani 1993, An Introduction to the
     Bootstrap, chapter 6). One row for each model that was the answer at least once, and one with an empty
-    width where none was. Only models that the study trained can be the answer. Empty for a single seed.
-
-    Raises:
-        StudyError: models were trained with different seeds.
+    width where none was. Only models that the study trained can be the answer. Empty for a single seed, and
+    for architectures without the same seeds at all widths, as when runs are missing (`uneven_seeds`).
     """
     targets, rows = list(targets), []
-    selection = selection_of(runs)
+    selection, uneven = selection_of(runs), uneven_seeds(runs)
+    runs = runs.assign(diverged=has_diverged(runs))
     seeds = sorted(runs["seed"].unique())
     draws = np.random.default_rng(GENERATOR_SEED).integers(len(seeds), size=(RESAMPLES, len(seeds)))
     times_drawn = (draws[:, :, np.newaxis] == np.arange(len(seeds))).sum(axis=1)
     for architecture, its_runs in runs.groupby("architecture", sort=False):
-        correct = its_runs.pivot(index=["parameters", "width"], columns="seed", values=f"{selection}_correct")
-        if correct.shape[1] != len(seeds) or correct.isna().any(axis=None):
-            raise StudyError(f"the widths of {architecture} were not all trained with the same seeds")
-        if len(seeds) == 1:
+        if architecture in uneven or len(seeds) == 1:
             continue
-        correct = correct.sort_index()[seeds]
+        by_seed = {"index": ["parameters", "width"], "columns": "seed"}
+        correct = its_runs.pivot(**by_seed, values=f"{selection}_correct").sort_index()[seeds]
+        diverged = its_runs.pivot(**by_seed, values="diverged").sort_index()[seeds]
         # Whole numbers until the division, for the same reason as in `mean_accuracies`.
         images = len(seeds) * int(its_runs[f"{selection}_examples"].iloc[0])
         means = times_drawn @ correct.to_numpy(dtype=np.int64).T / images
+        # As in `deciding_accuracies`.
+        means[times_drawn @ ~diverged.to_numpy(dtype=bool).T == 0] = 0
         for target in targets:
             reaches = means >= target
             answers = np.where(reaches.any(axis=1), reaches.argmax(axis=1), -1)

@@ -81,8 +81,8 @@ class Checkpoint:
     def keep_results(self, files: Mapping[str, Path]) -> None:
         """Keep a finished run's files and remove its state. A disk that refuses costs what `save` says.
 
-        They are kept as further names of the same files, which take no space and stay when Snakemake removes the
-        first name. Where the file system has no such links they are copied.
+        They are kept as further names of the same files, which take no space and stay when Snakemake removes
+        the first name. Where the file system has no such links they are copied.
         """
         try:
             for name, path in files.items():

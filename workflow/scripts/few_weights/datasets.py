@@ -1,12 +1,14 @@
 """Data sets as arrays in memory, always verified, never unpickled.
 
-A data set is one that we know by name, or an .npz of the user's. Images are uint8 and are divided by 255
-before a network sees them; labels count from 0.
+Every data set, a known one or a user's own, lies in results/data/ as four uint8 arrays: `conversion.py` made
+them of whatever the user has. Images are divided by 255 before a network sees them; labels count from 0.
 """
 
 import hashlib
 import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,10 +36,22 @@ DIGITS_SHA256 = {
 #: What the arrays of a data set must be, bit for bit. The download of the others is verified instead.
 SHA256 = {"mnist": MNIST_SHA256, "digits": DIGITS_SHA256}
 
-ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+#: Mean and standard deviation of each channel over the training images, divided by 255, of the data sets
+#: whose arrays have no published hash. These are the constants by which others standardise their inputs:
+#: for CIFAR https://github.com/kuangliu/pytorch-cifar/issues/19, for Fashion-MNIST
+#: https://github.com/chatflip/CalculationMeanStd.
+MOMENTS = {
+    "fashion_mnist": ((0.2860,), (0.3530,)),
+    "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    "cifar100": ((0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)),
+}
 
-#: Predictions and labels are bytes.
-MOST_CLASSES = 256
+#: The published means and deviations of one data set differ by up to 0.0003. Data sets of the same shape lie
+#: further apart: MNIST's mean is 0.1307, KMNIST's 0.1918, Fashion-MNIST's 0.2860.
+MOMENTS_TOLERANCE = 0.001
+
+ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,9 @@ class Facts:
     """What is known of a data set before it is read.
 
     `image_shape` is (rows, columns, channels). `train_examples` counts all, before any are held out.
-    `sha256` is that of a user's own arrays when the study was read; empty for a data set that we know.
+    `sha256` is that of a user's own arrays when the study was read; empty for a known data set. So are
+    `conversions`, what was done to the user's data to make the arrays of them, and `warnings`, what is
+    suspicious about them; both are plain sentences.
     """
 
     image_shape: tuple[int, int, int]
@@ -53,6 +69,8 @@ class Facts:
     train_examples: int
     test_examples: int
     sha256: str = ""
+    conversions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 KNOWN = {
@@ -128,78 +146,74 @@ def verify_arrays(arrays: Mapping[str, np.ndarray], dataset: str, sha256: str = 
                     f"its {name} is not that of {dataset} (SHA-256 {found[:12]}…, not {expected[:12]}…)"
                 )
         return
-    facts = array_facts(normalise(arrays))
-    if dataset in KNOWN and (found := replace(facts, sha256="")) != KNOWN[dataset]:
-        raise StudyError(f"it is not {dataset}: it has {_describe(found)}, not {_describe(KNOWN[dataset])}")
+    _require_uint8(arrays)
+    facts = array_facts(arrays)
+    if dataset in KNOWN:
+        _require_content(arrays, replace(facts, sha256=""), dataset)
     if sha256 and facts.sha256 != sha256:
         raise StudyError("it is no longer the file that the study was started with")
 
 
-def normalise(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The four arrays, checked, with labels as uint8 of shape (examples,).
-
-    Raises:
-        StudyError: they cannot be trained on; the message says which array, why, and how to mend it.
-    """
-    missing = [name for name in ARRAYS if name not in arrays]
-    if missing:
-        found = ", ".join(arrays) or "nothing"
-        raise StudyError(f"it holds no {missing[0]}, but {found}; it must hold {', '.join(ARRAYS)}")
-    images = {part: arrays[f"x_{part}"] for part in ("train", "test")}
-    labels = {part: _labels(f"y_{part}", arrays[f"y_{part}"]) for part in ("train", "test")}
-    for part, array in images.items():
+def _require_uint8(arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse what is not four uint8 arrays of images and labels."""
+    for name in ARRAYS:
+        if name not in arrays:
+            raise StudyError(f"it holds no {name}")
+        array, images = arrays[name], name.startswith("x")
         if array.dtype != np.uint8:
-            raise StudyError(
-                f"its x_{part} holds {array.dtype}; images must be uint8 from 0 to 255"
-                + (", such as (255 * x).round().astype('uint8')" if array.dtype.kind == "f" else "")
-            )
-        if array.ndim not in (3, 4) or 0 in array.shape:
-            raise StudyError(
-                f"its x_{part} has the shape {array.shape}; "
-                "images must be (examples, rows, columns) or (examples, rows, columns, channels)"
-            )
-        if len(array) != len(labels[part]):
-            raise StudyError(
-                f"it has {len(array)} images in x_{part} and {len(labels[part])} labels in y_{part}"
-            )
-    if images["train"].shape[1:] != images["test"].shape[1:]:
-        shapes = [array.shape[1:] for array in images.values()]
-        raise StudyError(f"the images of x_train are {shapes[0]}, those of x_test {shapes[1]}")
-    classes = int(labels["train"].max()) + 1
-    absent = np.setdiff1d(np.arange(classes), labels["train"])
-    if classes < 2 or absent.size:
-        raise StudyError(
-            f"y_train has labels up to {classes - 1}"
-            + (f", but none is {absent[0]}" if absent.size else "")
-            + "; labels must count from 0 to the number of classes less one"
-        )
-    if labels["test"].max() >= classes:
-        raise StudyError(f"y_test has the label {labels['test'].max()}, which no training image has")
-    return {
-        f"{kind}_{part}": pair[part]
-        for part in ("train", "test")
-        for kind, pair in (("x", images), ("y", labels))
-    }
+            raise StudyError(f"its {name} holds {array.dtype}, not uint8")
+        if array.ndim not in ((3, 4) if images else (1,)) or 0 in array.shape:
+            raise StudyError(f"its {name} has the shape {array.shape}")
+    for part in ("train", "test"):
+        images, labels = len(arrays[f"x_{part}"]), len(arrays[f"y_{part}"])
+        if images != labels:
+            raise StudyError(f"it has {images} images in x_{part} and {labels} labels in y_{part}")
 
 
-def _labels(name: str, array: np.ndarray) -> np.ndarray:
-    if array.dtype.kind not in "iu":
-        raise StudyError(f"its {name} holds {array.dtype}; labels must be whole numbers")
-    if array.ndim == 2 and array.shape[1] == 1:  # as keras.datasets gives those of CIFAR
-        array = array[:, 0]
-    if array.ndim != 1 or not array.size:
-        raise StudyError(
-            f"its {name} has the shape {array.shape}; it must hold one label an image, not one-hot"
-        )
-    if array.min() < 0 or array.max() >= MOST_CLASSES:
-        raise StudyError(
-            f"its {name} goes from {array.min()} to {array.max()}; labels must lie in 0 to {MOST_CLASSES - 1}"
-        )
-    return array.astype(np.uint8)
+def _require_content(arrays: Mapping[str, np.ndarray], facts: Facts, dataset: str) -> None:
+    """Refuse arrays that are not the known data set: by their sizes, classes and pixels."""
+    known = KNOWN[dataset]
+    if facts != known:
+        raise StudyError(f"it is not {dataset}: it has {_describe(facts)}, not {_describe(known)}")
+    for part, examples in (("train", known.train_examples), ("test", known.test_examples)):
+        counts = np.bincount(arrays[f"y_{part}"], minlength=known.classes)
+        if (counts != examples // known.classes).any():
+            raise StudyError(
+                f"it is not {dataset}: its {part} images are {counts.min()} to {counts.max()} per class, "
+                f"not {examples // known.classes}"
+            )
+    names = ("mean", "standard deviation")
+    for name, found, expected in zip(
+        names, channel_moments(arrays["x_train"]), MOMENTS[dataset], strict=True
+    ):
+        if np.abs(np.subtract(found, expected)).max() > MOMENTS_TOLERANCE:
+            found, expected = (", ".join(f"{value:.4f}" for value in values) for values in (found, expected))
+            raise StudyError(
+                f"it is not {dataset}: the {name} of its training images divided by 255 is {found}, "
+                f"not {expected}"
+            )
+
+
+def channel_moments(images: np.ndarray) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel of uint8 images, divided by 255.
+
+    `images` has the shape (examples, rows, columns) or (examples, rows, columns, channels).
+    """
+    channels = images.shape[3] if images.ndim == 4 else 1
+    flat = images.reshape(len(images), -1)
+    sums, squares = np.zeros((2, flat.shape[1]))
+    for first in range(0, len(flat), 256):  # few enough that float32 holds their sums exactly
+        part = flat[first : first + 256].astype(np.float32)
+        sums += part.sum(axis=0)
+        squares += np.square(part).sum(axis=0)
+    count = flat.size / channels
+    mean = sums.reshape(-1, channels).sum(axis=0) / count
+    variance = squares.reshape(-1, channels).sum(axis=0) / count - mean**2
+    return (mean / 255).tolist(), (np.sqrt(np.maximum(variance, 0)) / 255).tolist()
 
 
 def array_facts(arrays: Mapping[str, np.ndarray]) -> Facts:
-    """The facts of normalised arrays, with one SHA-256 over all four."""
+    """The facts of four uint8 arrays, with one SHA-256 over all of them."""
     rows_columns_channels = (*arrays["x_train"].shape[1:], 1)[:3]
     hashes = "".join(idx_sha256(arrays[name]) for name in ARRAYS)
     return Facts(
@@ -216,6 +230,26 @@ def _describe(facts: Facts) -> str:
     return f"{facts.train_examples} + {facts.test_examples} images of {shape} in {facts.classes} classes"
 
 
+#: What numpy and the modules under it raise for a file that is damaged or no .npz at all.
+UNREADABLE = (
+    ValueError,  # what is not an array, or would have to be unpickled
+    EOFError,
+    KeyError,
+    OverflowError,
+    MemoryError,  # a damaged header may promise any size
+    NotImplementedError,  # a compression that zipfile does not know
+    RuntimeError,  # an encrypted archive
+    SyntaxError,
+    TypeError,
+    AttributeError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,  # a place in the file that cannot be
+)
+
+
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an .npz file; objects that would have to be unpickled are refused.
 
@@ -225,8 +259,11 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
-    except (ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        raise StudyError(f"it cannot be read as .npz ({error})") from error
+    except UNREADABLE as error:
+        if isinstance(error, OSError) and error.filename:
+            raise  # it could not even be opened
+        # Not in numpy's words: it advises to unpickle.
+        raise StudyError("it is not a complete .npz file of plain arrays") from error
 
 
 def hold_out(arrays: Mapping[str, np.ndarray], examples: int) -> dict[str, np.ndarray]:
@@ -266,3 +303,30 @@ def load_dataset(path: Path, dataset: str, validation_examples: int = 0, sha256:
         ) from error
     arrays = {name: array[..., np.newaxis] if array.ndim == 3 else array for name, array in arrays.items()}
     return Dataset(**hold_out({name: arrays[name] for name in ARRAYS}, validation_examples))
+
+
+def summarise(dataset: Dataset) -> dict:
+    """What a reader should know of a data set at a glance, as plain numbers.
+
+    The keys: `parts`, with `examples` and the list `per_class` for train, validation and test; `image_shape`
+    as [rows, columns, channels]; `classes`; `darkest`, `brightest` and `mean` (0 to 255) over the pixels of
+    all parts.
+    """
+    parts = {part: (getattr(dataset, f"x_{part}"), getattr(dataset, f"y_{part}")) for part in PARTS}
+    held = [images for images, _ in parts.values() if len(images)]
+    return {
+        "parts": {
+            part: {
+                "examples": len(labels),
+                "per_class": np.bincount(labels, minlength=dataset.classes).tolist(),
+            }
+            for part, (_, labels) in parts.items()
+        },
+        "image_shape": list(dataset.image_shape),
+        "classes": dataset.classes,
+        "darkest": int(min(images.min() for images in held)),
+        "brightest": int(max(images.max() for images in held)),
+        "mean": float(
+            sum(images.sum(dtype=np.int64) for images in held) / sum(images.size for images in held)
+        ),
+    }

@@ -1,23 +1,26 @@
 """How sure the answer is, for the report: the study's statistical tables as headings and rows of text."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from few_weights import style
+from few_weights.models import selection_of
 
 #: Headings of a table, and the text of its rows.
 Text = tuple[list[str], list[list[str]]]
 
 
-def sureness(breakpoints: pd.DataFrame, models: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> Text:
-    """Each breakpoint with its intervals; `others` are bootstrap.csv and neighbours.csv by name."""
+def sureness(breakpoints: pd.DataFrame, runs: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> Text:
+    """Each breakpoint with its intervals; `others` are bootstrap.csv and neighbours.csv by name, if there."""
     headings = ["Architecture", "Target", "Width", "Mean that chose", "95 % interval", "Certain"]
-    headings += ["Seeds that reach it", "Had the seeds been others", "Against the next smaller"]
+    headings += ["Seeds that reach it"]
+    headings += ["Had the seeds been others"] if "bootstrap" in others else []
+    headings += ["Against the next smaller"] if "neighbours" in others else []
     headings += ["Larger ones that miss it"]
     rows = []
     for point in breakpoints[breakpoints["reached"]].itertuples():
-        examples = _selection_examples(models, point.selection)
+        examples = _examples(runs, point.selection)
         share = f"{point.reaching} of {point.seeds}"
         share += f" ({style.percent(point.share_low, 0)} to {style.percent(point.share_high, 0)})"
         rows.append(
@@ -29,16 +32,16 @@ def sureness(breakpoints: pd.DataFrame, models: pd.DataFrame, others: Mapping[st
                 _interval(point.selection_low, point.selection_high, examples),
                 "yes" if point.certain else "no",
                 share,
-                _bootstrap(others["bootstrap"], point),
-                _neighbour(others["neighbours"], point),
+                *([_bootstrap(others["bootstrap"], point)] if "bootstrap" in others else []),
+                *([_neighbour(others["neighbours"], point)] if "neighbours" in others else []),
                 str(point.larger_missing),
             ]
         )
     return headings, rows
 
 
-def _selection_examples(models: pd.DataFrame, selection: str) -> int:
-    return int(models[f"{selection}_examples"].max())
+def _examples(runs: pd.DataFrame, images: str) -> int:
+    return int(runs[f"{images}_examples"].max())
 
 
 def _interval(low: float, high: float, examples: int) -> str:
@@ -79,23 +82,22 @@ def _neighbour(neighbours: pd.DataFrame, point) -> str:
     return f"width {row['smaller_width']}, {p}"
 
 
-def by_target(targets: pd.DataFrame) -> Text:
+def by_target(targets: pd.DataFrame, architectures: Iterable[str]) -> Text:
     """targets.csv: the weights of each architecture's breakpoint, a row a target."""
-    architectures = [column for column in targets.columns if column != "target"]
     rows = [
         [
-            style.percent(row["target"]),
+            style.percent(target),
             *(
                 str(cell) if isinstance(cell, str) and not cell.isdigit() else style.count(float(cell))
-                for cell in row[architectures]
+                for cell in cells
             ),
         ]
-        for _, row in targets.iterrows()
+        for target, *cells in targets.itertuples(index=False, name=None)
     ]
     return ["Target", *architectures], rows
 
 
-def ownership(pareto: pd.DataFrame, models: pd.DataFrame) -> Text:
+def ownership(pareto: pd.DataFrame, runs: pd.DataFrame) -> Text:
     """pareto.csv: which architecture owns which range of parameters."""
     headings = [
         "Architecture",
@@ -107,8 +109,7 @@ def ownership(pareto: pd.DataFrame, models: pd.DataFrame) -> Text:
         "Mean that chose",
         "Test",
     ]
-    examples = _selection_examples(models, pareto["selection"].iloc[0])
-    tested = _selection_examples(models, "test")
+    examples, tested = _examples(runs, selection_of(runs)), _examples(runs, "test")
     rows = [
         [
             row.architecture,
@@ -128,6 +129,9 @@ def ownership(pareto: pd.DataFrame, models: pd.DataFrame) -> Text:
 def all_models(models: pd.DataFrame) -> Text:
     """models.csv in short: each model's size and what its seeds reach on the test images."""
     headings = ["Architecture", "Width", "Weights", "Bytes", "FLOPs an image", "Seeds", "Collapsed"]
+    # Tables from before runs could diverge do not say so.
+    diverged = "diverged" in models and models["diverged"].any()
+    headings += ["Diverged"] if diverged else []
     headings += ["Mean", "Standard deviation", "95 % interval"]
     rows = [
         [
@@ -138,6 +142,7 @@ def all_models(models: pd.DataFrame) -> Text:
             style.count(row.flops_per_image),
             str(row.seeds),
             str(row.collapsed),
+            *([str(row.diverged)] if diverged else []),
             style.accuracy(row.test_accuracy, row.test_examples),
             "–" if pd.isna(row.test_accuracy_sd) else style.percent(row.test_accuracy_sd, 2),
             _interval(row.test_accuracy_low, row.test_accuracy_high, row.test_examples),

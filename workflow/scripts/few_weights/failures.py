@@ -18,6 +18,8 @@ FULL = 65_536
 
 #: How far a training has come, in its log: "epoch   3/12  train loss …".
 EPOCH = re.compile(r"^epoch +(\d+)/(\d+) ", re.MULTILINE)
+#: The line that a training begins with.
+BEGUN = re.compile(r"^.* parameters; ", re.MULTILINE)
 
 #: How Python reports that a command ended: by a signal, or with a status (128 and more: a shell's word for
 #: a signal).
@@ -99,7 +101,7 @@ def reason(log: Path | None, ending: str) -> str:
     if ours:
         return error if len(error) <= LONGEST else error[: LONGEST - 1] + "…"
     signal_number = _signal_of(ending)
-    if log and signal_number is None and (free := _free_bytes(log)) is not None and free < FULL:
+    if log and signal_number is None and (free := _free_bytes(log)) < FULL:
         return (
             f"the disk is full: {free:,} bytes are left where {log.parent} lies; make space and start again"
         )
@@ -142,17 +144,15 @@ def _signal_of(ending: str) -> int | None:
     return int(match[1]) - 128 if match and 128 < int(match[1]) < 128 + 65 else None
 
 
-def _free_bytes(log: Path) -> int | None:
-    try:
-        return shutil.disk_usage(log.parent).free
-    except OSError:
-        return None
+def _free_bytes(log: Path) -> int:
+    """What is left where a log lies, or would lie: its folder may not have been made."""
+    return shutil.disk_usage(next(folder for folder in log.absolute().parents if folder.exists())).free
 
 
 def _progress_of(text: str) -> str:
-    """Words such as `in epoch 3 of 12` from a training's log; none before its first epoch has ended."""
+    """Words such as `in epoch 3 of 12` from a training's log; none where no training had begun."""
     *_, last = [None, *EPOCH.findall(text)]
     if not last:
-        return ""
+        return " in epoch 1" if BEGUN.search(text) else ""
     done, epochs = map(int, last)
     return f" in epoch {done + 1} of {epochs}" if done < epochs else f" after its {epochs} epochs"

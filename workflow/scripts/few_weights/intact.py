@@ -108,7 +108,7 @@ def data_is_intact(path: Path, dataset: str, sha256: str, stamp: Path) -> bool:
         state = path.stat()
     except OSError:
         return False
-    now = [state.st_size, state.st_mtime_ns, sha256]
+    now = [state.st_size, state.st_mtime_ns, dataset, sha256]
     if _read_json(stamp) == now:
         return True
     try:

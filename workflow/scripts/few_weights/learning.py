@@ -5,11 +5,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from few_weights import style
-from few_weights.models import selection_of
+from few_weights.models import has_diverged, selection_of
 from few_weights.plotting import (
     accuracy_scale,
     first_target,
     layer_shades,
+    make_room_for_names,
     new_figure,
     on_images,
     with_selection,
@@ -18,6 +19,8 @@ from few_weights.plotting import (
 
 COLUMNS = 2
 PANEL_HEIGHT = 2.1
+#: Characters of a tick's label that fit to the left of a panel.
+LONG_TICK = 6
 
 
 def neighbourhood(runs: pd.DataFrame, breakpoints: pd.DataFrame, architecture: str) -> list[int]:
@@ -34,6 +37,7 @@ def neighbourhood(runs: pd.DataFrame, breakpoints: pd.DataFrame, architecture: s
 
 def plot_learning(history: pd.DataFrame, runs: pd.DataFrame, breakpoints: pd.DataFrame) -> tuple[Figure, str]:
     """Accuracy after each epoch around each breakpoint, a panel an architecture; and the message."""
+    history = carried_on(history, runs)
     architectures = list(dict.fromkeys(breakpoints["architecture"]))
     colours = style.colours(runs["architecture"])
     target = first_target(breakpoints)["target"].iloc[0]
@@ -52,6 +56,8 @@ def plot_learning(history: pd.DataFrame, runs: pd.DataFrame, breakpoints: pd.Dat
     )
     if runs["seed"].nunique() > 1:
         note += " Lines are means over seeds, the faint ones single runs."
+    if has_diverged(runs).any():
+        note += " A plus sign is where a run diverged; from there on its accuracy stays."
     note += f" Dashed: the target, {style.percent(target)}."
 
     with style.figure_style():
@@ -73,12 +79,39 @@ def plot_learning(history: pd.DataFrame, runs: pd.DataFrame, breakpoints: pd.Dat
             widths = neighbourhood(runs, breakpoints, name)
             draw_panel(axes, its_history, accuracy, widths, point, colours[name])
             axes.axhline(target, color=style.INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-            axes.set_title(name, loc="left", fontsize=style.TEXT_SIZE, fontweight="bold", color=colours[name])
+            axes.set_title(
+                style.short(name),
+                loc="left",
+                fontsize=style.TEXT_SIZE,
+                fontweight="bold",
+                color=colours[name],
+            )
             if column:
                 axes.set_yticklabels([])
+            elif max(len(style.percent(tick)) for tick in axes.get_yticks()) > LONG_TICK:
+                make_room_for_names(axes, margin=0.01)
             if number + columns >= len(architectures):
                 axes.set_xlabel("epoch", fontsize=style.SMALL_SIZE)
     return figure, message
+
+
+def carried_on(history: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """The history with `diverged`, whether a run diverged in that epoch.
+
+    The last accuracies of such a run are repeated up to its planned end, because its last network is what
+    counts in the means of the other tables.
+    """
+    diverged = runs[has_diverged(runs)]
+    history = history.assign(diverged=False)
+    parts = [history]
+    for run in diverged.itertuples():
+        own = history["architecture"].eq(run.architecture) & history["width"].eq(run.width)
+        own &= history["seed"].eq(run.seed)
+        last = own & (history["epoch"] == run.diverged_in_epoch)
+        history.loc[last, "diverged"] = True
+        end = history[last].assign(diverged=False)
+        parts += [end.assign(epoch=epoch) for epoch in range(run.diverged_in_epoch + 1, run.epochs + 1)]
+    return pd.concat(parts, ignore_index=True) if len(parts) > 1 else history
 
 
 def draw_panel(axes, history: pd.DataFrame, accuracy: str, widths: list[int], point, colour: str) -> None:
@@ -89,6 +122,8 @@ def draw_panel(axes, history: pd.DataFrame, accuracy: str, widths: list[int], po
         its_history = history[history["width"] == width]
         is_breakpoint = bool(point["reached"] and width == point["width"])
         by_epoch = its_history.pivot(index="epoch", columns="seed", values=accuracy).astype(float)
+        diverged = its_history[its_history["diverged"]]
+        axes.plot(diverged["epoch"], diverged[accuracy], color=shade, linestyle="none", marker="+")
         if by_epoch.shape[1] > 1:
             for seed in by_epoch:
                 axes.plot(by_epoch.index, by_epoch[seed], color=shade, linewidth=0.6, alpha=0.35)
@@ -104,7 +139,7 @@ def draw_panel(axes, history: pd.DataFrame, accuracy: str, widths: list[int], po
         )
         ends.append((mean.iloc[-1], mean.index[-1], width, is_breakpoint))
     axes.set_xlim(history["epoch"].min() - 0.3, history["epoch"].max() * 1.16 + 0.2)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
     name_ends(axes, ends)
 
 

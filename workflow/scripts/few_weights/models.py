@@ -15,6 +15,9 @@ from few_weights.intervals import binomial_half_width, t_interval, wilson_interv
 
 MODEL = ["architecture", "width"]
 
+#: How many runs a sentence lists by name.
+MOST_NAMED = 10
+
 
 def selection_of(runs: pd.DataFrame) -> str:
     """Which images choose the breakpoints of a study: "validation" or "test"."""
@@ -31,13 +34,27 @@ def mean_accuracies(runs: pd.DataFrame, images: str) -> pd.Series:
     return sums[f"{images}_correct"].astype(float) / sums[f"{images}_examples"]
 
 
+def deciding_accuracies(runs: pd.DataFrame) -> pd.Series:
+    """(architecture, width) -> the mean accuracy to compare with a target.
+
+    That is the mean over seeds on the selection images, or 0 where every seed diverged: a network of NaN
+    answers something for each image, and where the target is low enough, chance reaches it.
+    """
+    all_diverged = has_diverged(runs).groupby([runs[column] for column in MODEL], sort=False).all()
+    return mean_accuracies(runs, selection_of(runs)).mask(all_diverged, 0.0)
+
+
 def summarise_models(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row a model: parameters, number of seeds, mean accuracy over seeds on test and selection images."""
+    """One row a model: parameters, number of seeds, mean accuracy over seeds on test and selection images.
+
+    `deciding_accuracy` is the latter as `deciding_accuracies` has it.
+    """
     models = runs.groupby(MODEL, sort=False).agg(
         parameters=("parameters", "first"), seeds=("seed", "nunique")
     )
     models["test_accuracy"] = mean_accuracies(runs, "test")
     models["selection_accuracy"] = mean_accuracies(runs, selection_of(runs))
+    models["deciding_accuracy"] = deciding_accuracies(runs)
     return models.reset_index()
 
 
@@ -55,15 +72,51 @@ def weight_bytes(parameters: int) -> int:
     return 4 * parameters
 
 
+def has_diverged(runs: pd.DataFrame) -> pd.Series:
+    """Whether each run diverged: its loss was no longer a finite number, and its training stopped there.
+
+    Its accuracy is that of the network it ended with and counts in every mean, but it reaches no target.
+    """
+    if "diverged_in_epoch" not in runs:
+        return pd.Series(False, index=runs.index)
+    return runs["diverged_in_epoch"].notna()
+
+
+def diverged_sentence(runs: pd.DataFrame) -> str:
+    """Which runs diverged, when, what follows and how to fix it; empty where none did."""
+    diverged = runs[has_diverged(runs)]
+    if diverged.empty:
+        return ""
+    named = [
+        f"{run.architecture} width {run.width} seed {run.seed} in epoch {run.diverged_in_epoch}"
+        for run in diverged.head(MOST_NAMED).itertuples()
+    ]
+    if len(diverged) > MOST_NAMED:
+        named.append(f"{len(diverged) - MOST_NAMED} more")
+    return (
+        f"{len(diverged)} of {len(runs)} run{'s' * (len(runs) > 1)} diverged: {', '.join(named)}. The loss "
+        "was no longer a finite number, so training stopped there; the accuracy of what came of it counts in "
+        "every mean, but it reaches no target. A smaller learning_rate usually fixes it."
+    )
+
+
+def epochs_trained(runs: pd.DataFrame) -> pd.Series:
+    """How many epochs each run was trained for: those planned, or those until it diverged."""
+    diverged = has_diverged(runs)
+    return runs["epochs"].mask(diverged, runs["diverged_in_epoch"]) if diverged.any() else runs["epochs"]
+
+
 def has_collapsed(runs: pd.DataFrame) -> pd.Series:
     """Whether each run collapsed: a test accuracy of at most twice chance, chance being 1 / classes.
+
+    A run that diverged is not counted among them, whatever its accuracy.
 
     On MNIST that is 20 %; a network whose units died answers one class always, which is right for 9 to 11 %.
     With fewer than five classes twice chance may be a good answer, so there the bound is a quarter of the way
     from chance to 1.
     """
     chance = 1 / runs["classes"]
-    return runs["test_accuracy"] <= chance + chance.clip(upper=(1 - chance) / 4)
+    return (runs["test_accuracy"] <= chance + chance.clip(upper=(1 - chance) / 4)) & ~has_diverged(runs)
 
 
 def accuracy_statistics(its_runs: pd.DataFrame, images: str) -> dict[str, Any]:
@@ -91,7 +144,8 @@ def accuracy_statistics(its_runs: pd.DataFrame, images: str) -> dict[str, Any]:
 
 def share_reaching(its_runs: pd.DataFrame, target: float) -> dict[str, Any]:
     """How many of one model's seeds reach the target on the selection images, with Wilson's 95 % interval."""
-    reaching = int((its_runs[f"{selection_of(its_runs)}_accuracy"].astype(float) >= target).sum())
+    reaches = its_runs[f"{selection_of(its_runs)}_accuracy"].astype(float) >= target
+    reaching = int((reaches & ~has_diverged(its_runs)).sum())
     low, high = wilson_interval(reaching, len(its_runs))
     return {
         "reaching": reaching,
@@ -112,6 +166,7 @@ def models_table(runs: pd.DataFrame) -> pd.DataFrame:
             "flops_per_image": flops_per_image(first["multiply_adds"]),
             "seeds": len(its_runs),
             "collapsed": int(has_collapsed(its_runs).sum()),
+            "diverged": int(has_diverged(its_runs).sum()),
             "selection": selection_of(runs),
         }
         for images in ("validation", "test"):

@@ -27,7 +27,7 @@ def compare_neighbours(
     For each pair one row a seed, with McNemar's exact test, and one with an empty seed for all of them
     together (`clustered_mcnemar`). `p` are two-sided; `p_holm` are corrected by Holm's method for the number
     of pairs among the rows of all seeds, and of pairs and seeds among the others. A breakpoint of several
-    targets is compared once; one without a smaller model not at all.
+    targets is compared once; one without a smaller model, or without a seed that both have, not at all.
 
     Args:
         runs: runs.csv.
@@ -50,7 +50,9 @@ def compare_neighbours(
             "smaller_width": smaller,
             "smaller_parameters": parameters[smaller],
         }
-        seeds = sorted(its_runs.loc[its_runs["width"] == width, "seed"])
+        of_both = [set(its_runs.loc[its_runs["width"] == size, "seed"]) for size in (width, smaller)]
+        if not (seeds := sorted(set.intersection(*of_both))):
+            continue
         larger_right = np.array([read_correct(Run(architecture, width, seed)) for seed in seeds])
         smaller_right = np.array([read_correct(Run(architecture, smaller, seed)) for seed in seeds])
         rows += [

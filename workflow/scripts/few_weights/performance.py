@@ -10,6 +10,9 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from few_weights import style
 from few_weights.plotting import new_figure, write_title
 
+#: Inches that the bars of a timeline may take.
+TALLEST = 15.0
+
 
 def assign_lanes(runs: pd.DataFrame) -> pd.DataFrame:
     """runs.csv with `begin` and `end` (seconds since the first job began) and `lane` for each job.
@@ -53,10 +56,17 @@ def plot_timeline(runs: pd.DataFrame) -> tuple[Figure, str]:
         f"evenly, or the longest job). Paler: imports, data, building. {runs['device'].iloc[0]} a job."
     )
     with style.figure_style():
-        height = 0.5 * lanes + 1.9
+        # As many names side by side as have room, and the others below them.
+        names = {architecture: style.short(architecture) for architecture in colours}
+        letters = 0.92 * style.WIDTH / 0.093
+        columns = min(len(names), max(1, int(letters / (max(map(len, names.values())) + 2))))
+        rows = -(-len(names) // columns)
+        further = 0.2 * (rows - 1)
+        # A cluster may run hundreds at a time.
+        height = min(0.5 * lanes, TALLEST) + 1.9 + further
         figure = new_figure(height)
         top = write_title(figure, message, note)
-        axes = figure.add_axes((0.05, 0.55 / height, 0.92, top - 0.95 / height))
+        axes = figure.add_axes((0.05, 0.55 / height, 0.92, top - (0.95 + further) / height))
         for architecture, its_jobs in jobs.groupby("architecture", sort=False):
             colour = colours[architecture]
             axes.add_patch(_bars(its_jobs, its_jobs["end"], color=colour, edgecolor="white", lw=0.8))
@@ -70,9 +80,9 @@ def plot_timeline(runs: pd.DataFrame) -> tuple[Figure, str]:
                 )
         for position, (architecture, colour) in enumerate(colours.items()):
             axes.text(
-                position / len(colours),
+                position % columns / columns,
                 1.02,
-                architecture,
+                names[architecture] + "\n" * (rows - 1 - position // columns),
                 transform=axes.transAxes,
                 color=colour,
                 fontweight="bold",

@@ -22,7 +22,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLo
 from few_weights import style
 from few_weights.intervals import t_interval
 from few_weights.labels import Ground, Label
-from few_weights.models import has_collapsed, selection_of, summarise_models
+from few_weights.models import has_collapsed, has_diverged, selection_of, summarise_models
 from few_weights.records import Record
 
 #: Labels of the accuracy axis, the most telling first; those that would crowd the others are left out.
@@ -114,7 +114,8 @@ def plot_comparison(
         # The line that ends farthest to the right has the least room for its name.
         for architecture, points in sorted(lines, key=lambda line: line[1][0], reverse=True):
             colour = colours[architecture]
-            ground.place(Label(architecture, points, colour, style.TEXT_SIZE, "bold", towards=90))
+            name = style.short(architecture)
+            ground.place(Label(name, points, colour, style.TEXT_SIZE, "bold", towards=90))
         for letter, point in zip(ascii_lowercase, published, strict=False):
             ground.place(Label(letter, [point], style.MUTED, style.SMALL_SIZE, towards=0))
         write_captions(figure, records)
@@ -204,6 +205,7 @@ def marks_note(models: pd.DataFrame, runs: pd.DataFrame) -> str:
     """What dots, line and bars are, and how many seeds stand behind them."""
     fewest, most = models["seeds"].min(), models["seeds"].max()
     crosses = " Crosses are runs that collapsed." if has_collapsed(runs).any() else ""
+    crosses += " Plus signs are runs that diverged." if has_diverged(runs).any() else ""
     if most == 1:
         return f"One dot a run, n = 1 seed a width.{crosses}"
     n = f"n = {fewest}" if fewest == most else f"n = {fewest} to {most}"
@@ -219,7 +221,7 @@ def breakpoint_label(rows: pd.DataFrame, parameters: int, width: int, examples: 
     text = f"{style.count(parameters)} weights, width {width}\n"
     text += f"{style.accuracy(row['selection_accuracy'], examples)} (target {targets})"
     if row["compression"] >= 1.05:
-        baseline = f"{row['baseline_architecture']} {row['baseline_width']}"
+        baseline = f"{style.short(row['baseline_architecture'])} {row['baseline_width']}"
         text += f"\n{style.times(row['compression'])} times fewer than {baseline}"
     point = (parameters, row["selection_accuracy"])
     return Label(text, [point], colour, style.TEXT_SIZE, towards=-50)
@@ -366,7 +368,7 @@ def write_captions(figure: Figure, records: Sequence[Record]) -> None:
 def balanced_lines(text: str, characters: int) -> list[str]:
     """As few lines as fit, of about equal length: no single word on the last one."""
     lines = textwrap.wrap(text, characters)
-    while len(narrower := textwrap.wrap(text, characters - 1)) == len(lines):
+    while characters > 1 and len(narrower := textwrap.wrap(text, characters - 1)) == len(lines):
         lines, characters = narrower, characters - 1
     return lines
 
@@ -480,16 +482,21 @@ def draw_curve(axes: Axes, ground: Ground, models: pd.DataFrame, runs: pd.DataFr
     axes.vlines(
         several["parameters"], several["low"], several["high"], color=colour, linewidth=1.1, alpha=0.8
     )
-    collapsed = has_collapsed(runs)
-    for its_runs, marker, edge in ((runs[~collapsed], "o", 0), (runs[collapsed], "x", 1.2)):
+    collapsed, diverged = has_collapsed(runs), has_diverged(runs)
+    usual = (26, 1) if several.empty else (13, 0.45)
+    for its_runs, marker, edge, (size, alpha) in (
+        (runs[~collapsed & ~diverged], "o", 0, usual),
+        (runs[collapsed], "x", 1.2, usual),
+        (runs[diverged], "+", 1.2, (60, 1)),
+    ):
         sns.scatterplot(
             data=its_runs,
             x="parameters",
             y="selection_accuracy",
             color=colour,
             marker=marker,
-            s=26 if several.empty else 13,
-            alpha=1 if several.empty else 0.45,
+            s=size,
+            alpha=alpha,
             linewidth=edge,
             ax=axes,
             zorder=3,
@@ -551,14 +558,19 @@ def draw_bars(axes: Axes, first: pd.DataFrame, runs: pd.DataFrame, colours: dict
             axes.barh(y, row.parameters, height=0.56, color=colour, label=row.architecture)
             text, x = f"{style.count(row.parameters)} (width {row.width})", row.parameters
         else:
-            best = summarise_models(runs[runs["architecture"] == row.architecture])[
-                "selection_accuracy"
-            ].max()
-            text, x = f"not reached; best {style.accuracy(best, examples)}", 0
+            its_runs = runs[runs["architecture"] == row.architecture]
+            best = summarise_models(its_runs)["deciding_accuracy"].max()
+            best = (
+                "every run diverged"
+                if has_diverged(its_runs).all()
+                else f"best {style.accuracy(best, examples)}"
+            )
+            text, x = f"not reached; {best}", 0
         axes.annotate(
             text, (x, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=style.TEXT_SIZE
         )
-    axes.set_yticks(range(len(order)), order["architecture"], fontsize=style.TEXT_SIZE, fontweight="bold")
+    names = order["architecture"].map(style.short)
+    axes.set_yticks(range(len(order)), names, fontsize=style.TEXT_SIZE, fontweight="bold")
     for label, architecture in zip(axes.get_yticklabels(), order["architecture"], strict=True):
         label.set_color(colours[architecture])
     axes.set_xlim(0, 1.42 * longest)
@@ -569,10 +581,10 @@ def draw_bars(axes: Axes, first: pd.DataFrame, runs: pd.DataFrame, colours: dict
     sns.despine(ax=axes, bottom=True)
 
 
-def make_room_for_names(axes: Axes) -> None:
-    """Move the left edge to the right until the longest name fits."""
+def make_room_for_names(axes: Axes, margin: float = 0.02) -> None:
+    """Move the left edge to the right until the longest name fits, with a margin as a share of the width."""
     renderer = axes.figure.canvas.get_renderer()
-    overhang = 0.02 - axes.get_tightbbox(renderer).x0 / axes.figure.bbox.width
+    overhang = margin - axes.get_tightbbox(renderer).x0 / axes.figure.bbox.width
     if overhang > 0:
         left, bottom, width, height = axes.get_position().bounds
         axes.set_position((left + overhang, bottom, width - overhang, height))

@@ -117,19 +117,17 @@ class Progress(logging.Handler):
             if self.more_to_come():
                 return f"All {done} runs so far are trained; the search may add more."
             return f"All {done} runs are trained."
-        words = [f"{done} of {planned} runs are trained, {_duration(self.seconds_left(trainings))} left"]
-        if self.more_to_come():
-            words[0] += " without what the search adds"
+        line = f"{done} of {planned} runs are trained, {_duration(self.seconds_left(trainings))} left"
+        line += " without what the search adds." if self.more_to_come() else "."
         if naming:
             running = [training for training in trainings if training.jobid in self._running()]
-            named = ", ".join(f"{training.name} ({_epoch(training)})" for training in running[:NAMED])
+            line += "".join(f"\n  {training.name}: {_epoch(training)}" for training in running[:NAMED])
             if len(running) > NAMED:
-                named += f" and {len(running) - NAMED} more"
-            words.append(f"training {named}" if named else "none is training at the moment")
+                line += f"\n  and {len(running) - NAMED} more"
             if running and not self._told_logs:
                 self._told_logs = True
-                words.append(f"a run's epochs are in its log, as in {running[0].log}")
-        return "; ".join(words) + "."
+                line += f"\n  Each run's log has its epochs: {running[0].log}"
+        return line
 
     def _running(self) -> set[int]:
         return self.began.keys() - self.ended.keys()

@@ -3,25 +3,38 @@
 Functions from the study's tables and its figures to HTML. Every number comes from the tables.
 """
 
+import html
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import jinja2
 import pandas as pd
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from few_weights import evidence, style
+from few_weights.datasets import KNOWN
 from few_weights.errors import StudyError
 from few_weights.exhibit import choose_exhibit
+from few_weights.figure_files import NOT_DRAWN
 from few_weights.intervals import binomial_half_width
-from few_weights.models import has_collapsed, selection_of, summarise_models
+from few_weights.models import (
+    diverged_sentence,
+    epochs_trained,
+    has_collapsed,
+    has_diverged,
+    selection_of,
+    summarise_models,
+)
 from few_weights.plotting import first_target, models_with_intervals, with_selection
 
 #: The columns of runs.csv that say how an architecture was trained; each optimizer fills some of them.
 RECIPE = ["epochs", "batch_size", "loss", "optimizer", "learning_rate", "rho", "momentum", "nesterov"]
 RECIPE += ["beta_1", "beta_2", "refresh", "epsilon", "schedule", "warmup", "shift", "code"]
-#: The figures of the page, beside a curve for each architecture.
+#: The figures of the page, beside a curve for each architecture and, of a user's own data set, `data`.
 FIGURES = ["comparison", "weights-by-layer", "learning", "mistakes", "first-layer", "timeline"]
+#: The tables of the page, beside runs.csv and breakpoints.csv; and `search` of a study that searched.
+TABLES = ["models", "pareto", "targets", "bootstrap", "neighbours", "counts"]
 VERSIONS = ["python", "tensorflow", "keras", "numpy", "llvmlite", "platform"]
 
 
@@ -31,12 +44,17 @@ def render_report(
     breakpoints: pd.DataFrame,
     figures: dict[str, str],
     tables: dict[str, pd.DataFrame],
+    notes: Sequence[str] = (),
 ) -> str:
-    """The page.
+    """The page, made of what is there: what is not is named in the notice at its top, and left out.
 
     Args:
-        figures: SVG documents by name: FIGURES and curve-<architecture>.
-        tables: models, pareto, targets, bootstrap, neighbours and counts by name; search if there was one.
+        figures: SVG documents by name: FIGURES, `data` and curve-<architecture>.
+        tables: TABLES by name; search if there was one.
+        notes: sentences for the notice, such as which runs are missing.
+
+    Raises:
+        StudyError: a figure is not a complete SVG document.
     """
     inlined = {name: inline_svg(svg, f"{name}-") for name, svg in figures.items()}
     return (
@@ -50,20 +68,63 @@ def render_report(
             recipes=recipes(runs),
             versions=versions(runs),
             certainty=certainty(runs, breakpoints),
-            sureness=evidence.sureness(breakpoints, tables["models"], tables),
-            by_target=evidence.by_target(tables["targets"]),
-            ownership=evidence.ownership(tables["pareto"], tables["models"]),
-            all_models=evidence.all_models(tables["models"]),
-            by_rule=evidence.by_rule(tables["counts"]),
+            notice=notice(runs, breakpoints, figures, tables, notes),
+            sureness=evidence.sureness(breakpoints, runs, tables),
+            by_target=(
+                evidence.by_target(tables["targets"], breakpoints["architecture"].unique())
+                if "targets" in tables
+                else None
+            ),
+            ownership=evidence.ownership(tables["pareto"], runs) if "pareto" in tables else None,
+            all_models=evidence.all_models(tables["models"]) if "models" in tables else None,
+            by_rule=evidence.by_rule(tables["counts"]) if "counts" in tables else None,
             search_path=evidence.search_path(tables["search"]) if "search" in tables else None,
+            with_bootstrap="bootstrap" in tables,
+            with_neighbours="neighbours" in tables,
             collapsed=collapsed(runs),
             shown=choose_exhibit(runs, breakpoints),
             cost=cost(runs),
             costs=cost_table(runs),
             figures=inlined,
-            curves=[(name, inlined[f"curve-{name}"]) for name in dict.fromkeys(breakpoints["architecture"])],
+            curves=[
+                inlined[f"curve-{name}"]
+                for name in dict.fromkeys(breakpoints["architecture"])
+                if f"curve-{name}" in inlined
+            ],
         )
     )
+
+
+def notice(
+    runs: pd.DataFrame,
+    breakpoints: pd.DataFrame,
+    figures: Mapping[str, str],
+    tables: Mapping[str, pd.DataFrame],
+    notes: Iterable[str],
+) -> list[str]:
+    """What a reader has to know before anything else, in sentences: the notes, then what diverged, what could
+    not be drawn and what is missing and not named by the notes already."""
+    notice = list(notes)
+    if sentence := diverged_sentence(runs):
+        notice.append(sentence)
+    for name, svg in figures.items():
+        if (reason := svg_title(svg)).startswith(NOT_DRAWN):
+            notice.append(f"The figure {name} could not be drawn: {reason.removeprefix(NOT_DRAWN)}")
+    expected = [f"figures/{name}.svg" for name in expected_figures(runs, breakpoints) if name not in figures]
+    expected += [f"{name}.csv" for name in TABLES if name not in tables]
+    missing = [file for file in expected if not any(file in note for note in notice)]
+    if missing:
+        are, them = ("is", "it") if len(missing) == 1 else ("are", "them")
+        notice.append(
+            f"{enumeration(missing)} {are} missing, and what this page shows of {them} is left out."
+        )
+    return notice
+
+
+def expected_figures(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> list[str]:
+    """The figures that a complete page shows."""
+    own_data = ["data"] if runs["dataset"].iloc[0] not in KNOWN else []
+    return [*FIGURES, *own_data, *(f"curve-{name}" for name in dict.fromkeys(breakpoints["architecture"]))]
 
 
 def render_table(template: Path, kind: str, runs: pd.DataFrame, breakpoints: pd.DataFrame) -> str:
@@ -94,11 +155,12 @@ def environment(folder: Path) -> jinja2.Environment:
 def inline_svg(svg: str, prefix: str) -> Markup:
     """An SVG document as an element of a page: without its preamble, and with ids no other figure has."""
     start = svg.find("<svg")
-    if start < 0:
+    if start < 0 or not svg.rstrip().endswith("</svg>"):
         raise StudyError(
-            "a figure is not an SVG document; remove the figures folder and run the workflow again"
+            f"figures/{prefix[:-1]}.svg is not a complete SVG document; delete it and start again, "
+            "it is drawn again"
         )
-    title = re.search(r"<title>(.*?)</title>", svg, re.DOTALL)
+    title = svg_title(svg)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[start:], flags=re.DOTALL)
     # HTML knows SVG and its links without their namespaces.
     svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
@@ -107,9 +169,15 @@ def inline_svg(svg: str, prefix: str) -> Markup:
     svg = re.sub(r'(\bid="|\bhref="#|url\(#)', rf"\g<1>{prefix}", svg)
     # The viewBox alone lets the page choose the size.
     opening = re.sub(r'\s(?:width|height)="[^"]*"', "", svg[: svg.index(">")])
-    name = title[1].replace('"', "&quot;") if title else prefix
-    label = f'{opening} role="img" aria-label="{name}"'
+    name = title or prefix
+    label = f'{opening} role="img" aria-label="{escape(name)}"'
     return Markup(label + svg[svg.index(">") :])
+
+
+def svg_title(svg: str) -> str:
+    """The title of an SVG document as text; empty where it has none."""
+    title = re.search(r"<title>(.*?)</title>", svg, re.DOTALL)
+    return html.unescape(title[1]) if title else ""
 
 
 def facts(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
@@ -155,7 +223,9 @@ def answer_for(target: float, breakpoints: pd.DataFrame, runs: pd.DataFrame) -> 
     missed = list(rows.loc[~rows["reached"], "architecture"])
     if reached.empty:
         models = summarise_models(runs)
-        best = models.loc[models["selection_accuracy"].idxmax()]
+        if has_diverged(runs).all():
+            return f"On {dataset} no network tried reaches {bar}; every run diverged."
+        best = models.loc[models["deciding_accuracy"].idxmax()]
         return (
             f"On {dataset} no network tried reaches {bar}; the best is {best['architecture']} of width "
             f"{best['width']} with {style.count(best['parameters'])} weights ({measured(best, runs)})."
@@ -199,7 +269,7 @@ def breakpoint_rows(breakpoints: pd.DataFrame, runs: pd.DataFrame) -> list[dict]
             "colour": colours[point.architecture],
             "target": style.percent(point.target),
             "reached": point.reached,
-            "best": style.accuracy(its_models["selection_accuracy"].max(), selection_examples),
+            "best": style.accuracy(its_models["deciding_accuracy"].max(), selection_examples),
             "article": None,
             "remark": remark(point, its_models, examples),
         }
@@ -267,12 +337,14 @@ def run_rows(runs: pd.DataFrame) -> list[dict]:
                 run.test_examples - run.test_correct,
                 style.count(run.test_examples - run.test_correct),
             ),
-            "collapsed": run.collapsed,
-            "epochs": run.epochs,
+            "flag": "diverged" if run.diverged else "collapsed" if run.collapsed else "",
+            "epochs": run.trained,
             "seconds": (run.train_seconds, f"{run.train_seconds:,.1f}"),
             "memory": (run.peak_memory_mib, style.count(run.peak_memory_mib)),
         }
-        for run in runs.assign(collapsed=has_collapsed(runs)).itertuples()
+        for run in runs.assign(
+            collapsed=has_collapsed(runs), diverged=has_diverged(runs), trained=epochs_trained(runs)
+        ).itertuples()
     ]
 
 
@@ -309,7 +381,7 @@ def cost_table(runs: pd.DataFrame) -> evidence.Text:
             style.count(group["parameters"].iloc[0]),
             str(len(group)),
             str(group["epochs"].iloc[0]),
-            f"{(group['train_seconds'] / group['epochs']).mean():,.2f}",
+            f"{(group['train_seconds'] / epochs_trained(group)).mean():,.2f}",
             f"{group['train_seconds'].mean():,.1f}",
             f"{group['overhead_seconds'].mean():,.1f}",
             style.count(group["peak_memory_mib"].max()),

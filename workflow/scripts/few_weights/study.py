@@ -16,7 +16,7 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from few_weights import sources
-from few_weights.datasets import KNOWN, Facts, array_facts, normalise
+from few_weights.datasets import KNOWN, Facts
 from few_weights.errors import StudyError
 from few_weights.fingerprint import architecture_functions
 
@@ -262,13 +262,13 @@ def _read_facts(study: Mapping) -> tuple[Facts | None, list[str]]:
     if not files:
         return None, [
             f"dataset: '{dataset}' is not known; {_suggestion(dataset, KNOWN)} "
-            "(an .npz of your own takes sources: [{file: PATH}])"
+            "(data of your own take sources: [{file: PATH}])"
         ]
     if len(study["sources"]) > 1:
         return None, [f"sources: '{dataset}' is a data set of your own; name its one file and nothing else"]
     file = files[0]["file"]
     try:
-        return array_facts(normalise(sources.read_path(Path(file).expanduser(), dataset))), []
+        return sources.own_facts(file, dataset, study["validation_examples"]), []
     except StudyError as error:
         return None, [f"sources[0].file: {file} cannot be used: {error}"]
 

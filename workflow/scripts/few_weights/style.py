@@ -46,6 +46,11 @@ def named(architecture: str) -> str:
     return f"the {KINDS[architecture]} {architecture}" if architecture in KINDS else architecture
 
 
+def short(architecture: str) -> str:
+    """A name that fits into a figure: a long one without its middle."""
+    return architecture if len(architecture) <= 24 else f"{architecture[:14]}…{architecture[-9:]}"
+
+
 @contextmanager
 def figure_style() -> Iterator[None]:
     """Matplotlib's settings while a figure is drawn or saved."""
@@ -69,6 +74,8 @@ def figure_style() -> Iterator[None]:
         "savefig.facecolor": "white",
         "svg.fonttype": "path",
         "svg.hashsalt": "few-weights",
+        # A dollar sign in a name or a reason is a dollar sign.
+        "text.parse_math": False,
     }
     with mpl.rc_context(settings):
         yield

@@ -92,8 +92,12 @@ def train_run(
     `checkpoint`, training goes on from there if it was interrupted; the results are those of a training that
     was not.
 
+    When a loss is no longer a finite number, the run has diverged: it ends with that epoch, which the metrics
+    name as `diverged_in_epoch`, and its predictions and weights are those of that moment (weights may be
+    NaN). Losses that are not finite are None in the metrics.
+
     Raises:
-        StudyError: the network cannot be built, or the loss is no longer a finite number.
+        StudyError: the network cannot be built.
     """
     started = datetime.now(UTC)
     model = build_network(
@@ -120,6 +124,7 @@ def train_run(
             history, epoch_seconds = progress["history"], progress["epoch_seconds"]
             print(f"goes on after epoch {len(history)}, from {checkpoint.path}", flush=True)
     resumed = len(history)
+    diverged = None
     seconds_at_checkpoint = sum(epoch_seconds)
     for epoch in range(resumed + 1, recipe["epochs"] + 1):
         begin = time.perf_counter()
@@ -129,19 +134,18 @@ def train_run(
         validation, validation_predictions = _score(trainer, dataset.x_validation, dataset.y_validation)
         test, test_predictions = _score(trainer, dataset.x_test, dataset.y_test)
         epoch_seconds.append(round(time.perf_counter() - begin, 4))
-        if not (math.isfinite(train_loss) and math.isfinite(test["loss"])):
-            raise StudyError(
-                f"{run}: the loss of epoch {epoch} is not finite (train {train_loss}, test {test['loss']}); "
-                "training has diverged, which a smaller learning_rate usually mends"
-            )
+        losses = {"train": train_loss, "validation": validation["loss"], "test": test["loss"]}
+        infinite = [part for part, loss in losses.items() if loss is not None and not math.isfinite(loss)]
+        # JSON has no NaN and no infinity.
+        losses |= dict.fromkeys(infinite)
         history.append(
             {
                 "epoch": epoch,
-                "train_loss": train_loss,
+                "train_loss": losses["train"],
                 "train_accuracy": train_accuracy,
-                "validation_loss": validation["loss"],
+                "validation_loss": losses["validation"],
                 "validation_accuracy": validation["accuracy"],
-                "test_loss": test["loss"],
+                "test_loss": losses["test"],
                 "test_accuracy": test["accuracy"],
             }
         )
@@ -152,6 +156,16 @@ def train_run(
             f"  {epoch_seconds[-1]:.2f} s",
             flush=True,
         )
+        if infinite:
+            diverged = epoch
+            validation["loss"], test["loss"] = losses["validation"], losses["test"]
+            print(
+                f"{run} has diverged: its loss in epoch {epoch} is not a finite number "
+                f"({', '.join(infinite)}). Training stops here, and the run counts as not reaching any "
+                "target; a smaller learning_rate usually fixes it",
+                flush=True,
+            )
+            break
         due = sum(epoch_seconds) - seconds_at_checkpoint >= INTERVAL
         if checkpoint and due and epoch < recipe["epochs"]:
             checkpoint.save(trainer.state(), {"history": history, "epoch_seconds": epoch_seconds})
@@ -178,6 +192,7 @@ def train_run(
         "layers": counting.layer_table(model),
         "weights": counting.count_weights(model),
         "history": history,
+        "diverged_in_epoch": diverged,
         "path": trainer.path,
         "versions": versions(),
         "execution": {

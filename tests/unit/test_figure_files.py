@@ -1,0 +1,145 @@
+"""A figure that cannot be drawn leaves a placeholder that says why, and the report says so, too."""
+
+import sys
+
+import numpy as np
+import plot_comparison
+import plot_curve
+import plot_data
+import plot_exhibit
+import plot_learning
+import plot_timeline
+import plot_weights
+import pytest
+from test_plotting import STUDY, breakpoints_of, history_of, layers_of, make_runs
+from test_reporting import complete, page_of_files, write_inputs
+
+from few_weights.errors import StudyError
+from few_weights.figure_files import LONGEST, NOT_DRAWN, write_figure
+from few_weights.reporting import svg_title
+
+
+def test_what_fails_in_any_way_leaves_a_placeholder_and_its_traceback(tmp_path, capsys):
+    errors = [TypeError("Invalid shape (16, 16, 2) for image data"), StopIteration(), MemoryError()]
+    errors += [
+        ValueError("a $ sign & <b>brackets</b>\nand a line"),
+        KeyError("x" * 10_000),
+        AssertionError(""),
+    ]
+    for error in errors:
+
+        def draw(error=error):
+            raise error
+
+        write_figure(tmp_path / "a.svg", tmp_path / "a.png", draw)
+        title = svg_title((tmp_path / "a.svg").read_text())
+        assert title.startswith(NOT_DRAWN + type(error).__name__)
+        assert len(title) <= len(NOT_DRAWN) + LONGEST
+        assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+        assert "Traceback" in capsys.readouterr().err
+    write_figure(tmp_path / "a.svg", tmp_path / "a.png", lambda: (None, "drawn, but not to be rendered"))
+    assert "AttributeError" in svg_title((tmp_path / "a.svg").read_text())
+
+
+def test_what_a_user_can_fix_stays_an_error(tmp_path):
+    for error in (StudyError("it is damaged"), FileNotFoundError("runs.csv")):
+
+        def draw(error=error):
+            raise error
+
+        with pytest.raises(type(error)):
+            write_figure(tmp_path / "a.svg", tmp_path / "a.png", draw)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """The files that the entry points read, and their arguments."""
+    runs = complete(make_runs(STUDY))
+    breakpoints = breakpoints_of(runs)
+    tables = {
+        "runs": runs,
+        "breakpoints": breakpoints,
+        "layers": layers_of(runs),
+        "history": history_of(runs),
+    }
+    for name, table in tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    run = tmp_path / "runs" / "vgg" / "width-2" / "seed-0"
+    run.mkdir(parents=True)
+    labels = np.arange(20, dtype=np.uint8) % 10
+    np.savez(run / "predictions.npz", test=labels[::-1])
+    np.savez(run / "weights.npz", **{"conv2d/kernel": np.ones((3, 3, 2, 4))})
+    images = np.zeros((20, 8, 8, 2), np.uint8)
+    np.savez(tmp_path / "own.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    return tmp_path
+
+
+ENTRY_POINTS = {
+    plot_comparison: ["runs", "breakpoints"],
+    plot_curve: ["runs", "breakpoints", "architecture"],
+    plot_learning: ["history", "runs", "breakpoints"],
+    plot_timeline: ["runs"],
+    plot_weights: ["layers", "runs", "breakpoints"],
+    plot_data: ["data", "dataset"],
+    plot_exhibit: ["runs", "breakpoints", "layers", "folder", "data", "dataset"],
+}
+
+
+def start(monkeypatch, script, inputs):
+    """Start an entry point; the figures that it wrote."""
+    values = {name: f"{inputs / name}.csv" for name in ("runs", "breakpoints", "layers", "history")}
+    values |= {"architecture": "vgg", "dataset": "own", "data": inputs / "own.npz", "folder": inputs}
+    arguments = [word for name in ENTRY_POINTS[script] for word in (f"--{name}", str(values[name]))]
+    names = ["mistakes", "first-layer"] if script is plot_exhibit else [script.__name__]
+    files = {name: [str(inputs / f"{name}.{kind}") for kind in ("svg", "png")] for name in names}
+    if script is plot_exhibit:
+        arguments += [word for name in names for word in (f"--{name}", *files[name])]
+    else:
+        arguments += ["--svg", files[names[0]][0], "--png", files[names[0]][1]]
+    monkeypatch.setattr(sys, "argv", ["plot", *arguments])
+    script.main()
+    return [svg_title((inputs / f"{name}.svg").read_text()) for name in names]
+
+
+@pytest.mark.parametrize("script", ENTRY_POINTS, ids=lambda script: script.__name__)
+def test_every_entry_point_has_the_placeholder(script, inputs, monkeypatch):
+    assert not any(title.startswith(NOT_DRAWN) for title in start(monkeypatch, script, inputs))
+    broken = {"plot_exhibit": ["plot_mistakes", "plot_first_layer"]}.get(script.__name__, [script.__name__])
+    place = script.exhibit if script is plot_exhibit else script
+    for name in broken:
+        monkeypatch.setattr(place, name, lambda *arguments: 1 / 0)
+    assert start(monkeypatch, script, inputs) == [f"{NOT_DRAWN}ZeroDivisionError: division by zero"] * len(
+        broken
+    )
+
+
+@pytest.mark.parametrize("script", ENTRY_POINTS, ids=lambda script: script.__name__)
+def test_damaged_tables_are_one_sentence_in_every_entry_point(script, inputs, monkeypatch, capsys):
+    """Emptied, cut short anywhere, without a column, or another file altogether."""
+    for name in {"runs", "breakpoints", "layers", "history"} & set(ENTRY_POINTS[script]):
+        path = inputs / f"{name}.csv"
+        content = path.read_bytes()
+        lines = content.splitlines(keepends=True)
+        column = 3 if name == "runs" else 0
+        without_column = b"\n".join(
+            b",".join(cell for place, cell in enumerate(line.split(b",")) if place != column)
+            for line in content.splitlines()
+        )
+        damaged = [b"", b"\n", lines[0], content[:-1], content[:-4], content[: len(content) // 2]]
+        damaged += [without_column + b"\n", b"\x89PNG\r\n\x1a\n\x00\xff", content.replace(b",", b";")]
+        for bad in damaged:
+            path.write_bytes(bad)
+            with pytest.raises(SystemExit):
+                start(monkeypatch, script, inputs)
+            said = capsys.readouterr().err
+            assert said.startswith(f"error: {path} ") and said.count("\n") == 1, said
+            assert "delete it and start again" in said
+        path.write_bytes(content)
+
+
+def test_the_report_names_a_placeholder(tmp_path, monkeypatch):
+    flags = write_inputs(tmp_path)
+    write_figure(tmp_path / "learning.svg", tmp_path / "learning.png", lambda: 1 / 0)
+    page = page_of_files(monkeypatch, flags)
+    assert "The figure learning could not be drawn: ZeroDivisionError: division by zero" in page
