@@ -10,6 +10,7 @@ from few_weights.errors import StudyError
 from few_weights.planning import require_writable
 from few_weights.runs import Run, expand_runs
 from few_weights.study import architecture_names, network_of_baseline, resolve_study
+from few_weights.study_file import read_study
 
 CONFIG = Path(__file__).parents[2] / "config"
 ARTICLE = yaml.safe_load((CONFIG / "article.yaml").read_text())
@@ -26,16 +27,17 @@ def changed(path, value):
     return study
 
 
-def problems_of(study, files=()):
+def problems_of(study):
     with pytest.raises(StudyError) as error:
-        resolve_study(study, files)
+        resolve_study(study)
     return str(error.value)
 
 
 @pytest.mark.parametrize("file", sorted(CONFIG.rglob("*.yaml")), ids=lambda file: file.name)
 def test_shipped_studies_are_valid(file, monkeypatch):
     monkeypatch.chdir(CONFIG.parent)
-    resolve_study(yaml.safe_load(file.read_text()), [file])
+    study = resolve_study(read_study([file]))
+    assert study == resolve_study(yaml.safe_load(file.read_text()))
 
 
 @pytest.mark.parametrize(
@@ -59,11 +61,6 @@ def test_shipped_studies_are_valid(file, monkeypatch):
             "architectures.vgg.optimizer: the key 'learning_rate' is missing",
         ),
         (["architectures", "vgg", "optimizer", "name"], "adadelt", "did you mean 'adadelta'?"),
-        (
-            ["architectures", "vgg", "optimizer", "learning_rate"],
-            "1e-3",
-            'architectures.vgg.optimizer.learning_rate: must be a number, not "1e-3"; write 1.0e-03',
-        ),
         (["architectures", "vgg", "optimizer", "learning_rate"], float("nan"), "must be a finite number"),
         (["architectures", "vgg", "widths"], [], "architectures.vgg.widths: must not be empty"),
         (
@@ -75,11 +72,6 @@ def test_shipped_studies_are_valid(file, monkeypatch):
             ["architectures", "vgg", "widths"],
             [4, 2, 4],
             "architectures.vgg.widths: 4 is given more than once",
-        ),
-        (
-            ["architectures", "vgg", "widths"],
-            4,
-            "architectures.vgg.widths: must be a list such as [1, 2], not 4",
         ),
         (["architectures", "vgg", "widths"], [4.5], "architectures.vgg.widths[0]: must be a whole number"),
         (
@@ -98,7 +90,7 @@ def test_shipped_studies_are_valid(file, monkeypatch):
         (
             ["architectures", "vgg", "baseline", "architecture"],
             "cnnn",
-            "architectures.vgg.baseline: unknown architecture 'cnnn'; did you mean 'cnn'?",
+            "vgg.baseline.architecture: unknown architecture 'cnnn'; did you mean 'cnn'?",
         ),
         (["validation_examples"], -1, "validation_examples: must be at least 0, not -1"),
         (
@@ -106,7 +98,7 @@ def test_shipped_studies_are_valid(file, monkeypatch):
             60_000,
             "validation_examples: must be less than the 60000 training images of mnist, not 60000",
         ),
-        (["refine"], "yes", 'refine: must be true or false, not "yes"'),
+        (["refine"], "maybe", 'refine: must be true or false, not "maybe"'),
         (
             ["targets"],
             [97],
@@ -212,7 +204,7 @@ def test_all_problems_are_told_at_once():
 def test_a_key_given_twice_is_told_with_its_lines(tmp_path):
     file = tmp_path / "twice.yaml"
     file.write_text((CONFIG / "article.yaml").read_text() + "seeds: [1, 2]\n")
-    message = problems_of(yaml.safe_load(file.read_text()), [file])
+    message = problems_of(read_study([file]))
     assert "the key 'seeds' stands on line" in message
     assert str(file) in message
 

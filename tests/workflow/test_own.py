@@ -179,7 +179,7 @@ def test_mistakes_are_told_before_anything_runs(tmp_path):
     elsewhere.write_images(x_train=own_images(0, 420)[0] / 255)
     assert (
         "  - sources[0].file: images.npz cannot be used: x_train reaches 0.8588 and x_test 219; "
-        "divide both by 255, or neither\n"
+        "divide both by 255, or neither (line "
     ) in elsewhere.refused()
     elsewhere.write_images()
     (elsewhere.folder / "nets.py").write_text(NETWORK.replace("layers.Flatten()(inputs)", "inputs"))

@@ -42,6 +42,7 @@ from few_weights.planning import (
 from few_weights.progress import Progress, Training
 from few_weights.runs import RUN_FILES
 from few_weights.study import resolve_study
+from few_weights.study_file import read_study
 
 put_own_python_first()
 
@@ -49,8 +50,12 @@ if snakemake_private.cores(workflow) == 0:
     raise WorkflowError("--cores 0 leaves no core to work on; write 1 or more, or all")
 
 try:
-    # As a module, the config was read by the workflow around this one.
-    STUDY = resolve_study(config, workflow.configfiles if workflow.modifier.is_main_snakefile() else [])
+    # Not Snakemake's `config`, in which 010 is 8. As a module there is no other: the workflow around this one made it.
+    STUDY = resolve_study(
+        read_study(workflow.configfiles, workflow.config_settings.config_args or [])
+        if workflow.modifier.is_main_snakefile()
+        else config
+    )
     RESULTS = f"results/{STUDY['study']}"
     # Where that lies: under a prefix, where this is a module that was given one.
     FOLDER = Path(snakemake_private.with_prefix(workflow, RESULTS))
