@@ -43,7 +43,7 @@ def examine(
         training: `optimizer`, `seeds` (of the study) and `export`, whether trained networks are exported.
 
     Returns:
-        The network as it is built, untrained, and what is suspicious about it, a sentence each.
+        The network after that step, and what is suspicious about it, a sentence each.
 
     Raises:
         StudyError: it cannot be trained, counted, stored or exported; the message says why.
@@ -94,7 +94,7 @@ def examine(
             )
         if training["export"]:
             _require_loadable(label, again, images, trained)
-    return build(seed), warnings
+    return again, warnings
 
 
 def tflite_warning(name: str, model: keras.Model) -> list[str]:
