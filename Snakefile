@@ -37,7 +37,7 @@ rule all:
     input:
         report_files(),
         DATA,
-        *([f"{RESULTS}/exports.csv"] if STUDY["export_models"] else []),
+        *exported_files(),
         *[files_of(architecture, *RUN_FILES) for architecture in ARCHITECTURES],
 
 

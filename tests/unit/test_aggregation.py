@@ -174,7 +174,7 @@ def damaged(content: bytes) -> list[bytes]:
 
 
 def test_a_damaged_table_is_one_sentence_for_comparing_and_for_counting(tmp_path, monkeypatch, capsys):
-    from few_weights.exporting import read_rows
+    from few_weights.files import read_rows
 
     runs = runs_of({("cnn", 2): [9_700], ("cnn", 1): [9_600]})
     study, reference = tmp_path / "tiny", tmp_path / "reference" / "tiny"

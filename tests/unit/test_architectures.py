@@ -6,9 +6,14 @@ import pytest
 from samples import build
 
 from few_weights import exporting
-from few_weights.counting import layer_table, multiply_adds, trainable_parameters
+from few_weights.counting import (
+    count_weights,
+    layer_table,
+    multiply_adds,
+    named_weights,
+    trainable_parameters,
+)
 from few_weights.errors import StudyError
-from few_weights.weight_counts import count_weights
 
 PERCEPTRON_WIDTHS = (512, 256, 128, 64, 32, 16)
 CONVOLUTIONAL_WIDTHS = (32, 16, 8, 4, 2, 1)
@@ -129,3 +134,72 @@ def test_what_is_not_trained_is_named():
     counts = count_weights(model)
     assert counts["non_trainable_names"] == "bn/moving_mean bn/moving_variance"
     assert (counts["trainable"], counts["non_trainable"], counts["bytes"]) == (6, 6, 48)
+
+
+def test_a_layer_counts_at_each_use_in_graphs_of_every_kind():
+    """In a functional network, in a nested one that is used twice, with several outputs, and transposed."""
+    x0 = keras.Input((8, 8, 1))
+    again = keras.layers.SeparableConv2D(4, 3, padding="same")
+    x = keras.layers.SeparableConv2D(4, 3)(x0)
+    for _ in range(3):
+        x = again(x)
+    model = keras.Model(x0, keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(x)))
+    first, shared, last = 9 + 4, 9 * 4 + 4 * 4, 40
+    assert trainable_parameters(model) == first + 4 + shared + 4 + last + 10
+    assert count_weights(model)["at_each_use"] == first + 4 + 3 * (shared + 4) + last + 10
+    assert multiply_adds(model) == 36 * first + 3 * 36 * shared + last
+    assert sum(row["parameters"] for row in layer_table(model)) == trainable_parameters(model)
+
+    inner = keras.Sequential([keras.layers.Dense(5), keras.layers.Dense(6)])
+    x0 = keras.Input((6,))
+    one, two = inner(x0), inner(inner(x0))
+    model = keras.Model(x0, keras.layers.Dense(3)(keras.layers.Add()([one, two])))
+    assert count_weights(model)["at_each_use"] == 3 * (35 + 36) + 21
+    assert multiply_adds(model) == 3 * (30 + 30) + 18
+
+    # An inner network for images of any size: its positions are those of each use.
+    inner = keras.Sequential([keras.Input((None, None, 2)), keras.layers.Conv2D(2, 3, use_bias=False)])
+    x0 = keras.Input((8, 8, 2))
+    model = keras.Model(x0, keras.layers.Flatten()(inner(inner(x0))))
+    assert multiply_adds(model) == (36 + 16) * 9 * 4
+    assert [row["output_shape"] for row in layer_table(model)] == ["6x6x2", "32"]
+
+    x0 = keras.Input((4, 4, 3))
+    x = keras.layers.Conv2DTranspose(5, 2, strides=2, use_bias=False)(x0)
+    assert multiply_adds(keras.Model(x0, x)) == 16 * 4 * 3 * 5
+
+    x0 = keras.Input((4, 8))
+    sequence, state, _ = keras.layers.LSTM(2, return_sequences=True, return_state=True, name="r")(x0)
+    model = keras.Model(x0, [sequence, state])
+    assert layer_table(model) == [
+        {"layer": "r", "type": "LSTM", "output_shape": "4x2 + 2 + 2", "parameters": 4 * 2 * (8 + 2 + 1)}
+    ]
+
+
+def test_weights_of_the_same_name_are_all_kept():
+    x0 = keras.Input((4,))
+    towers = []
+    for name in ("left", "right"):
+        inside = keras.Input((4,))
+        towers.append(keras.Model(inside, keras.layers.Dense(3, name="dense")(inside), name=name)(x0))
+    model = keras.Model(x0, keras.layers.Concatenate()(towers))
+    named = named_weights(model)
+    assert list(named) == ["dense/kernel", "dense/bias", "dense/kernel_2", "dense/bias_2"]
+    expected = model.predict(np.ones((1, 4)), verbose=0)
+    model.set_weights([np.zeros_like(array) for array in named.values()])
+    exporting.set_weights(model, named)
+    np.testing.assert_array_equal(model.predict(np.ones((1, 4)), verbose=0), expected)
+
+
+def test_a_recurrent_network_becomes_tflite_that_takes_one_image():
+    model = keras.Sequential(
+        [
+            keras.Input((6, 5, 1)),
+            keras.layers.Reshape((6, 5)),
+            keras.layers.Bidirectional(keras.layers.GRU(4)),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    images = np.random.default_rng(0).integers(0, 256, (50, 6, 5, 1), np.uint8)
+    converted = exporting.predict_tflite(exporting.convert_to_tflite(model), images)
+    np.testing.assert_array_equal(converted, exporting.predict(model, images))

@@ -115,7 +115,7 @@ def test_a_file_of_the_users_counts_with_what_it_uses(scripts, tmp_path):
     edit(ours, "dense(width + 1)", "dense(width)")
     assert taken_for(scripts, "mlp") == others
     own.write_text("def mine(:\n")
-    with pytest.raises(StudyError, match="nets.py, line 1: this is no Python"):
+    with pytest.raises(StudyError, match="nets.py, line 1: this is not valid Python"):
         taken_for(scripts, None, own)
 
 

@@ -1,13 +1,16 @@
 """Networks of the user's own are built as they say, and each mistake is told in one sentence."""
 
 import keras
+import numpy as np
 import pytest
 from keras import layers
 from samples import build
 
-from few_weights import networks
-from few_weights.counting import multiply_adds, trainable_parameters
+from few_weights import exporting, networks
+from few_weights.counting import multiply_adds, named_weights, trainable_parameters
+from few_weights.datasets import Dataset
 from few_weights.errors import StudyError
+from few_weights.runs import Run
 
 IMAGE, CLASSES = (12, 10, 3), 7
 SOFTMAX = {"Dense": {"units": "classes", "activation": "softmax"}}
@@ -152,3 +155,56 @@ def test_a_network_inside_another_is_counted():
     inner = keras.Sequential([layers.Input((6,)), layers.Dense(5), layers.Dense(4)])
     outer = keras.Sequential([layers.Input((6,)), inner, layers.Dense(3)])
     assert multiply_adds(outer) == 6 * 5 + 5 * 4 + 4 * 3
+
+
+RANDOM = """
+import os
+import numpy as np
+from keras import Model, layers, ops
+
+def masked(width, image_shape, classes):
+    draw = np.random if os.environ.get("FOLLOWS_SEED") else np.random.default_rng()
+    mask = (draw.random(image_shape) < 0.3).astype("float32")
+    x0 = layers.Input(image_shape)
+    x = layers.Flatten()(ops.multiply(x0, mask[None]))
+    return Model(x0, layers.Dense(classes, activation="softmax")(x))
+"""
+
+
+@pytest.mark.parametrize("follows_seed", [True, False])
+def test_a_trained_network_is_exported_as_it_was_or_not_at_all(tmp_path, monkeypatch, follows_seed):
+    """It is built as the run built it, with the run's seed, and asked for the run's own predictions."""
+    monkeypatch.setenv("FOLLOWS_SEED", "1" if follows_seed else "")
+    (tmp_path / "nets.py").write_text(RANDOM)
+    network = {"file": str(tmp_path / "nets.py"), "function": "masked", "options": {}}
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (200, *IMAGE), np.uint8)
+    labels = (np.arange(200) % CLASSES).astype(np.uint8)
+    dataset = Dataset(images, labels, images[:0], labels[:0], images, labels)
+    run = Run("mine", 4, 7)
+    model = networks.build_network("mine", network, run.width, IMAGE, CLASSES, run.seed)
+    run.weights_path(tmp_path).parent.mkdir(parents=True)
+    np.savez(run.weights_path(tmp_path), **named_weights(model))
+    trained = exporting.predict(model, images)
+    np.savez(run.predictions_path(tmp_path), test=trained)
+    row = {"architecture": "mine", "width": "4", "seed": "7"}
+    if follows_seed:
+        again, original = exporting.trained_network(row, network, dataset, tmp_path)
+        np.testing.assert_array_equal(exporting.predict(again, images), trained)
+        np.testing.assert_array_equal(original, trained)
+    else:
+        message = r"mine width 4 seed 7: built again with its weights, the network answers \d+ of 200 test "
+        with pytest.raises(StudyError, match=message):
+            exporting.trained_network(row, network, dataset, tmp_path)
+
+
+def test_a_network_that_diverged_is_not_exported(tmp_path):
+    images, labels = np.zeros((10, *IMAGE), np.uint8), (np.arange(10) % CLASSES).astype(np.uint8)
+    dataset = Dataset(images, labels, images[:0], labels[:0], images, labels)
+    network, run = {"layers": ["Flatten", SOFTMAX]}, Run("mine", 4, 0)
+    model = networks.build_network("mine", network, run.width, IMAGE, CLASSES, run.seed)
+    run.weights_path(tmp_path).parent.mkdir(parents=True)
+    np.savez(run.weights_path(tmp_path), **{n: np.nan * a for n, a in named_weights(model).items()})
+    row = {"architecture": "mine", "width": "4", "seed": "0"}
+    with pytest.raises(StudyError, match="mine width 4 seed 0 diverged in training: its weights are not"):
+        exporting.trained_network(row, network, dataset, tmp_path)

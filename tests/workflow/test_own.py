@@ -124,9 +124,14 @@ def test_saved_networks_are_right_as_often_as_the_metrics_say(finished):
     exports = pd.read_csv(finished.folder / "results/own/exports.csv")
     breakpoints = pd.read_csv(finished.folder / "results/own/breakpoints.csv")
     reached = breakpoints[breakpoints["reached"]]
-    assert (
-        exports[["architecture", "target"]].values.tolist()
-        == reached[["architecture", "target"]].values.tolist()
+    files = {path.name for path in (finished.folder / "results/own/exports").glob("*.*")}
+    assert set(exports["file"]) == files and exports["problem"].isna().all()
+    keras = exports[exports["target"].isna()]
+    assert set(keras["file"]) == {"mine-width-8-seed-0.keras", "listed-width-2-seed-0.keras"}
+    assert (keras["test_accuracy"] == keras["exported_test_accuracy"]).all()
+    exports = exports[exports["target"].notna()]
+    assert sorted(exports[["architecture", "target"]].values.tolist()) == sorted(
+        reached[["architecture", "target"]].values.tolist()
     )
     assert set(exports["target"]) == {0.3}
     assert set(exports["architecture"]) == {"mine", "listed"}
@@ -134,6 +139,19 @@ def test_saved_networks_are_right_as_often_as_the_metrics_say(finished):
     assert (exports["test_accuracy"] == exports["exported_test_accuracy"]).all()
     for export in exports.itertuples():
         assert (finished.folder / "results/own/exports" / export.file).stat().st_size == export.bytes
+
+
+def test_an_exported_file_that_is_deleted_is_made_again(finished):
+    files = [
+        finished.folder / "results/own/exports" / name
+        for name in ("mine-width-8-seed-0.keras", "mine-0.3.tflite")
+    ]
+    before = [file.read_bytes() for file in files]
+    for file in files:
+        file.unlink()
+    assert finished.workflow.planned_jobs(*finished.arguments) == {"unpack_keras": 1, "unpack_tflite": 1}
+    finished.workflow.snakemake(*finished.arguments)
+    assert [file.read_bytes() for file in files] == before
 
 
 def test_a_real_change_of_a_file_trains_its_network_alone(finished):
@@ -216,3 +234,57 @@ rule count:
     }
     plan = subprocess.run([*command, "--dry-run", "report"], cwd=tmp_path, capture_output=True, text=True)
     assert "inner_render_report" in plan.stdout + plan.stderr, plan.stderr
+
+
+AWKWARD = """
+import keras
+import tensorflow as tf
+from keras import layers
+
+@keras.saving.register_keras_serializable("tests")
+class Quantile(layers.Layer):
+    def call(self, x):
+        return tf.math.erfinv(0.5 * x)
+
+def quantile(width, image_shape, classes):
+    x0 = layers.Input(image_shape)
+    x = layers.Dense(width)(layers.Flatten()(Quantile()(x0)))
+    return keras.Model(x0, layers.Dense(classes, "softmax")(x))
+
+def again(width, image_shape, classes):
+    x0 = layers.Input(image_shape)
+    x = layers.Conv2D(width, 3, padding="same", activation="relu")(x0)
+    shared = layers.Conv2D(width, 3, padding="same", activation="relu")
+    for _ in range(3):
+        x = shared(x)
+    return keras.Model(x0, layers.Dense(classes, "softmax")(layers.GlobalMaxPooling2D()(x)))
+"""
+
+
+def test_a_network_that_cannot_be_exported_takes_nothing_with_it(tmp_path):
+    """TFLite has no inverse error function; the study ends well all the same, and warns at each start."""
+    elsewhere = Elsewhere(tmp_path)
+    (elsewhere.folder / "nets.py").write_text(AWKWARD)
+    recipe = RECIPE | {"epochs": 1}
+    architectures = {name: {"file": "nets.py", "widths": [2], **recipe} for name in ("quantile", "again")}
+    study = STUDY | {"targets": [0.05], "architectures": architectures}
+    (elsewhere.folder / "study.yaml").write_text(yaml.safe_dump(study))
+    log = elsewhere.workflow.snakemake(*elsewhere.arguments).stderr
+    warning = "Warning: quantile will be exported as .keras but not as .tflite: "
+    assert log.count(warning) == 1
+    results = elsewhere.folder / "results/own"
+    exports = pd.read_csv(results / "exports.csv").set_index("file")
+    assert exports["problem"].dropna().index.tolist() == ["quantile-0.05.tflite"]
+    assert exports.loc["quantile-0.05.tflite", "problem"] == (
+        "the network cannot be converted to TFLite: TFLite has no counterpart for Erfinv"
+    )
+    assert {path.name for path in (results / "exports").glob("*.*")} == {
+        *("quantile-width-2-seed-0.keras", "again-width-2-seed-0.keras", "again-0.05.tflite")
+    }
+    # A layer that is used three times counts at each use.
+    counts = pd.read_csv(results / "counts.csv").set_index("architecture").loc["again"]
+    own = 9 * 2 * 2 + 2
+    assert counts["trainable"] == 9 * 3 * 2 + 2 + own + 2 * 7 + 7
+    assert counts["at_each_use"] == counts["trainable"] + 2 * own
+    job = elsewhere.workflow.snakemake("--dry-run", *elsewhere.arguments)
+    assert "Nothing to be done" in job.stdout + job.stderr and warning in job.stderr

@@ -21,7 +21,7 @@ STUDY = {
     "seeds": [0, 1],
     "validation_examples": 200,
     "refine": True,
-    "export_models": False,
+    "export_models": True,
     "architectures": {"mlp": {"widths": [2, 4], **RECIPE}, "pooled_mlp": {"widths": [3], **RECIPE}},
 }
 ARGUMENTS = ("--configfile", "study.yaml")

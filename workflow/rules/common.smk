@@ -22,6 +22,7 @@ from few_weights.checkpoint import forget_finished
 from few_weights.datasets import data_sha256, KNOWN
 from few_weights.errors import StudyError
 from few_weights.failures import Failures
+from few_weights.files import exported_names
 from few_weights.fingerprint import code_fingerprint, network_fingerprint
 from few_weights.intact import changed_files, ChecksumNotes, data_to_fetch
 from few_weights.interrupt import Interrupt
@@ -145,11 +146,6 @@ def recipe_of(wildcards):
 def network_of(wildcards):
     """What an architecture is, as JSON: one of our networks, or one of the user's."""
     return json.dumps(ARCHITECTURES[wildcards.architecture]["network"], sort_keys=True)
-
-
-def networks():
-    """Architecture -> what it is, as JSON."""
-    return json.dumps({name: section["network"] for name, section in ARCHITECTURES.items()}, sort_keys=True)
 
 
 def unrecorded(value):

@@ -1,20 +1,41 @@
 """The networks for other programs, where a study says `export_models: true`.
 
 Requires weights.npz and predictions.npz of every run, and breakpoints.csv. Makes in exports/ a .keras of every run
-and a .tflite of every breakpoint that was reached; and exports.csv, which says how those do after their conversion.
+and a .tflite of every breakpoint that was reached; and exports.csv, which says how those do after their conversion,
+or why one is missing. Which files there are is known when an architecture is exported to its archive: a network
+that cannot be exported is a sentence in there, not a failed job.
 """
 
+ARCHIVE = f"{RESULTS}/exports/archives/{{architecture}}.zip"
 
-rule export_models:
+
+def exported(architecture):
+    """The files of one architecture's networks; Snakemake comes back here when they are exported."""
+
+    def files(wildcards):
+        archive = checkpoints.export_models.get(architecture=architecture).output.archive
+        return [f"{RESULTS}/exports/{name}" for name in exported_names(Path(archive))]
+
+    return files
+
+
+def exported_files():
+    """Every file that a study exports, as inputs of `all`: none where it does not ask for any."""
+    if not STUDY["export_models"]:
+        return []
+    return [f"{RESULTS}/exports.csv", *map(exported, ARCHITECTURES)]
+
+
+# A checkpoint for each architecture, so that each has a process of its own, and no user's file meets another.
+checkpoint export_models:
     input:
         data=data_is_fetched(),
         runs=f"{RESULTS}/runs.csv",
         breakpoints=f"{RESULTS}/breakpoints.csv",
     output:
-        exports=directory(f"{RESULTS}/exports"),
-        table=f"{RESULTS}/exports.csv",
+        archive=ARCHIVE,
     log:
-        f"{RESULTS}/logs/export_models.log",
+        f"{RESULTS}/logs/export_models-{{architecture}}.log",
     localrule: True
     conda:
         "../../envs/training.yaml"
@@ -22,17 +43,64 @@ rule export_models:
         script=script("export_models.py"),
         folder=unrecorded(FOLDER),
         data=unrecorded(DATA_FILE),
-        networks=networks(),
+        network=network_of,
         dataset=STUDY["dataset"],
         code=code_of("export_models.py"),
     shell:
         "python {params.script:q}"
+        " --architecture {wildcards.architecture:q}"
+        " --network {params.network:q}"
         " --breakpoints {input.breakpoints:q}"
         " --runs {input.runs:q}"
         " --folder {params.folder:q}"
-        " --networks {params.networks:q}"
         " --dataset {params.dataset:q}"
         " --data {params.data:q}"
-        " --exports {output.exports:q}"
-        " --table {output.table:q}"
+        " --archive {output.archive:q}"
         " > {log:q} 2>&1"
+
+
+rule unpack_keras:
+    input:
+        archive=ARCHIVE,
+    output:
+        network=f"{RESULTS}/exports/{{architecture}}-width-{{width}}-seed-{{seed}}.keras",
+    localrule: True
+    conda:
+        "../../envs/training.yaml"
+    params:
+        script=script("unpack_export.py"),
+        code=code_of("unpack_export.py"),
+    shell:
+        "python {params.script:q} --archive {input.archive:q} --output {output.network:q}"
+
+
+rule unpack_tflite:
+    input:
+        archive=ARCHIVE,
+    output:
+        network=f"{RESULTS}/exports/{{architecture}}-{{target}}.tflite",
+    localrule: True
+    conda:
+        "../../envs/training.yaml"
+    params:
+        script=script("unpack_export.py"),
+        code=code_of("unpack_export.py"),
+    shell:
+        "python {params.script:q} --archive {input.archive:q} --output {output.network:q}"
+
+
+rule list_exports:
+    input:
+        archives=expand(ARCHIVE, architecture=ARCHITECTURES),
+    output:
+        table=f"{RESULTS}/exports.csv",
+    log:
+        f"{RESULTS}/logs/list_exports.log",
+    localrule: True
+    conda:
+        "../../envs/training.yaml"
+    params:
+        script=script("list_exports.py"),
+        code=code_of("list_exports.py"),
+    shell:
+        "python {params.script:q}" " {input.archives:q}" " --table {output.table:q}" " > {log:q} 2>&1"

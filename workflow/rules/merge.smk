@@ -83,7 +83,6 @@ rule merge_searches:
 
 rule count_weights:
     input:
-        data=data_is_fetched(),
         runs=f"{RESULTS}/runs.csv",
     output:
         counts=f"{RESULTS}/counts.csv",
@@ -95,17 +94,11 @@ rule count_weights:
     params:
         script=script("count_weights.py"),
         folder=unrecorded(FOLDER),
-        data=unrecorded(DATA_FILE),
-        networks=networks(),
-        dataset=STUDY["dataset"],
         code=code_of("count_weights.py"),
     shell:
         "python {params.script:q}"
         " --runs {input.runs:q}"
         " --folder {params.folder:q}"
-        " --networks {params.networks:q}"
-        " --dataset {params.dataset:q}"
-        " --data {params.data:q}"
         " --output {output.counts:q}"
         " > {log:q} 2>&1"
 

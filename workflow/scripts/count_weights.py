@@ -1,17 +1,20 @@
-"""Count the trained networks' weights by every usual rule: weights.npz of every run -> counts.csv.
+"""The trained networks' weights by every usual rule of counting: metrics.json of every run -> counts.csv.
 
-A row a model. Only the weights that are not zero differ from seed to seed: of these the mean over its seeds.
+One row per model. Only the weights that are not zero differ from seed to seed: their mean over the seeds.
 """
 
 import argparse
 import json
-import os
 from pathlib import Path
 
-from few_weights.datasets import load_dataset
 from few_weights.errors import entry_point
-from few_weights.files import write_atomically
-from few_weights.quiet import quiet
+from few_weights.files import csv_text, read_rows, write_atomically
+from few_weights.runs import Run
+
+COLUMNS = [
+    *("architecture", "width", "trainable", "non_zero", "at_each_use"),
+    *("non_trainable", "non_trainable_names", "bytes"),
+]
 
 
 @entry_point
@@ -19,29 +22,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", required=True, type=Path, help="runs.csv")
     parser.add_argument("--folder", required=True, type=Path, help="the study's folder, where runs/ lies")
-    parser.add_argument("--networks", required=True, type=json.loads, help="JSON: architecture -> network")
-    parser.add_argument("--dataset", required=True, help="name of the data set")
-    parser.add_argument("--data", required=True, type=Path, help="its .npz")
-    parser.add_argument("--output", required=True, type=Path, help="CSV to write: a row a model")
+    parser.add_argument("--output", required=True, type=Path, help="CSV to write: one row per model")
     arguments = parser.parse_args()
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet():
-        from few_weights import exporting
-        from few_weights.weight_counts import count_weights
-
-    dataset = load_dataset(arguments.data, arguments.dataset)
-    runs = exporting.read_rows(arguments.runs)
-    models = {}
-    for run, model in exporting.trained_networks(runs, arguments.networks, dataset, arguments.folder):
-        models.setdefault((run.architecture, run.width), []).append(count_weights(model))
+    models: dict[tuple[str, int], list[dict]] = {}
+    for row in read_rows(arguments.runs):
+        run = Run(row["architecture"], int(row["width"]), int(row["seed"]))
+        metrics = json.loads(run.metrics_path(arguments.folder).read_text(encoding="utf-8"))
+        if "weights" not in metrics:  # of a run from before they were recorded
+            print(f"{run} does not say how its weights are counted", flush=True)
+            continue
+        models.setdefault((run.architecture, run.width), []).append(metrics["weights"])
     rows = [
         {"architecture": architecture, "width": width}
         | counts[0]
         | {"non_zero": sum(count["non_zero"] for count in counts) / len(counts)}
         for (architecture, width), counts in models.items()
     ]
-    content = exporting.csv_text(list(rows[0]), rows)
+    content = csv_text(COLUMNS, rows)
     write_atomically(arguments.output, content)
     print(content)
 

@@ -1,15 +1,25 @@
 """Build models once, untrained, check them, and write what each holds and costs, as JSON.
 
-The output is a list with a record a model: architecture, width, parameters, multiply_adds (of one image).
+The output is a list with one record per model: architecture, width, parameters, multiply_adds (of one image),
+and warnings, sentences about what is suspicious. The networks of each file of the user's are described in a
+process of their own, so that no file's settings reach other networks.
 """
 
 import argparse
 import json
 import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from few_weights.errors import StudyError, entry_point
 from few_weights.files import write_atomically
+
+#: Models of one process that are worth a second one.
+LARGE = 12
 
 
 @entry_point
@@ -22,48 +32,129 @@ def main() -> None:
         required=True,
         type=json.loads,
         help="JSON: image_shape, classes, and networks by name, each "
-        '{"network": …, "widths": […], "full_matrix": [the widths whose optimizer takes few parameters]}',
+        '{"network": …, "widths": […], "full_matrix": [the widths whose optimizer takes few parameters], '
+        '"training": {"optimizer": …, "seeds": […], "export": true or false}}; '
+        "without training, a network is built and counted only",
     )
     parser.add_argument("--output", required=True, type=Path, help="the JSON to write")
+    parser.add_argument(
+        "--alone", action="store_true", help="describe in this process, and write what is wrong as well"
+    )
     arguments = parser.parse_args()
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from few_weights import counting
-    from few_weights.networks import build_network, check_network
-    from few_weights.optimizers import require_few
-
-    request = arguments.models
-    image_shape, classes = tuple(request["image_shape"]), request["classes"]
-    records, problems = [], []
-    for name, wanted in request["networks"].items():
-        try:
-            for width in wanted["widths"]:
-                model = build_network(name, wanted["network"], width, image_shape, classes)
-                check_network(name, width, model)
-                parameters = counting.trainable_parameters(model)
-                if width in wanted["full_matrix"]:
-                    require_few(f"{name} of width {width}", parameters)
-                records.append(
-                    {
-                        "architecture": name,
-                        "width": width,
-                        "parameters": parameters,
-                        "multiply_adds": counting.multiply_adds(model),
-                    }
-                )
-        except StudyError as error:
-            # What is wrong at one width is mostly wrong at all, and said once.
-            problems.append(str(error))
-    if problems:
+    if arguments.alone:
+        write_atomically(arguments.output, json.dumps(_describe(arguments.models)))
+        sys.stdout.flush()
+        # A thread that a user's file has left behind would keep Python from ending.
+        os._exit(0)
+    parts = _parts(arguments.models)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        described = list(pool.map(_describe_apart, parts))
+    if problems := [problem for part in described for problem in part["problems"]]:
         raise StudyError("\n".join(problems))
+    found = {(r["architecture"], r["width"]): r for part in described for r in part["records"]}
+    networks = arguments.models["networks"]
+    records = [found[name, width] for name, wanted in networks.items() for width in wanted["widths"]]
     write_atomically(arguments.output, json.dumps(records, indent=1) + "\n")
-    for name in request["networks"]:
+    for name in networks:
         counts = ", ".join(
             f"{record['parameters']:,} at width {record['width']}"
             for record in sorted(records, key=lambda record: record["width"])
             if record["architecture"] == name
         )
         print(f"Parameters of {name}: {counts}")
+
+
+def _parts(request: Mapping) -> list[dict]:
+    """The request divided by the files that its networks are in; those in no file are one part.
+
+    Large parts are halved while there are cores left: a process takes four seconds to start.
+    """
+    by_file: dict[str, dict] = {}
+    for name, wanted in request["networks"].items():
+        by_file.setdefault(wanted["network"].get("file", ""), {})[name] = wanted
+    parts = list(by_file.values())
+    while len(parts) < len(os.sched_getaffinity(0)):
+        largest = max(parts, key=_size)
+        if _size(largest) < LARGE or len(largest) < 2:
+            break
+        parts.remove(largest)
+        items = list(largest.items())
+        parts += [dict(items[: len(items) // 2]), dict(items[len(items) // 2 :])]
+    return [{**request, "networks": networks} for networks in parts]
+
+
+def _size(networks: Mapping) -> int:
+    """How many models there are to train for a step."""
+    return sum(len(wanted["widths"]) for wanted in networks.values() if "training" in wanted)
+
+
+def _describe_apart(request: Mapping) -> dict:
+    """What a process of its own finds out about some networks."""
+    names = list(request["networks"])
+    network = request["networks"][names[0]]["network"]
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder, "described.json")
+        command = [sys.executable, __file__, "--alone", "--models", json.dumps(request), "--output", output]
+        job = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+        )
+        if output.exists():
+            return json.loads(output.read_text())
+    error = f"\n{job.stderr}".rpartition("\nerror: ")[2].strip() if "\nerror: " in f"\n{job.stderr}" else ""
+    if not error:
+        what = network.get("file", ", ".join(names))
+        if job.returncode < 0:
+            error = f"{what}: Python was killed by signal {-job.returncode} while its networks were built"
+            error += " (out of memory?)" if job.returncode == -9 else ""
+        else:
+            last = job.stderr.strip().splitlines()[-1:]
+            error = f"{what}: Python ended with status {job.returncode} while its networks were built"
+            error += f" ({last[0]})" if last else "; it calls os._exit, perhaps"
+    return {"records": [], "problems": [error]}
+
+
+def _describe(request: Mapping) -> dict:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from few_weights import counting, network_check
+    from few_weights.networks import build_network, check_network
+    from few_weights.optimizers import require_few
+
+    image_shape, classes = tuple(request["image_shape"]), request["classes"]
+    records, problems = [], []
+    for name, wanted in request["networks"].items():
+        network, training = wanted["network"], wanted.get("training")
+        described = []
+        try:
+            for width in wanted["widths"]:
+                if training:
+                    model, warnings = network_check.examine(
+                        name, network, width, image_shape, classes, training
+                    )
+                    if training["export"] and width == min(wanted["widths"]):
+                        warnings += network_check.tflite_warning(name, model)
+                else:
+                    model, warnings = build_network(name, network, width, image_shape, classes), []
+                    check_network(name, width, model)
+                parameters = counting.trainable_parameters(model)
+                if width in wanted["full_matrix"]:
+                    require_few(f"{name} of width {width}", parameters)
+                described.append(
+                    {
+                        "architecture": name,
+                        "width": width,
+                        "parameters": parameters,
+                        "multiply_adds": counting.multiply_adds(model),
+                        "warnings": warnings,
+                    }
+                )
+            if training:
+                described[0]["warnings"] += network_check.width_warnings(name, described)
+        except StudyError as error:
+            # What is wrong at one width is mostly wrong at all, and said once.
+            problems.append(str(error))
+        records += described
+    return {"records": records, "problems": problems}
 
 
 if __name__ == "__main__":

@@ -1,83 +1,86 @@
-"""Export the trained networks: each as .keras; those at the breakpoints also as TFLite: -> exports.csv.
+"""Export one architecture's trained networks: each as .keras, those at the breakpoints also as TFLite.
 
-Of a breakpoint's seeds, the one that is right most often on the selection images becomes TFLite.
+All go into one .zip, with exports.json, which has one record per network: a network that cannot be exported
+is a sentence there, and leaves the others as they are. Of a breakpoint's seeds, the one that is right most
+often on the selection images becomes TFLite.
 """
 
 import argparse
+import io
 import json
 import os
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from few_weights.datasets import load_dataset
-from few_weights.errors import entry_point
-from few_weights.files import write_atomically
-from few_weights.run_files import read_run_arrays
+from few_weights.errors import StudyError, entry_point
+from few_weights.files import read_rows, write_atomically
+from few_weights.quiet import quiet
 from few_weights.runs import Run
-
-COLUMNS = [
-    *("architecture", "target", "width", "seed", "parameters"),
-    *("file", "bytes", "test_accuracy", "exported_test_accuracy", "changed_predictions"),
-]
 
 
 @entry_point
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--architecture", required=True, help="whose networks to export")
+    parser.add_argument("--network", required=True, type=json.loads, help="JSON: what it is")
     parser.add_argument("--breakpoints", required=True, type=Path, help="breakpoints.csv")
     parser.add_argument("--runs", required=True, type=Path, help="runs.csv")
     parser.add_argument("--folder", required=True, type=Path, help="the study's folder, where runs/ lies")
-    parser.add_argument("--networks", required=True, type=json.loads, help="JSON: architecture -> network")
     parser.add_argument("--dataset", required=True, help="name of the data set")
     parser.add_argument("--data", required=True, type=Path, help="its .npz")
-    parser.add_argument("--exports", required=True, type=Path, help="folder to write the networks to")
-    parser.add_argument("--table", required=True, type=Path, help="CSV to write: a row a network")
+    parser.add_argument("--archive", required=True, type=Path, help="the .zip to write")
     arguments = parser.parse_args()
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from few_weights import exporting
+    with quiet():
+        from few_weights import exporting
 
     dataset = load_dataset(arguments.data, arguments.dataset)
-    runs = exporting.read_rows(arguments.runs)
-    models = {}
-    for run, model in exporting.trained_networks(runs, arguments.networks, dataset, arguments.folder):
-        models[run] = model
-        file = f"{run.architecture}-width-{run.width}-seed-{run.seed}.keras"
-        write_atomically(arguments.exports / file, exporting.keras_bytes(model))
+    rows = [row for row in read_rows(arguments.runs) if row["architecture"] == arguments.architecture]
+    buffer = io.BytesIO()
+    records = []
+    with zipfile.ZipFile(buffer, "w") as archive:
 
-    rows = []
-    for answer in exporting.read_rows(arguments.breakpoints):
-        if answer["reached"] != "True":
-            continue
-        best = _best_run(runs, answer)
-        run = Run(best["architecture"], int(best["width"]), int(best["seed"]))
-        content = exporting.convert_to_tflite(models[run])
-        converted = exporting.predict_tflite(content, dataset.x_test)
-        path = run.predictions_path(arguments.folder)
-        original = read_run_arrays(path, run, best.get("predictions_sha256"))["test"]
-        file = arguments.exports / f"{run.architecture}-{answer['target']}.tflite"
-        changed = exporting.require_same(str(run), converted, original)
-        write_atomically(file, content)
-        values = (
-            *(run.architecture, answer["target"], run.width, run.seed, best["parameters"]),
-            *(file.name, len(content), best["test_accuracy"]),
-            *(np.count_nonzero(converted == dataset.y_test) / len(dataset.y_test), changed),
-        )
-        rows.append(dict(zip(COLUMNS, values, strict=True)))
-    content = exporting.csv_text(COLUMNS, rows)
-    write_atomically(arguments.table, content)
-    print(content)
+        def export(row: dict, target: str, file: str, convert: Callable, predict: Callable) -> None:
+            """Add one network's file and record; `convert` makes the file, and `predict` asks it."""
+            run = Run(row["architecture"], int(row["width"]), int(row["seed"]))
+            record = {"architecture": run.architecture, "target": target, "width": run.width}
+            record |= {"seed": run.seed, "parameters": row["parameters"], "file": file}
+            try:
+                model, original = exporting.trained_network(row, arguments.network, dataset, arguments.folder)
+                content = convert(model)
+                answers = predict(content, dataset.x_test)
+                record["changed_predictions"] = exporting.require_same(str(run), answers, original)
+            except StudyError as error:
+                record["problem"] = str(error)
+                print(f"{file} is missing: {error}", flush=True)
+            else:
+                archive.writestr(file, content)
+                record |= {"bytes": len(content), "test_accuracy": row["test_accuracy"]}
+                record["exported_test_accuracy"] = float(np.mean(answers == dataset.y_test))
+                print(f"{file}: {len(content):,} bytes", flush=True)
+            records.append(record)
+
+        for row in rows:
+            name = f"{row['architecture']}-width-{row['width']}-seed-{row['seed']}"
+            export(row, "", f"{name}.keras", exporting.keras_bytes, exporting.predict_keras)
+        for answer in read_rows(arguments.breakpoints):
+            if answer["reached"] == "True" and answer["architecture"] == arguments.architecture:
+                best = _best_run(rows, answer)
+                file = f"{arguments.architecture}-{answer['target']}.tflite"
+                export(best, answer["target"], file, exporting.convert_to_tflite, exporting.predict_tflite)
+        archive.writestr("exports.json", json.dumps(records, indent=1))
+    write_atomically(arguments.archive, buffer.getvalue())
 
 
-def _best_run(runs: list[dict[str, str]], answer: dict[str, str]) -> dict[str, str]:
+def _best_run(rows: list[dict[str, str]], answer: dict[str, str]) -> dict[str, str]:
     """The best seed of a breakpoint on the images that chose it; of equals, the first."""
-    its_runs = [
-        run
-        for run in runs
-        if (run["architecture"], run["width"]) == (answer["architecture"], answer["width"])
-    ]
-    return max(its_runs, key=lambda run: float(run[f"{answer['selection']}_accuracy"]))
+    seeds = [row for row in rows if row["width"] == answer["width"]]
+    return max(seeds, key=lambda row: float(row[f"{answer['selection']}_accuracy"]))
 
 
 if __name__ == "__main__":

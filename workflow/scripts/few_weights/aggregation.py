@@ -15,7 +15,7 @@ from few_weights.runs import Run
 SCHEMA = Path(__file__).parents[2] / "schemas" / "metrics.schema.yaml"
 
 #: What is a table of its own in a metrics.json, not a column of runs.csv.
-NESTED = ("layers", "history", "network", "data_conversions")
+NESTED = ("layers", "weights", "history", "network", "data_conversions")
 
 
 def read_runs(

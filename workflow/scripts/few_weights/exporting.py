@@ -1,12 +1,12 @@
 """Trained networks for other programs: as .keras, and as TFLite for phones and microcontrollers."""
 
 import contextlib
-import csv
 import io
 import os
+import re
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import keras
@@ -24,66 +24,56 @@ from few_weights.runs import Run
 #: few that stand between two classes, no more.
 MOST_CHANGED = 0.001
 
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """A CSV of runs or breakpoints as texts by column, without pandas, which the training environment lacks.
-
-    Raises:
-        StudyError: the file is empty, cut short, or another table.
-    """
-    try:
-        text = path.read_bytes().decode()
-        rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    except (ValueError, csv.Error):
-        text, rows = "", []
-    lacking = [
-        row
-        for row in rows
-        if None in row or None in row.values() or not {"architecture", "width"} <= row.keys()
-    ]
-    # Every table of the workflow ends with the end of a line; a last number that is cut may pass for one.
-    if lacking or not rows or not text.endswith("\n"):
-        raise StudyError(
-            f"{path} is empty, cut short or another table; delete it and start again, it is made again"
-        )
-    return rows
+#: Images that are computed at a time.
+PART = 1000
 
 
-def csv_text(columns: Sequence[str], rows: Iterable[Mapping]) -> str:
-    """Rows by column as a CSV with a header."""
-    buffer = io.StringIO()
-    table = csv.DictWriter(buffer, columns, lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    return buffer.getvalue()
-
-
-def trained_networks(
-    rows: Iterable[Mapping[str, str]], networks: Mapping[str, Mapping], dataset: Dataset, folder: Path
-) -> Iterator[tuple[Run, keras.Model]]:
-    """Each run of runs.csv with its network, which has its trained weights.
+def trained_network(
+    row: Mapping[str, str], network: Mapping, dataset: Dataset, folder: Path
+) -> tuple[keras.Model, np.ndarray]:
+    """The network that a run trained: built as the run built it, with the weights that it stored.
 
     Args:
-        rows: of runs.csv.
-        networks: what each architecture is.
+        row: the run's, of runs.csv.
+        network: what its architecture is.
         folder: the study's, where runs/ lies.
 
+    Returns:
+        The network, and the classes that the trained one gave to the test images.
+
     Raises:
-        StudyError: a file of weights is damaged, or holds those of another network.
+        StudyError: a file of the run is damaged, or the network does not answer as the run's did.
     """
-    for row in rows:
-        run = Run(row["architecture"], int(row["width"]), int(row["seed"]))
-        network = networks[run.architecture]
-        model = build_network(run.architecture, network, run.width, dataset.image_shape, dataset.classes)
-        weights = run.weights_path(folder)
-        arrays = read_run_arrays(weights, run, row.get("weights_sha256"))
-        try:
-            set_weights(model, arrays)
-        except StudyError as error:
-            raise StudyError(
-                f"{weights}: {error}; delete it and start again, {run} is trained anew"
-            ) from error
-        yield run, model
+    run = Run(row["architecture"], int(row["width"]), int(row["seed"]))
+    model = build_network(
+        run.architecture, network, run.width, dataset.image_shape, dataset.classes, run.seed
+    )
+    path = run.weights_path(folder)
+    weights = read_run_arrays(path, run, row.get("weights_sha256"))
+    if not all(np.all(np.isfinite(array)) for array in weights.values() if array.dtype.kind == "f"):
+        raise StudyError(f"{run} diverged in training: its weights are not finite, so it is not exported")
+    try:
+        set_weights(model, weights)
+    except StudyError as error:
+        raise StudyError(f"{path}: {error}; delete it and start again, {run} is trained anew") from error
+    predictions = read_run_arrays(run.predictions_path(folder), run, row.get("predictions_sha256"))
+    original = predictions["test"]
+    changed = int(np.count_nonzero(predict(model, dataset.x_test) != original))
+    if changed > most_changed(len(original)):
+        raise StudyError(
+            f"{run}: built again with its weights, the network answers {changed} of {len(original)} test "
+            "images otherwise than the one that was trained, so it is not exported; it holds a random "
+            "constant that follows no seed: keep it as a weight, self.add_weight(..., trainable=False)"
+        )
+    return model, original
+
+
+def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """The classes that a network gives to images (uint8), as whole numbers."""
+    parts = np.array_split(images, -(-len(images) // PART))
+    return np.concatenate(
+        [np.asarray(model(part / np.float32(255), training=False)).argmax(1) for part in parts]
+    )
 
 
 def set_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
@@ -119,30 +109,70 @@ def keras_bytes(model: keras.Model) -> bytes:
 def convert_to_tflite(model: keras.Model) -> bytes:
     """The network as a TFLite file, in float32. It takes images divided by 255, as the network does.
 
+    It takes any number of images at a time; or one, where TFLite can hold the network in no other way, as
+    with the loop of a recurrent layer.
+
     Raises:
         StudyError: an operation of the network has no counterpart there.
     """
-    try:
-        # The converter writes about itself to both streams.
-        with contextlib.redirect_stdout(io.StringIO()), _quiet():
-            return tf.lite.TFLiteConverter.from_keras_model(model).convert()
-    except Exception as error:  # the converter's own errors are of many kinds
-        raise StudyError(f"the network cannot be converted to TFLite ({brief(error)})") from error
+    # Constants, because TFLite's loops cannot read variables.
+    weights = [
+        [variable.numpy() for variable in variables]
+        for variables in (model.trainable_variables, model.non_trainable_variables)
+    ]
+
+    @tf.function(input_signature=[tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)])
+    def answer_one(images):
+        constants = [[tf.constant(array) for array in arrays] for arrays in weights]
+        return model.stateless_call(*constants, images, training=False)[0]
+
+    def any_number():
+        return tf.lite.TFLiteConverter.from_keras_model(model)
+
+    def one():
+        return tf.lite.TFLiteConverter.from_concrete_functions([answer_one.get_concrete_function()], model)
+
+    error = None
+    for converter in (any_number, one):
+        try:
+            # The converter writes about itself to both streams.
+            with contextlib.redirect_stdout(io.StringIO()), _quiet():
+                content = converter().convert()
+            predict_tflite(content, np.zeros((3, *model.input_shape[1:]), np.uint8))
+            return content
+        except Exception as problem:  # the converter's own errors are of many kinds
+            error = problem
+    if isinstance(error, StudyError):
+        raise error
+    operations = sorted(set(re.findall(r"'?tf\.(\w+)'? op ", str(error))))
+    why = f"TFLite has no counterpart for {', '.join(operations)}" if operations else brief(error)
+    raise StudyError(f"the network cannot be converted to TFLite: {why}") from error
 
 
 def predict_tflite(content: bytes, images: np.ndarray) -> np.ndarray:
-    """The classes that a TFLite network gives to images (uint8), as whole numbers."""
+    """The classes that a TFLite network gives to images (uint8), as whole numbers.
+
+    Raises:
+        StudyError: TFLite cannot compute it.
+    """
     with warnings.catch_warnings():  # it announces its successor, a package of its own
         warnings.simplefilter("ignore")
         interpreter = tf.lite.Interpreter(model_content=content)
-    place, answer = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()[0]["index"]
+    part_size = PART if taken["shape_signature"][0] == -1 else 1
     classes = []
-    for part in np.array_split(images, max(1, len(images) // 1000)):
-        interpreter.resize_tensor_input(place, part.shape)
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(place, part / np.float32(255))
-        interpreter.invoke()
-        classes.append(interpreter.get_tensor(answer).argmax(1))
+    try:
+        for part in np.array_split(images, -(-len(images) // part_size)):
+            if part_size > 1:
+                interpreter.resize_tensor_input(taken["index"], part.shape)
+            interpreter.allocate_tensors()
+            interpreter.set_tensor(taken["index"], part / np.float32(255))
+            interpreter.invoke()
+            classes.append(interpreter.get_tensor(given).argmax(1))
+    except (RuntimeError, ValueError) as error:
+        raise StudyError(
+            f"the network is converted to TFLite but does not run there: {brief(error)}"
+        ) from error
     return np.concatenate(classes)
 
 
@@ -153,11 +183,40 @@ def require_same(name: str, converted: np.ndarray, original: np.ndarray) -> int:
         StudyError: they are too many to be rounding.
     """
     changed = int(np.count_nonzero(converted != original))
-    if changed > max(1, MOST_CHANGED * len(original)):
+    if changed > most_changed(len(original)):
         raise StudyError(
             f"{name}: {changed} of {len(original)} answers changed by the conversion; not exported"
         )
     return changed
+
+
+def most_changed(images: int) -> float:
+    """How many of so many answers rounding may change."""
+    return max(1, MOST_CHANGED * images)
+
+
+def load_keras(content: bytes) -> keras.Model:
+    """The network in a .keras file, as `keras.saving.load_model` reads it.
+
+    Raises:
+        StudyError: it cannot be read back.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.keras")
+        path.write_bytes(content)
+        try:
+            return keras.saving.load_model(path, compile=False)
+        except Exception as error:  # whatever a layer of the user's does
+            raise StudyError(
+                f"the network is saved as .keras but cannot be read back ({brief(error)}); register its own "
+                "layers with keras.saving.register_keras_serializable, write a layer of its own instead of a "
+                "Lambda, or leave export_models out"
+            ) from error
+
+
+def predict_keras(content: bytes, images: np.ndarray) -> np.ndarray:
+    """The classes that a .keras file gives to images (uint8), as whole numbers."""
+    return predict(load_keras(content), images)
 
 
 @contextlib.contextmanager

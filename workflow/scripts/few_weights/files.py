@@ -1,7 +1,11 @@
 """Writing a result whole or not at all, so that a run cut short never leaves half a file behind."""
 
 import contextlib
+import csv
+import io
 import uuid
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from few_weights.errors import StudyError
@@ -29,3 +33,42 @@ def write_atomically(path: Path | str, data: bytes | str) -> None:
         # Gone already after a success. The first error is the one worth telling.
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """A CSV of runs or breakpoints as texts by column, without pandas, which the training environment lacks.
+
+    Raises:
+        StudyError: the file is empty, cut short, or another table.
+    """
+    try:
+        text = path.read_bytes().decode()
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except (ValueError, csv.Error):
+        text, rows = "", []
+    lacking = [
+        row
+        for row in rows
+        if None in row or None in row.values() or not {"architecture", "width"} <= row.keys()
+    ]
+    # Every table of the workflow ends with the end of a line; a last number that is cut may pass for one.
+    if lacking or not rows or not text.endswith("\n"):
+        raise StudyError(
+            f"{path} is empty, cut short or another table; delete it and start again, it is made again"
+        )
+    return rows
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping]) -> str:
+    """Rows by column as a CSV with a header."""
+    buffer = io.StringIO()
+    table = csv.DictWriter(buffer, columns, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return buffer.getvalue()
+
+
+def exported_names(archive: Path) -> list[str]:
+    """The names of the networks in an archive that export_models.py wrote."""
+    with zipfile.ZipFile(archive) as file:
+        return [name for name in file.namelist() if name != "exports.json"]

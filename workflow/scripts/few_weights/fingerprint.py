@@ -33,7 +33,7 @@ def network_fingerprint(entry_point: Path, architecture: str | None = None, file
     the results of the rest. A user's file counts with the modules beside it that it imports.
 
     Raises:
-        StudyError: a file of the user's is no Python.
+        StudyError: a file of the user's is not valid Python.
     """
     trees = {path: _meaning(path) for path in _closure(entry_point)}
     names = {architecture}
@@ -74,9 +74,13 @@ def _closure(entry_point: Path, beside: bool = False) -> set[Path]:
 def _meaning(path: Path) -> ast.Module:
     """The syntax tree of a file without its docstrings."""
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    except SyntaxError as error:
-        raise StudyError(f"{path}, line {error.lineno}: this is no Python ({error.msg})") from error
+        # Bytes, so that a byte-order mark or a line that names the encoding is read as Python reads it.
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except (SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}" if getattr(error, "lineno", None) else ""
+        raise StudyError(
+            f"{path}{line}: this is not valid Python ({getattr(error, 'msg', error)})"
+        ) from error
     for node in ast.walk(tree):
         if (
             isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
@@ -91,15 +95,21 @@ def _imported_files(path: Path, folder: Path | None) -> Iterable[Path]:
     for node in ast.walk(_meaning(path)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom):
             # `from few_weights import engine` and `from few_weights.engine import Trainer` name modules alike
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            module = f"{node.module}." if node.module else ""
+            names = [module.removesuffix("."), *(f"{module}{alias.name}" for alias in node.names)]
         else:
             continue
+        # `from . import blocks` in a package of the user's, `from .. import blocks` in one inside it
+        level = getattr(node, "level", 0)
         for name in names:
             parts = name.split(".")
-            root = PACKAGE.parent if parts[0] == PACKAGE.name else folder
-            if root is not None:
+            if level:
+                root = path.parents[level - 1]
+            else:
+                root = PACKAGE.parent if parts[0] == PACKAGE.name else folder
+            if root is not None and name:
                 # importing a.b.c runs a and a.b as well
                 for depth in range(1, len(parts) + 1):
                     module = root.joinpath(*parts[:depth])

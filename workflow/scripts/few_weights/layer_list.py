@@ -110,7 +110,11 @@ def build_layers(
 
 def brief(error: Exception) -> str:
     """What an exception says, in one line."""
-    text = re.sub(r"\x1b\[\d*m", "", str(error)).partition("Arguments received by")[0]
+    # Keras makes the names of layers bold.
+    text = re.sub(r"\x1b\[\d*m", "", str(error)).strip()
+    if text.startswith("in user code:"):  # TensorFlow puts the traceback in front
+        text = re.split(r"\n *\w*(?:Error|Exception): ", text)[-1]
+    text = text.partition("Arguments received by")[0]
     text = " ".join(text.split()) or type(error).__name__
     return text if len(text) <= 300 else f"{text[:300]}…"
 

@@ -6,33 +6,38 @@ A network is one of ours (`{"architecture": "mlp", "options": {…}}`), a functi
 is exported rely on it.
 """
 
-import importlib.util
 import inspect
-import sys
-import traceback
 from collections.abc import Callable, Mapping
-from functools import cache
-from pathlib import Path
-from types import ModuleType
 
 import keras
 import numpy as np
 
-from few_weights import architectures, counting
+from few_weights import architectures, counting, user_files
 from few_weights.errors import StudyError
 from few_weights.layer_list import brief, build_layers
 
+#: What every function from a width to a network takes, in this order.
+TAKEN = ("width", "image_shape", "classes")
+
 
 def build_network(
-    name: str, network: Mapping, width: int, image_shape: tuple[int, int, int], classes: int
+    name: str,
+    network: Mapping,
+    width: int,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    seed: int | None = None,
 ) -> keras.Model:
     """The network that a study calls `name`, at that width.
+
+    `seed` is set right before it is built, after a user's file has run: so the same seed gives the same
+    initial weights in every process, whatever that file does.
 
     Raises:
         StudyError: it cannot be built at this width on such images, or its shapes do not fit the data.
     """
     try:
-        model = _build(network, width, image_shape, classes)
+        model = _build(network, width, image_shape, classes, seed)
         _require_shapes(model, image_shape, classes)
     except StudyError as error:
         raise StudyError(
@@ -54,30 +59,49 @@ def check_network(name: str, width: int, model: keras.Model) -> None:
         answer = np.asarray(model(images, training=False))
     except Exception as error:  # whatever a layer of the user's does
         raise StudyError(f"{name} of width {width} cannot be computed: {brief(error)}") from error
+    require_probabilities(f"{name} of width {width}", answer)
+
+
+def require_probabilities(name: str, answer: np.ndarray) -> None:
+    """Refuse answers (images, classes) that are no probabilities.
+
+    Raises:
+        StudyError: some are not finite, below 0, or do not sum up to 1.
+    """
+    if not np.all(np.isfinite(answer)):
+        raise StudyError(
+            f"{name} gives nan or infinity for an image; look for a division by 0, or a log or root of 0"
+        )
     if not (np.all(answer >= 0) and np.allclose(answer.sum(axis=1), 1, atol=1e-3)):
         raise StudyError(
-            f"{name} of width {width} does not give probabilities; end it in a layer with "
-            "activation softmax (logits are not enough)"
+            f"{name} does not give probabilities; end it in a layer with activation softmax "
+            "(logits are not enough)"
         )
 
 
-def _build(network: Mapping, width: int, image_shape, classes: int) -> keras.Model:
+def _build(network: Mapping, width: int, image_shape, classes: int, seed: int | None) -> keras.Model:
     if "layers" in network:
+        _set_seed(seed)
         return build_layers(network["layers"], width, image_shape, classes)
     options = network["options"]
     if "file" in network:
-        function = _own_function(network["file"], network["function"])
+        function = user_files.load_function(network["file"], network["function"])
         _require_options(function, options)
-        try:
+        with user_files.running(network["file"]):
+            _set_seed(seed)
             return function(width, image_shape, classes, **options)
-        except Exception as error:  # it is not our code
-            raise StudyError(_blame(error, network["file"])) from error
     function = architectures.builder_of(network["architecture"])
     _require_options(function, options)
+    _set_seed(seed)
     try:
         return function(width, image_shape, classes, **options)
     except ValueError as error:
         raise StudyError(brief(error)) from error
+
+
+def _set_seed(seed: int | None) -> None:
+    if seed is not None:
+        keras.utils.set_random_seed(seed)  # Python, NumPy and TensorFlow
 
 
 def _require_shapes(model, image_shape: tuple[int, int, int], classes: int) -> None:
@@ -92,6 +116,15 @@ def _require_shapes(model, image_shape: tuple[int, int, int], classes: int) -> N
             "it has no inputs and outputs yet; begin with layers.Input(image_shape), or wrap it: "
             "keras.Model(inputs, outputs)"
         )
+    graph = counting.graph_of(model)
+    if graph is None:
+        raise StudyError(
+            f"it is a {type(model).__name__} without a graph of layers; wrap it: keras.Model(inputs, outputs)"
+        )
+    if isinstance(graph.input, dict) or isinstance(graph.output, dict):
+        raise StudyError(
+            "its inputs or outputs are a dict; return keras.Model(inputs, outputs) of one tensor each"
+        )
     takes, gives = ([tuple(tensor.shape) for tensor in tensors] for tensors in (inputs, outputs))
     if takes != [(None, *image_shape)]:
         raise StudyError(f"it takes {_list(takes)}; it must take one batch of images, {(None, *image_shape)}")
@@ -99,6 +132,22 @@ def _require_shapes(model, image_shape: tuple[int, int, int], classes: int) -> N
         raise StudyError(
             f"it ends in {_list(gives)}; it must end in one probability a class, {(None, classes)}"
         )
+    if (dtype := inputs[0].dtype) != "float32":
+        raise StudyError(
+            f"its input is {dtype}, but images arrive as float32 from 0 to 1, which become "
+            + ("0 or 1 there" if "float" not in dtype else "something else there")
+            + f"; write layers.Input(image_shape) without dtype={dtype!r}"
+        )
+    for method in ("call", "train_step", "compute_loss"):
+        if _module_of(getattr(type(model), method)) != "keras":
+            raise StudyError(
+                f"its class {type(model).__name__} has a {method} of its own, which training here does not "
+                "use; return a plain keras.Model(inputs, outputs)"
+            )
+
+
+def _module_of(function: Callable) -> str:
+    return function.__module__.partition(".")[0]
 
 
 def _list(shapes: list[tuple]) -> str:
@@ -106,63 +155,34 @@ def _list(shapes: list[tuple]) -> str:
 
 
 def _require_options(function: Callable, options: Mapping) -> None:
-    """Tell an option that the function does not know before Python does, in its words."""
-    parameters = list(inspect.signature(function).parameters.values())[3:]
+    """Refuse what the function does not take before Python does, in its words.
+
+    Raises:
+        StudyError: it does not take width, image shape and classes, or does not know an option.
+    """
+    name = getattr(function, "__name__", type(function).__name__)
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError:  # one written in C
+        return
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    names = [parameter.name for parameter in positional[:3]]
+    several = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
+    if (len(names) < 3 and not several) or (set(names) == set(TAKEN) and names != list(TAKEN)):
+        raise StudyError(
+            f"{name} takes ({', '.join(p.name for p in parameters)}); it must take "
+            f"({', '.join(TAKEN)}) in this order, and options behind them"
+        )
+    parameters = [p for p in parameters if p not in positional[:3] and p.kind is not p.VAR_POSITIONAL]
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return
     known = [parameter.name for parameter in parameters]
     for option in options:
         if option not in known:
             raise StudyError(
-                f"{function.__name__} knows no option '{option}'; "
+                f"{name} knows no option '{option}'; "
                 + (f"it knows: {', '.join(known)}" if known else "it knows none")
             )
     for parameter in parameters:
         if parameter.default is parameter.empty and parameter.name not in options:
-            raise StudyError(f"{function.__name__} needs the option '{parameter.name}'; give it in options")
-
-
-def _own_function(file: str, function: str) -> Callable:
-    module = _load(Path(file).resolve(), file)
-    found = getattr(module, function, None)
-    if not callable(found):
-        own = [
-            name
-            for name, value in vars(module).items()
-            if inspect.isfunction(value) and value.__module__ == module.__name__
-        ]
-        raise StudyError(f"{file} holds no function '{function}'; it holds: {', '.join(own) or 'none'}")
-    return found
-
-
-@cache
-def _load(path: Path, file: str) -> ModuleType:
-    """Run a file of the user's, once. Modules that lie beside it can be imported from it."""
-    if str(path.parent) not in sys.path:
-        # Last, so that nothing of ours or of Python's can be hidden by a file's name.
-        sys.path.append(str(path.parent))
-    spec = importlib.util.spec_from_file_location(f"own_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # it is not our code
-        raise StudyError(_blame(error, file)) from error
-    return module
-
-
-def _blame(error: Exception, file: str) -> str:
-    """An error in the user's code, with the line of their file that led to it."""
-    if isinstance(error, SyntaxError):
-        line = error.lineno
-    else:
-        frames = traceback.extract_tb(error.__traceback__)
-        line = next(
-            (
-                frame.lineno
-                for frame in reversed(frames)
-                if Path(frame.filename).resolve() == Path(file).resolve()
-            ),
-            None,
-        )
-    return f"{file}{f', line {line}' if line else ''}: {type(error).__name__}: {brief(error)}"
+            raise StudyError(f"{name} needs the option '{parameter.name}'; give it in options")

@@ -25,52 +25,78 @@ CACHE = Path(".snakemake", "few-weights")
 def describe_models(study: Mapping) -> dict[tuple[str, int], dict]:
     """(architecture, width) -> parameters and multiply_adds of every model that the study names.
 
-    Those are the models to train and the baselines. Each is built once, which takes the seconds that
-    TensorFlow takes to load; the answer is kept for the next start. It is empty where Snakemake's own
-    environment has no TensorFlow, as with `--sdm conda`: then jobs start in no particular order.
+    Those are the models to train and the baselines. Each is built once, and the user's own take a step of
+    training, in seconds; the answer is kept for the next start. What is suspicious is printed at each start.
+    The answer is empty where Snakemake's own environment has no TensorFlow, as with `--sdm conda`: then
+    jobs start in no particular order.
 
     Raises:
-        StudyError: a model of the study cannot be built.
+        StudyError: a model of the study cannot be built, trained or stored.
     """
     widths = baseline_widths(study)
     for name, section in study["architectures"].items():
         widths[name] = list(dict.fromkeys([*section["widths"], *widths.get(name, [])]))
-    request = description_request(study, widths)
+    request = description_request(study, widths, trained=True)
     key = hashlib.sha256((request + description_code(study)).encode()).hexdigest()[:16]
     cached = CACHE / f"models-{key}.json"
-    if cached.exists():
-        records = json.loads(cached.read_text())
-    elif importlib.util.find_spec("tensorflow") is None:
-        records = []
-    else:
+    wanted = {(name, width) for name in widths for width in widths[name]}
+    models = _read_description(cached, wanted)
+    if models is None:
+        if importlib.util.find_spec("tensorflow") is None:
+            return {}
         command = [sys.executable, SCRIPT, "--models", request, "--output", cached]
-        job = subprocess.run(command, capture_output=True, text=True)
-        if job.returncode != 0:
+        job = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+        )
+        models = _read_description(cached, wanted) if job.returncode == 0 else None
+        if models is None:
             message = f"\n{job.stderr}".partition("\nerror: ")[2]
             raise StudyError(message.strip() or f"the networks could not be built:\n{job.stderr[-2000:]}")
-        records = json.loads(cached.read_text())
         print(job.stdout, end="", file=sys.stderr)
-    return {(record["architecture"], record["width"]): record for record in records}
+    for model in models.values():
+        for warning in model["warnings"]:
+            print(f"Warning: {warning}", file=sys.stderr)
+    return models
 
 
-def description_request(study: Mapping, widths: Mapping[str, list[int]]) -> str:
+def _read_description(path: Path, wanted: set[tuple[str, int]]) -> dict[tuple[str, int], dict] | None:
+    """The models that describe_models.py wrote; None where the file is missing, damaged or incomplete."""
+    try:
+        records = json.loads(path.read_text(encoding="utf-8"))
+        models = {
+            (record["architecture"], record["width"]): {
+                key: record[key]
+                for key in ("architecture", "width", "parameters", "multiply_adds", "warnings")
+            }
+            for record in records
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return models if set(models) == wanted else None
+
+
+def description_request(study: Mapping, widths: Mapping[str, list[int]], trained: bool = False) -> str:
     """What describe_models.py is asked, as JSON: networks by name, at these widths, and the data's shape.
 
     `full_matrix` names the widths that are to be trained with an optimizer that takes small networks alone.
+    With `trained`, the user's own networks are asked for a step of training and all that comes after.
     """
-    full_matrix = {
-        name: section["widths"]
-        for name, section in study["architectures"].items()
-        if section["optimizer"]["name"] == "full_matrix_adam"
-    }
     networks = {
-        name: {
-            "network": network_of_baseline(study, name),
-            "widths": its_widths,
-            "full_matrix": full_matrix.get(name, []),
-        }
+        name: {"network": network_of_baseline(study, name), "widths": its_widths, "full_matrix": []}
         for name, its_widths in widths.items()
     }
+    for name, section in study["architectures"].items():
+        if name not in networks:
+            continue
+        if section["optimizer"]["name"] == "full_matrix_adam":
+            networks[name]["full_matrix"] = section["widths"]
+        if trained and "architecture" not in section["network"]:
+            networks[name]["training"] = {
+                "optimizer": section["optimizer"],
+                # Two are enough to see whether they differ.
+                "seeds": study["seeds"][:2],
+                "export": study["export_models"],
+            }
     data = {key: study["data"][key] for key in ("image_shape", "classes")}
     return json.dumps(data | {"networks": networks}, sort_keys=True)
 

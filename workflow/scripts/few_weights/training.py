@@ -86,10 +86,11 @@ def train_run(
     """Train a network. Returns its metrics, as in metrics.schema.yaml, its predictions and its weights.
 
     The predictions are those of the last epoch, one class an image as uint8: `validation` (empty where no
-    images are held out) and `test`. The weights are named by layer and variable ("conv2d/kernel"), in the
-    order of the layers. `network` is as `networks.py` takes it; `recipe` holds `epochs`, `batch_size`,
-    `optimizer`, and `schedule` and `augmentation` where there are any. With `checkpoint`, training goes on
-    from there if it was interrupted; the results are those of a training that was not.
+    images are held out) and `test`. The weights are all of the network's,
+    trainable or not, as `counting.named_weights` names them. `network` is as `networks.py` takes it; `recipe`
+    holds `epochs`, `batch_size`, `optimizer`, and `schedule` and `augmentation` where there are any. With
+    `checkpoint`, training goes on from there if it was interrupted; the results are those of a training that
+    was not.
 
     When a loss is no longer a finite number, the run has diverged: it ends with that epoch, which the metrics
     name as `diverged_in_epoch`, and its predictions and weights are those of that moment (weights may be
@@ -99,8 +100,9 @@ def train_run(
         StudyError: the network cannot be built.
     """
     started = datetime.now(UTC)
-    keras.utils.set_random_seed(run.seed)  # Python, NumPy and TensorFlow
-    model = build_network(run.architecture, network, run.width, dataset.image_shape, dataset.classes)
+    model = build_network(
+        run.architecture, network, run.width, dataset.image_shape, dataset.classes, run.seed
+    )
     augmentation = recipe.get("augmentation")
     trainer = Trainer(
         model,
@@ -188,6 +190,7 @@ def train_run(
         **{f"validation_{name}": value for name, value in validation.items()},
         **{f"test_{name}": value for name, value in test.items()},
         "layers": counting.layer_table(model),
+        "weights": counting.count_weights(model),
         "history": history,
         "diverged_in_epoch": diverged,
         "path": trainer.path,
@@ -205,7 +208,7 @@ def train_run(
         },
     }
     predictions = {"validation": validation_predictions, "test": test_predictions}
-    return metrics, predictions, {variable.path: variable.numpy() for variable in model.weights}
+    return metrics, predictions, counting.named_weights(model)
 
 
 def _score(trainer: Trainer, images: np.ndarray, labels: np.ndarray) -> tuple[dict, np.ndarray]:

@@ -1,0 +1,80 @@
+"""What is known of a study's models before the first job is kept, and made anew where it is damaged."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from few_weights import planning
+from few_weights.study import resolve_study
+
+STUDY = {
+    "study": "tiny",
+    "dataset": "digits",
+    "targets": [0.5],
+    "seeds": [3, 4, 5],
+    "architectures": {
+        "listed": {
+            "layers": ["Flatten", {"Dense": {"units": "classes", "activation": "softmax"}}],
+            "widths": [2, 4],
+            "epochs": 1,
+            "batch_size": 8,
+            "optimizer": {"name": "sgd", "learning_rate": 0.1},
+        }
+    },
+}
+
+
+@pytest.fixture
+def described(tmp_path, monkeypatch):
+    """A study, and the commands that described it; they write a record for each model, with a warning."""
+    monkeypatch.chdir(tmp_path)
+    commands = []
+
+    def run(command, **options):
+        commands.append(command)
+        records = [
+            {"architecture": "listed", "width": w, "parameters": w, "multiply_adds": w, "warnings": [f"w{w}"]}
+            for w in (2, 4)
+        ]
+        output = Path(command[command.index("--output") + 1])
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(json.dumps(records))
+        return subprocess.CompletedProcess(command, 0, "Parameters of listed\n", "")
+
+    monkeypatch.setattr(planning.subprocess, "run", run)
+    return resolve_study(STUDY), commands
+
+
+def test_a_description_is_made_once_and_warns_at_every_start(described, capsys):
+    study, commands = described
+    for start in range(3):
+        models = planning.describe_models(study)
+        assert models["listed", 4]["parameters"] == 4
+        told = capsys.readouterr().err
+        assert told.endswith("Warning: w2\nWarning: w4\n")
+        assert ("Parameters" in told) == (start == 0)
+    assert len(commands) == 1
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[", "null", "[]", "[1]", "[{}]", '[{"architecture": "listed", "width": 2}]', "\udcff"]
+)
+def test_a_damaged_description_is_made_anew(described, content):
+    study, commands = described
+    planning.describe_models(study)
+    (cached,) = planning.CACHE.iterdir()
+    cached.write_bytes(content.encode(errors="surrogateescape"))
+    assert set(planning.describe_models(study)) == {("listed", 2), ("listed", 4)}
+    assert len(commands) == 2
+
+
+def test_only_networks_of_the_users_are_asked_for_a_step(described):
+    study, _ = described
+    widths = {"listed": [2, 4], "cnn": [8]}
+    networks = json.loads(planning.description_request(study, widths, trained=True))["networks"]
+    assert networks["listed"]["training"]["seeds"] == [3, 4]
+    assert "training" not in networks["cnn"]
+    networks = json.loads(planning.description_request(study, widths))["networks"]
+    assert "training" not in networks["listed"]
