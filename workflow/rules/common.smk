@@ -72,6 +72,7 @@ DATA_FILE = snakemake_private.with_prefix(workflow, DATA)
 DATA_STAMP = str(CACHE / DATA_FILE.lstrip("/"))
 RUN = f"{RESULTS}/runs/{{architecture}}/width-{{width}}/seed-{{seed}}"
 SEARCH_ROUND = f"{RESULTS}/search/{{architecture}}/round-{{round}}.json"
+ARCHIVE = f"{RESULTS}/exports/archives/{{architecture}}.zip"
 ARCHITECTURES = STUDY["architectures"]
 
 # The keys of an architecture that say how it is trained.
@@ -131,6 +132,23 @@ def files_of(architecture, *names):
     the architectures are searched side by side.
     """
     return lambda wildcards: files_at(architecture, visited_widths(architecture), *names)
+
+
+def exported(architecture):
+    """The files of one architecture's networks; Snakemake comes back here when they are exported."""
+
+    def files(wildcards):
+        archive = checkpoints.export_models.get(architecture=architecture).output.archive
+        return [f"{RESULTS}/exports/{name}" for name in exported_names(Path(archive))]
+
+    return files
+
+
+def exported_files():
+    """Every file that a study exports, as inputs of `all`: none where it does not ask for any."""
+    if not STUDY["export_models"]:
+        return []
+    return [f"{RESULTS}/exports.csv", *map(exported, ARCHITECTURES)]
 
 
 def recipe_of_section(section):

@@ -6,25 +6,6 @@ or why one is missing. Which files there are is known when an architecture is ex
 that cannot be exported is a sentence in there, not a failed job.
 """
 
-ARCHIVE = f"{RESULTS}/exports/archives/{{architecture}}.zip"
-
-
-def exported(architecture):
-    """The files of one architecture's networks; Snakemake comes back here when they are exported."""
-
-    def files(wildcards):
-        archive = checkpoints.export_models.get(architecture=architecture).output.archive
-        return [f"{RESULTS}/exports/{name}" for name in exported_names(Path(archive))]
-
-    return files
-
-
-def exported_files():
-    """Every file that a study exports, as inputs of `all`: none where it does not ask for any."""
-    if not STUDY["export_models"]:
-        return []
-    return [f"{RESULTS}/exports.csv", *map(exported, ARCHITECTURES)]
-
 
 # A checkpoint for each architecture, so that each has a process of its own, and no user's file meets another.
 checkpoint export_models:
@@ -64,6 +45,8 @@ rule unpack_keras:
         archive=ARCHIVE,
     output:
         network=f"{RESULTS}/exports/{{architecture}}-width-{{width}}-seed-{{seed}}.keras",
+    log:
+        f"{RESULTS}/logs/unpack_keras-{{architecture}}-width-{{width}}-seed-{{seed}}.log",
     localrule: True
     conda:
         "../../envs/training.yaml"
@@ -71,7 +54,10 @@ rule unpack_keras:
         script=script("unpack_export.py"),
         code=code_of("unpack_export.py"),
     shell:
-        "python {params.script:q} --archive {input.archive:q} --output {output.network:q}"
+        "python {params.script:q}"
+        " --archive {input.archive:q}"
+        " --output {output.network:q}"
+        " > {log:q} 2>&1"
 
 
 rule unpack_tflite:
@@ -79,6 +65,8 @@ rule unpack_tflite:
         archive=ARCHIVE,
     output:
         network=f"{RESULTS}/exports/{{architecture}}-{{target}}.tflite",
+    log:
+        f"{RESULTS}/logs/unpack_tflite-{{architecture}}-{{target}}.log",
     localrule: True
     conda:
         "../../envs/training.yaml"
@@ -86,7 +74,10 @@ rule unpack_tflite:
         script=script("unpack_export.py"),
         code=code_of("unpack_export.py"),
     shell:
-        "python {params.script:q} --archive {input.archive:q} --output {output.network:q}"
+        "python {params.script:q}"
+        " --archive {input.archive:q}"
+        " --output {output.network:q}"
+        " > {log:q} 2>&1"
 
 
 rule list_exports:

@@ -1,7 +1,8 @@
 """Which runs are there, for a report that trains nothing: what `search.smk` says where they may be trained.
 
-Gives RUNS_HERE, KEPT (what is used as it is, because the runs that it was made from are not here) and the functions that `merge.smk` asks. Reduces ARCHITECTURES, EVIDENCE and FIGURES to what there can
-be, and says in NOTES what is missing.
+Gives RUNS_HERE, KEPT (what is used as it is, because the runs that it was made from are not here) and the functions
+that `merge.smk` asks. Reduces ARCHITECTURES, EVIDENCE and FIGURES to what there can be, and says in NOTES what is
+missing.
 """
 
 from few_weights.intact import data_is_intact
