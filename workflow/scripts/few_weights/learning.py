@@ -123,7 +123,8 @@ def draw_panel(axes, history: pd.DataFrame, accuracy: str, widths: list[int], po
         is_breakpoint = bool(point["reached"] and width == point["width"])
         by_epoch = its_history.pivot(index="epoch", columns="seed", values=accuracy).astype(float)
         diverged = its_history[its_history["diverged"]]
-        axes.plot(diverged["epoch"], diverged[accuracy], color=shade, linestyle="none", marker="+")
+        if not diverged.empty:
+            axes.plot(diverged["epoch"], diverged[accuracy], color=shade, linestyle="none", marker="+")
         if by_epoch.shape[1] > 1:
             for seed in by_epoch:
                 axes.plot(by_epoch.index, by_epoch[seed], color=shade, linewidth=0.6, alpha=0.35)
