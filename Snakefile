@@ -37,6 +37,7 @@ rule all:
     input:
         report_files(),
         DATA,
+        *FETCHED_AGAIN,
         *exported_files(),
         *[files_of(architecture, *RUN_FILES) for architecture in ARCHITECTURES],
 

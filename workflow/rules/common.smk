@@ -70,6 +70,16 @@ DATA_SHA256 = data_sha256(STUDY["dataset"], STUDY["data"]["sha256"])
 DATA_FILE = snakemake_private.with_prefix(workflow, DATA)
 # What the rules depend on in place of the data: intact.py says why.
 DATA_STAMP = str(CACHE / DATA_FILE.lstrip("/"))
+# A file that is never there at the start: whoever asks for it asks for the data to be fetched again.
+FETCHED_AGAIN = []
+if TRAINS and snakemake_private.is_main_process(workflow):
+    Path(f"{DATA_STAMP}.again").unlink(missing_ok=True)
+    if data_to_fetch(
+        Path(DATA_FILE), STUDY["dataset"], STUDY["data"]["sha256"], Path(DATA_STAMP), FOLDER / "runs"
+    ):
+        FETCHED_AGAIN = [local(f"{DATA_STAMP}.again")]
+        # Where `all` is not what is asked for, nothing asks for that file.
+        snakemake_private.force_for_other_targets(workflow, [DATA_FILE])
 RUN = f"{RESULTS}/runs/{{architecture}}/width-{{width}}/seed-{{seed}}"
 SEARCH_ROUND = f"{RESULTS}/search/{{architecture}}/round-{{round}}.json"
 ARCHIVE = f"{RESULTS}/exports/archives/{{architecture}}.zip"
@@ -316,8 +326,4 @@ if snakemake_private.is_main_process(workflow):
     INTERRUPT.install(logger)
     for path in (changed := changed_files(FOLDER)):
         print(f"{path} is not what it was when it was made; it is made again.", file=sys.stderr)
-    if TRAINS and data_to_fetch(
-        Path(DATA_FILE), STUDY["dataset"], STUDY["data"]["sha256"], Path(DATA_STAMP), FOLDER / "runs"
-    ):
-        changed.append(DATA_FILE)
     snakemake_private.force(workflow, map(str, changed))

@@ -3,7 +3,7 @@
 An update of Snakemake that moves one of these parts breaks this file and its test, and nothing else.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from snakemake.checkpoints import CheckpointJob
 from snakemake.exceptions import IncompleteCheckpointException
@@ -35,10 +35,21 @@ def force(workflow: Workflow, names: Iterable[str]) -> None:
     Called while the Snakefile is read, when there are no settings of the plan yet: they are completed when it
     is made.
     """
+    names = list(names)
+    _before_plan(workflow, lambda: names)
+
+
+def force_for_other_targets(workflow: Workflow, names: Iterable[str]) -> None:
+    """As `force`, but only where the plan is not for this Snakefile's own default target."""
+    names, is_main = list(names), workflow.modifier.is_main_snakefile()
+    _before_plan(workflow, lambda: [] if is_main and not workflow.dag_settings.targets else names)
+
+
+def _before_plan(workflow: Workflow, forced: Callable[[], list[str]]) -> None:
     prepare = workflow._prepare_dag
 
     def prepare_forced(*arguments, **options):
-        workflow.dag_settings.forcerun = frozenset({*workflow.dag_settings.forcerun, *names})
+        workflow.dag_settings.forcerun = frozenset({*workflow.dag_settings.forcerun, *forced()})
         return prepare(*arguments, **options)
 
     workflow._prepare_dag = prepare_forced
