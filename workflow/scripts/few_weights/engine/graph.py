@@ -69,13 +69,14 @@ class GraphLoop:
         self, data: tuple[tf.Tensor, tf.Tensor], order: np.ndarray, shifts: np.ndarray | None = None
     ) -> tuple[float, float]:
         """An epoch in that order. Returns the sum of the cross-entropies in nats, and how many were right."""
-        loss, correct = self._run_epoch(*data, shifts, self._fill_up(order), len(order))
+        loss, correct = self._run_epoch(*data, shifts, self._fill_up(order), tf.constant(len(order)))
         return float(loss), float(correct)
 
     def evaluate(self, data: tuple[tf.Tensor, tf.Tensor]) -> tuple[float, np.ndarray]:
         """The sum of the cross-entropies in nats, and each example's class."""
         examples = len(data[1])
-        loss, predictions = self._run_evaluation(*data, self._fill_up(np.arange(examples)), examples)
+        order = self._fill_up(np.arange(examples))
+        loss, predictions = self._run_evaluation(*data, order, tf.constant(examples))
         return float(loss), predictions.numpy()[:examples]
 
     def _fill_up(self, order):
@@ -112,7 +113,8 @@ class GraphLoop:
     def _change(self, images, shifts, chosen):
         """Images of a batch as the rest of the network takes them, shifted where there are shifts."""
         if shifts is not None:
-            images = shift_images(images, tf.gather(shifts, chosen))
+            # Shifting forgets the shape, which some layers must know.
+            images = tf.ensure_shape(shift_images(images, tf.gather(shifts, chosen)), images.shape)
         for layer in self._changing:
             images = layer(images)
         return images
