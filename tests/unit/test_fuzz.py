@@ -334,9 +334,10 @@ def draw_for_machine_code(draw, shape):
 
 def draw_small(draw, shape):
     """Layers that small networks are made of."""
-    if len(shape) == 1:
-        return draw(st.sampled_from([draw_batch_normalisation, draw_activation, draw_dense]))(draw, shape)
     activation = draw(st.sampled_from(["relu", "gelu", "linear", "silu"]))
+    if len(shape) == 1:
+        dense = "Dense", {"units": draw(st.integers(1, 9)), "activation": activation}
+        return draw_batch_normalisation(draw, shape) if rarely(draw, 4) else dense
     kernel = {"kernel_size": draw_window(draw, shape), "padding": draw(st.sampled_from(["valid", "same"]))}
     bias = {"use_bias": draw(st.booleans())}
     choices = [
@@ -406,8 +407,8 @@ def cases(draw):
     # The simplest of all networks is the first that every run of hypothesis tries.
     assume(image != (1, 1, 1))
     body = []
-    for _ in range(draw(st.integers(0, 6))):
-        if style == draw_small and len(shape) == 3 and min(shape[:2]) >= 5 and rarely(draw, 3):
+    for _ in range(draw(st.integers(0, 3 if style == draw_small else 6))):
+        if style == draw_small and len(shape) == 3 and min(shape[:2]) >= 5 and draw(st.booleans()):
             items = draw_block(draw)
         else:
             items = [(draw_any if rarely(draw, 15) else style)(draw, shape)]
@@ -427,10 +428,13 @@ def cases(draw):
     full = draw(st.sampled_from([1, 1, 2, 3, 5, 8, 9, 17]))
     last = draw(st.sampled_from([1, 1, max(1, full - 1), full]))
     plain = style == draw_for_machine_code and not rarely(draw, 4)
+    branched = any(item[0] == "branches" for item in body)
+    sequential = not branched and (style == draw_small or not rarely(draw, 6))
     return Case(
         image=image,
         body=body,
-        sequential=not any(item[0] == "branches" for item in body) and not rarely(draw, 6),
+        sequential=not any(item[0] == "branches" for item in body)
+        and (style == draw_small or not rarely(draw, 6)),
         classes=classes,
         optimizer=draw(st.sampled_from(OPTIMIZERS[:4] if plain else OPTIMIZERS)),
         schedule=None if plain or draw(st.booleans()) else {"name": "warmup_cosine", "warmup": 0.25},
