@@ -433,8 +433,7 @@ def cases(draw):
     return Case(
         image=image,
         body=body,
-        sequential=not any(item[0] == "branches" for item in body)
-        and (style == draw_small or not rarely(draw, 6)),
+        sequential=sequential,
         classes=classes,
         optimizer=draw(st.sampled_from(OPTIMIZERS[:4] if plain else OPTIMIZERS)),
         schedule=None if plain or draw(st.booleans()) else {"name": "warmup_cosine", "warmup": 0.25},
