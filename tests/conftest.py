@@ -1,5 +1,6 @@
 """What the tests share: a copy of the workflow to run and to change, and a finished small study."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +11,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
+
+
+def pytest_report_header() -> str:
+    networks, seed = (os.environ.get(name, "the default") for name in ("FUZZ_NETWORKS", "FUZZ_SEED"))
+    return f"fuzz: FUZZ_NETWORKS is {networks}, FUZZ_SEED is {seed} (tests/unit/test_fuzz.py)"
 
 
 class Workflow:

@@ -61,7 +61,7 @@ def train(run, dataset, checkpoint=None, optimizer=ADADELTA):
     [
         (Run("cnn", 3, 3), "by machine code", ADADELTA),
         (Run("mlp", 16, 3), "by machine code", ADAM),
-        (Run("cnn", 1, 3), "batch-last", FULL),
+        (Run("cnn", 1, 3), "by Keras", FULL),
         (Run("cnn", 8, 3), "by Keras", MOMENTUM),
         (Run("pooled_mlp", 4, 3), "by Keras", FULL),
     ],

@@ -56,7 +56,11 @@ class FullMatrixAdam(keras.optimizers.Optimizer):
         variables = self._trainable_variables if trainable_variables is None else trainable_variables
         if not self.built:
             self.build(variables)
-        gradient = tf.concat([tf.reshape(part, [-1]) for part in grads], 0)
+        # A layer may have a dtype of its own, or no influence on the loss.
+        parts = [
+            tf.zeros(v.shape) if part is None else part for part, v in zip(grads, variables, strict=True)
+        ]
+        gradient = tf.concat([tf.cast(tf.reshape(part, [-1]), tf.float32) for part in parts], 0)
         place = tf.cast(self.iterations % self.refresh, tf.int32)
         tf.cond(tf.logical_and(place == 0, self.iterations > 0), self._find_basis, lambda: None)
         self._recent.value[place].assign(gradient)
@@ -71,7 +75,9 @@ class FullMatrixAdam(keras.optimizers.Optimizer):
         change = tf.linalg.matvec(self._basis, rate * self._mean / (tf.sqrt(self._variance) + self.epsilon))
         sizes = [math.prod(variable.shape) for variable in variables]
         for variable, part in zip(variables, tf.split(change, sizes), strict=True):
-            variable.assign_sub(tf.reshape(part, variable.shape))
+            variable.assign_sub(tf.cast(tf.reshape(part, variable.shape), variable.dtype))
+            if variable.constraint is not None:
+                variable.assign(variable.constraint(variable))
 
     def _find_basis(self):
         """Take the gradients since the last time into the second moment, and turn to its eigenvectors."""

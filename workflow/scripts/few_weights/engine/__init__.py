@@ -15,10 +15,18 @@ from keras import layers
 
 from few_weights.engine.graph import Computation, GraphLoop, choose_computation
 from few_weights.engine.native import NativeLoop, Plan, plan_network, why_not_optimizer
+from few_weights.engine.plain import is_plain
+from few_weights.errors import StudyError
 from few_weights.optimizers import FullMatrixAdam
 
-#: Layers without weights: where a network begins with them, they are applied once to all images.
-WEIGHTLESS = (layers.AveragePooling2D, layers.Flatten, layers.MaxPooling2D, layers.Reshape)
+#: Layers without weights, and what sets them: where a network begins with them, they are applied once to all
+#: images. They treat each image by itself, and draw no random numbers.
+WEIGHTLESS = {
+    layers.AveragePooling2D: ("pool_size", "strides", "padding"),
+    layers.Flatten: (),
+    layers.MaxPooling2D: ("pool_size", "strides", "padding"),
+    layers.Reshape: ("target_shape",),
+}
 
 
 class Trainer:
@@ -47,10 +55,14 @@ class Trainer:
         augmented: bool = False,
     ):
         self.model = model
+        _require_keras_step(model)
         batch_size = min(batch_size, len(images))
-        self.optimizer = build_optimizer(optimizer, schedule, epochs * math.ceil(len(images) / batch_size))
+        steps = epochs * math.ceil(len(images) / batch_size)
+        self.optimizer = build_optimizer(optimizer, schedule, steps)
+        if model.dtype_policy.name == "mixed_float16":  # as `compile` does
+            self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
         self.optimizer.build(model.trainable_variables)
-        self._leading, way, self.path = choose_path(model, self.optimizer, augmented)
+        self._leading, way, self.path = choose_path(model, self.optimizer, steps, augmented)
         if isinstance(way, Plan):
             self._loop = NativeLoop(way, self.optimizer, batch_size)
         else:
@@ -121,18 +133,18 @@ def build_optimizer(
 
 
 def choose_path(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer, augmented: bool = False
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, steps: int, augmented: bool = False
 ) -> tuple[list[keras.Layer], Plan | Computation, str]:
-    """How to train a model, whose images may be augmented.
+    """How to train a model for so many steps, whose images may be augmented.
 
     Returns:
-        The leading layers to apply to the data beforehand, the way to compute the rest, and it in words.
+        The leading layers to apply to the data beforehand, the way to compute the rest, and it in words. By
+        Keras there are none: it computes the model as it is.
     """
     # A class derived from Sequential may compute something else.
     body = list(model.layers) if type(model) is keras.Sequential else [model]
     leading = []
-    # The very classes: one that is derived from them may well be random.
-    while type(body[0]) in WEIGHTLESS:
+    while len(body) > 1 and any(is_plain(body[0], kind, settings) for kind, settings in WEIGHTLESS.items()):
         leading.append(body.pop(0))
     times = "to each batch" if augmented else "once"
     once = f"; {', '.join(layer.name for layer in leading)} applied {times}" if leading else ""
@@ -140,11 +152,28 @@ def choose_path(
         plan = "on a GPU"
     else:
         shifting = "with shifted images" if augmented else None
-        plan = shifting or why_not_optimizer(optimizer) or plan_network(body)
+        plan = shifting or why_not_optimizer(optimizer) or plan_network(model, body, steps)
     if isinstance(plan, Plan):
         return leading, plan, f"by machine code, {plan}{once}"
-    computation = choose_computation(model, body)
+    computation = choose_computation(model, body, steps)
+    if not computation.compiled:
+        leading, once = [], ""
     return leading, computation, f"{computation.words}, and not by machine code {plan}{once}"
+
+
+def _require_keras_step(model: keras.Model) -> None:
+    """Refuse a model that Keras would train by code of the model's own, which is not called here.
+
+    Raises:
+        StudyError: names it.
+    """
+    for name in ("train_step", "compute_loss"):
+        if getattr(type(model), name) is not getattr(keras.Model, name) or name in vars(model):
+            raise StudyError(
+                f"{type(model).__name__} has a {name} of its own, but a study trains every network by Keras' "
+                "step, with the cross-entropy of its classes as the loss; leave it out, and let a layer call "
+                "add_loss for what comes on top"
+            )
 
 
 def _prepare(leading: list[keras.Layer], images: np.ndarray) -> np.ndarray:

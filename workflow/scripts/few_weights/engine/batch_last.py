@@ -12,6 +12,8 @@ import tensorflow as tf
 from keras import layers
 
 from few_weights.architectures import Again
+from few_weights.engine.native import halves
+from few_weights.engine.plain import is_plain
 
 
 def lower_layer(layer: keras.Layer):
@@ -19,19 +21,48 @@ def lower_layer(layer: keras.Layer):
 
     Images are [channel, row, column, batch], flat features [feature, batch]; a softmax is left to the loss.
     """
-    layout = getattr(layer, "data_format", "channels_last")
-    if layout != "channels_last" or layer.activity_regularizer is not None:
-        return None
     lowering = LOWERINGS.get(type(layer))
     return lowering(layer) if lowering else None
 
 
+def is_cheap(layer: keras.Layer) -> bool:
+    """Whether it is a convolution of a few terms, depthwise or 1 x 1, on which a library wastes its time."""
+    pointwise = isinstance(layer, layers.Conv2D) and layer.kernel_size == (1, 1)
+    return pointwise or isinstance(layer, layers.DepthwiseConv2D)
+
+
+def count_kernels(layer: keras.Layer) -> int:
+    """Channels x filters of a convolution larger than 1 x 1, 0 of other layers."""
+    larger = isinstance(layer, layers.Conv2D) and layer.kernel_size != (1, 1)
+    return math.prod(layer.kernel.shape[2:]) if larger else 0
+
+
+def count_terms(layer: keras.Layer) -> int:
+    """How many terms are written out to compute a layer and its gradient: what XLA's time grows with."""
+    if isinstance(layer, Again):
+        return count_terms(layer.first)
+    if isinstance(layer, layers.DepthwiseConv2D):
+        # The gradient of each weight is a sum over rows.
+        return math.prod(layer.kernel_size) * (2 + layer.output.shape[1])
+    if isinstance(layer, layers.Conv2D):
+        return 2 * math.prod(layer.kernel.shape)
+    return 0
+
+
+#: What is read of a convolution.
+_COMMON = ("activation", "use_bias", "kernel_size", "strides", "padding")
+
+
+def _weights(layer, kernel="kernel"):
+    return (kernel, "bias") if layer.use_bias else (kernel,)
+
+
 def _lower_convolution(layer: layers.Conv2D):
-    stride, other = layer.strides
-    plain = stride == other and layer.dilation_rate == (1, 1) and layer.groups == 1
     activation = _lower_activation(layer.activation)
-    if not plain or activation is None:
+    plain = is_plain(layer, layers.Conv2D, ("filters", *_COMMON), _weights(layer))
+    if not plain or activation is None or layer.strides[0] != layer.strides[1]:
         return None
+    stride = layer.strides[0]
     pad = _padding(layer)
     pointwise = layer.kernel_size == (1, 1) and stride == 1
 
@@ -44,9 +75,9 @@ def _lower_convolution(layer: layers.Conv2D):
 
 
 def _lower_depthwise(layer: layers.DepthwiseConv2D):
-    plain = layer.strides == (1, 1) and layer.dilation_rate == (1, 1) and layer.depth_multiplier == 1
     activation = _lower_activation(layer.activation)
-    if not plain or activation is None:
+    plain = is_plain(layer, layers.DepthwiseConv2D, ("depth_multiplier", *_COMMON), _weights(layer))
+    if not plain or activation is None or layer.strides != (1, 1) or layer.depth_multiplier != 1:
         return None
     pad = _padding(layer)
 
@@ -59,7 +90,8 @@ def _lower_depthwise(layer: layers.DepthwiseConv2D):
 
 def _lower_dense(layer: layers.Dense):
     activation = _lower_activation(layer.activation)
-    if len(layer.input.shape) != 2 or not layer.use_bias or activation is None:
+    plain = is_plain(layer, layers.Dense, ("units", "activation", "use_bias"), ("kernel", "bias"))
+    if not plain or len(layer.input.shape) != 2 or activation is None:
         return None
 
     def multiply(x, training):
@@ -69,82 +101,54 @@ def _lower_dense(layer: layers.Dense):
     return multiply
 
 
-def _lower_normalisation(layer: layers.BatchNormalization):
-    if layer.axis not in (-1, 3) or not layer.trainable:
-        return None
-
-    def normalise(x, training):
-        if training:
-            y, mean, variance = standardise(x, layer.epsilon)
-            for moving, value in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
-                moving.assign(moving * layer.momentum + value * (1.0 - layer.momentum))
-        else:
-            mean, variance = (
-                tf.reshape(moving, [-1, 1, 1, 1]) for moving in (layer.moving_mean, layer.moving_variance)
-            )
-            y = (x - mean) * tf.math.rsqrt(variance + layer.epsilon)
-        if layer.scale:
-            y *= tf.reshape(layer.gamma, [-1, 1, 1, 1])
-        return y + tf.reshape(layer.beta, [-1, 1, 1, 1]) if layer.center else y
-
-    return normalise
-
-
 def _lower_max_pooling(layer: layers.MaxPooling2D):
-    return (lambda x, training: max_pool(x)) if _halves(layer) else None
-
-
-def _lower_average_pooling(layer: layers.AveragePooling2D):
-    return (lambda x, training: average_pool(x)) if _halves(layer) else None
-
-
-def _halves(layer):
-    return layer.pool_size == layer.strides == (2, 2) and layer.padding == "valid"
-
-
-def _lower_global_average(layer: layers.GlobalAveragePooling2D):
-    return None if layer.keepdims else lambda x, training: tf.reduce_mean(x, [1, 2])
+    return (lambda x, training: max_pool(x)) if halves(layer, layers.MaxPooling2D) else None
 
 
 def _lower_flatten(layer: layers.Flatten):
-    if len(layer.input.shape) != 4:
+    if not is_plain(layer, layers.Flatten, ()) or len(layer.input.shape) != 4:
         return None
     # Keras flattens [row, column, channel]
     return lambda x, training: tf.reshape(tf.transpose(x, [1, 2, 0, 3]), [-1, x.shape[3]])
 
 
-def _lower_leaky_relu(layer: layers.LeakyReLU):
-    return lambda x, training: tf.nn.leaky_relu(x, layer.negative_slope)
-
-
 def _lower_activation_layer(layer: layers.Activation):
     activation = _lower_activation(layer.activation)
-    return activation and (lambda x, training: activation(x))
+    known = is_plain(layer, layers.Activation, ("activation",)) and activation
+    return (lambda x, training: activation(x)) if known else None
 
 
 def _lower_activation(activation):
-    return {
+    known = {
         keras.activations.relu: tf.nn.relu,
         keras.activations.gelu: lambda x: tf.nn.gelu(x, approximate=False),
-        keras.activations.silu: tf.nn.silu,
         keras.activations.linear: tf.identity,
         keras.activations.softmax: tf.identity,
-    }.get(activation)
+    }
+    # An object of the user's may not even be hashable.
+    return next((lowered for function, lowered in known.items() if function is activation), None)
 
 
 def _padding(layer: keras.Layer):
     """What a convolution pads its input with: nothing, or the zeros of "same"."""
     if layer.padding == "valid":
         return tf.identity
-    around = []
-    for size, kernel, stride in zip(layer.input.shape[1:3], layer.kernel_size, layer.strides, strict=True):
-        missing = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
-        around.append((missing // 2, missing - missing // 2))
-    return lambda x: tf.pad(x, [(0, 0), *around, (0, 0)])
+
+    def pad(x):
+        # Applied again, a layer may be given images of another size.
+        around = []
+        for size, kernel, stride in zip(x.shape[1:3], layer.kernel_size, layer.strides, strict=True):
+            missing = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
+            around.append((missing // 2, missing - missing // 2))
+        return tf.pad(x, [(0, 0), *around, (0, 0)])
+
+    return pad
 
 
 def _lower_again(layer: Again):
-    return lower_layer(layer.first)
+    first = layer.first
+    plain = is_plain(layer, Again, ("first",), None) and type(first) is not Again
+    return lower_layer(first) if plain and len(layer.input.shape) == len(first.input.shape) else None
 
 
 LOWERINGS = {
@@ -152,12 +156,8 @@ LOWERINGS = {
     layers.Conv2D: _lower_convolution,
     layers.DepthwiseConv2D: _lower_depthwise,
     layers.Dense: _lower_dense,
-    layers.BatchNormalization: _lower_normalisation,
     layers.MaxPooling2D: _lower_max_pooling,
-    layers.AveragePooling2D: _lower_average_pooling,
-    layers.GlobalAveragePooling2D: _lower_global_average,
     layers.Flatten: _lower_flatten,
-    layers.LeakyReLU: _lower_leaky_relu,
     layers.Activation: _lower_activation_layer,
 }
 
@@ -291,39 +291,6 @@ def channel_sums(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     would be a loop over single numbers, and several times slower.
     """
     return tf.reduce_sum(sum(x[:, row] * y[:, row] for row in range(x.shape[1])), [1, 2])
-
-
-def standardise(x: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Each channel of [channel, row, column, batch], brought to mean 0 and variance 1.
-
-    Returns:
-        The values, and the mean and variance they had, each [channel].
-    """
-    count = x.shape[1] * x.shape[2] * x.shape[3]
-    wide = lambda statistic: tf.reshape(statistic, [-1, 1, 1, 1])  # noqa: E731
-
-    @tf.custom_gradient
-    def apply(x):
-        mean = tf.reduce_sum(x, [1, 2, 3]) / count
-        centred = x - wide(mean)
-        variance = channel_sums(centred, centred) / count
-        scale = wide(tf.math.rsqrt(variance + epsilon))
-        y = centred * scale
-
-        def gradient(upstream, *_):
-            through_mean = wide(tf.reduce_sum(upstream, [1, 2, 3]) / count)
-            through_variance = wide(channel_sums(upstream, y) / count)
-            return scale * (upstream - through_mean - y * through_variance)
-
-        return (y, mean, variance), gradient
-
-    return apply(x)
-
-
-def average_pool(x: tf.Tensor) -> tf.Tensor:
-    """2 x 2 average pooling of [channel, row, column, batch]; an odd last row or column is left out."""
-    rows, columns = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
-    return sum(x[:, i:rows:2, j:columns:2] for i in (0, 1) for j in (0, 1)) / 4.0
 
 
 def max_pool(x: tf.Tensor) -> tf.Tensor:

@@ -14,25 +14,30 @@ from keras import layers
 
 from few_weights.engine.machine_code import LANES, Program
 from few_weights.engine.network_program import Plan, write_network
+from few_weights.engine.plain import is_plain, seconds_by_keras, trains_only
 from few_weights.engine.steps import UPDATES
 from few_weights.engine.winograd import whole_vectors
 
 
-def plan_network(body: Sequence[keras.Layer]) -> Plan | str:
-    """The plan of layers that follow each other, or why there is none, as "for conv2d"."""
+def plan_network(model: keras.Model, body: Sequence[keras.Layer], steps: int) -> Plan | str:
+    """The plan of layers that follow each other, or why there is none, as "for conv2d".
+
+    Args:
+        body: the model's layers, but for leading ones without weights.
+        steps: how many the training takes.
+    """
     convolutions, dense, flat = [], [], False
     for layer in body:
-        kind = type(layer)
-        if kind is layers.Conv2D and not dense and not flat and _is_plain(layer):
+        if _is_convolution(layer) and not dense and not flat:
             convolutions.append((layer, False))
-        elif kind is layers.MaxPooling2D and convolutions and not flat and _halves(layer):
+        elif halves(layer, layers.MaxPooling2D) and convolutions and not flat:
             convolution, pooled = convolutions.pop()
             if pooled:
                 return f"for {layer.name}, which pools once more"
             convolutions.append((convolution, True))
-        elif kind is layers.Flatten and convolutions and not flat:
+        elif is_plain(layer, layers.Flatten, ()) and convolutions and not flat:
             flat = True
-        elif kind is layers.Dense and len(layer.input.shape) == 2 and _has_nothing_else(layer):
+        elif is_plain(layer, layers.Dense, ("units", *_COMMON), _WEIGHTS) and len(layer.input.shape) == 2:
             dense.append(layer)
         else:
             return f"for {layer.name}"
@@ -44,40 +49,46 @@ def plan_network(body: Sequence[keras.Layer]) -> Plan | str:
         return "for a last layer without softmax"
     if math.prod(body[0].input.shape[1:][-2:]) < LANES:
         return f"for rows of fewer than {LANES} numbers"
-    return Plan(convolutions, dense)
+    plan = Plan(convolutions, dense)
+    if not trains_only(model, plan.variables):
+        return "for variables or a dtype outside its layers"
+    if dense[-1].units > MOST_CLASSES:
+        return f"for {dense[-1].units} classes"
+    seconds = sum(CONVOLUTION_SECONDS[layer.filters >= LANES] for layer, _ in convolutions)
+    if seconds > seconds_by_keras(steps):
+        return f"for {len(convolutions)} convolutions, which take too long to compile for {steps:,} steps"
+    return plan
+
+
+#: Compiling a convolution of fewer filters than a vector holds, or of more. Keras takes 0.2 seconds to trace
+#: one. Dense layers, whatever their size, compile faster than Keras traces them: 0.1 seconds.
+CONVOLUTION_SECONDS = (0.3, 0.6)
+
+#: The loss is written out for each class: 1.4 seconds for so many, 11 for 1,000.
+MOST_CLASSES = 256
 
 
 _LINEAR = keras.activations.linear
 
+#: What is read of a layer with weights.
+_COMMON = ("activation", "use_bias")
+_WEIGHTS = ("kernel", "bias")
 
-def _is_plain(layer):
+
+def _is_convolution(layer):
+    read = ("filters", "kernel_size", "padding", "strides", *_COMMON)
     return (
-        layer.kernel_size == (3, 3)
-        and layer.strides == layer.dilation_rate == (1, 1)
-        and layer.groups == 1
-        and layer.data_format == "channels_last"
-        and _has_nothing_else(layer)
+        is_plain(layer, layers.Conv2D, read, _WEIGHTS)
+        and layer.kernel_size == (3, 3)
+        and layer.strides == (1, 1)
+        and layer.padding in ("valid", "same")
     )
 
 
-def _has_nothing_else(layer):
-    """Whether a layer has weights and biases that are trained as float32, without penalties or bounds."""
-    others = [
-        getattr(layer, f"{name}_{kind}")
-        for name in ("kernel", "bias")
-        for kind in ("regularizer", "constraint")
-    ]
-    return (
-        layer.use_bias
-        and layer.trainable
-        and layer.compute_dtype == "float32"
-        and not any([*others, layer.activity_regularizer])
-    )
-
-
-def _halves(layer):
-    plain = layer.padding == "valid" and layer.data_format == "channels_last"
-    return plain and layer.pool_size == layer.strides == (2, 2)
+def halves(layer: keras.Layer, kind: type) -> bool:
+    """Whether it is pooling of that kind, of 2 x 2 pixels that do not overlap."""
+    plain = is_plain(layer, kind, ("pool_size", "strides", "padding"))
+    return plain and layer.padding == "valid" and layer.pool_size == layer.strides == (2, 2)
 
 
 def why_not_optimizer(optimizer: keras.optimizers.Optimizer) -> str | None:
@@ -103,8 +114,7 @@ class NativeLoop:
 
     def __init__(self, plan: Plan, optimizer: keras.optimizers.Optimizer, batch_size: int):
         self._optimizer, self._batch_size = optimizer, batch_size
-        with_weights = [*(layer for layer, _ in plan.convolutions), *plan.dense]
-        variables = [variable for layer in with_weights for variable in (layer.kernel, layer.bias)]
+        variables = plan.variables
         places = [optimizer._get_variable_index(variable) for variable in variables]
         update = UPDATES[type(optimizer).__name__.lower()]
         kept = [[getattr(optimizer, name)[place] for place in places] for name in update.kept]

@@ -19,6 +19,12 @@ class Plan(NamedTuple):
     convolutions: list[tuple[layers.Conv2D, bool]]
     dense: list[layers.Dense]
 
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """Kernel and bias of each layer."""
+        with_weights = [*(layer for layer, _ in self.convolutions), *self.dense]
+        return [variable for layer in with_weights for variable in (layer.kernel, layer.bias)]
+
     def __str__(self) -> str:
         counts = {"convolution": len(self.convolutions), "dense layer": len(self.dense)}
         return " and ".join(f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items() if count)
