@@ -414,6 +414,14 @@ def test_the_same_network_is_compiled_where_it_trains_for_long():
     assert engine.choose_path(model, optimizer, 5_000)[2].startswith("batch-last by XLA")
 
 
+def test_shifted_images_keep_their_shape():
+    """Some layers read it while their graph is made: a normalisation along another axis than the last."""
+    body = [layers.Flatten(), layers.BatchNormalization(axis=1)]
+    model = keras.Sequential([layers.Input(IMAGE), *body, layers.Dense(CLASSES, activation="softmax")])
+    trainer = Trainer(model, MOMENTUM, 4, *images_of(9), augmented=True)
+    assert np.isfinite(trainer.train_epoch(np.arange(9), np.ones((9, 2), np.int32))[0])
+
+
 class OwnStep(keras.Sequential):
     def train_step(self, data):
         return super().train_step(data)

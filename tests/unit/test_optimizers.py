@@ -72,7 +72,7 @@ def test_no_step_is_long_where_the_second_moment_is_rounding():
 def test_the_engine_trains_as_keras_does_with_it(name, width, path):
     image = (28, 28, 1) if name == "recurrent" else IMAGE
     make_model = lambda: build(name, width, image, CLASSES)  # noqa: E731
-    losses, _, _, trainer = train_both(make_model, FULL, [16] * 100, image, epochs=20)
+    losses, _, _, trainer = train_both(make_model, FULL, [16] * 100, image, epochs=100)
     adam, *_ = train_both(make_model, ADAM, [16] * 100, image)
     assert trainer.path.startswith(path)
     # Up to the first eigendecomposition it is Adam.
