@@ -37,7 +37,7 @@ rule all:
     input:
         report_files(),
         DATA,
-        *FETCHED_AGAIN,
+        *map(local, FETCHED_AGAIN),
         *exported_files(),
         *[files_of(architecture, *RUN_FILES) for architecture in ARCHITECTURES],
 

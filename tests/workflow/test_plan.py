@@ -6,6 +6,7 @@ and the study is started again.
 
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -114,8 +115,10 @@ def test_all_that_is_made_from_the_runs_is_made_again_as_it_was(copy, damage):
             path.write_bytes(before[same_kind[(same_kind.index(path) + 1) % len(same_kind)]])
     copy.snakemake(*ARGUMENTS)
     assert run_times(copy) == trained
-    different = [path.name for path, content in contents(before).items() if content != before[path]]
-    assert different == []
+    different = [path for path, content in contents(before).items() if content != before[path]]
+    # Those hold the time at which they were written.
+    assert {path.suffix for path in different} <= {".keras", ".zip"}
+    assert all(zipfile.is_zipfile(path) for path in different)
     assert copy.planned_jobs(*ARGUMENTS) == {}
 
 
@@ -171,6 +174,12 @@ def test_the_data_gone_or_damaged_costs_no_run(copy):
         planned = copy.planned_jobs("--configfile", "more.yaml")
         assert planned["fetch_data"] == 1
         assert planned["train_model"] == 3  # the widths of the study itself with the new seed
+        mlp = STUDY["architectures"]["mlp"] | {"epochs": 5}
+        other = STUDY | {"architectures": STUDY["architectures"] | {"mlp": mlp}}
+        (copy.folder / "other.yaml").write_text(yaml.safe_dump(other))
+        planned = copy.planned_jobs("--configfile", "other.yaml")
+        # At the study's own widths; those that a search adds are known when it has judged them.
+        assert (planned["fetch_data"], planned["train_model"]) == (1, 4)
         if damage is None:
             break
         copy.snakemake(*ARGUMENTS)

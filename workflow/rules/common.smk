@@ -77,9 +77,10 @@ if TRAINS and snakemake_private.is_main_process(workflow):
     if data_to_fetch(
         Path(DATA_FILE), STUDY["dataset"], STUDY["data"]["sha256"], Path(DATA_STAMP), FOLDER / "runs"
     ):
-        FETCHED_AGAIN = [local(f"{DATA_STAMP}.again")]
+        FETCHED_AGAIN = [f"{DATA_STAMP}.again"]
         # Where `all` is not what is asked for, nothing asks for that file.
         snakemake_private.force_for_other_targets(workflow, [DATA_FILE])
+        snakemake_private.hide_nothing_behind(workflow, DATA_FILE)
 RUN = f"{RESULTS}/runs/{{architecture}}/width-{{width}}/seed-{{seed}}"
 SEARCH_ROUND = f"{RESULTS}/search/{{architecture}}/round-{{round}}.json"
 ARCHIVE = f"{RESULTS}/exports/archives/{{architecture}}.zip"

@@ -55,6 +55,32 @@ def _before_plan(workflow: Workflow, forced: Callable[[], list[str]]) -> None:
     workflow._prepare_dag = prepare_forced
 
 
+def hide_nothing_behind(workflow: Workflow, output: str) -> None:
+    """Let the jobs that wait for a file have reasons of their own to run.
+
+    Snakemake goes over the plan several times and keeps the reasons from the time before. Behind a job that
+    has one it looks for no other, and takes the jobs that wait for it by an `ancient` input for up to date,
+    whatever else has changed.
+    """
+    prepare = workflow._prepare_dag
+
+    def prepare_plan(*arguments, **options):
+        prepared = prepare(*arguments, **options)
+        plan = workflow._dag
+        update = plan.update_needrun
+
+        async def update_anew(*arguments, **options):
+            for job in plan.jobs:
+                if output in job.output and not plan.finished(job):
+                    plan.reason(job).clear()
+            return await update(*arguments, **options)
+
+        plan.update_needrun = update_anew
+        return prepared
+
+    workflow._prepare_dag = prepare_plan
+
+
 def jobs(workflow: Workflow) -> Iterator[tuple[Job, bool]]:
     """Each job of the plan, and whether it is done or needs no doing."""
     for job in list(workflow.dag.jobs):
