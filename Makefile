@@ -39,7 +39,7 @@ checked-study: env
 test: env browser  ## run every check and test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow/report.smk workflow/rules
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m pytest tests/cluster
 	$(BIN)/python -m pytest --ignore=tests/cluster --numprocesses=2 --dist=loadfile --no-loadscope-reorder
@@ -82,4 +82,4 @@ lock: env  ## resolve the requirements into the lock files (needs uv)
 format:  ## format the code
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
-	$(BIN)/snakefmt Snakefile workflow/rules
+	$(BIN)/snakefmt Snakefile workflow/report.smk workflow/rules

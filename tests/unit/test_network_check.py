@@ -129,23 +129,6 @@ def net(width, image_shape, classes):
 """,
         "all images look the same behind the layer cast",
     ),
-    "divided by 255 again": (
-        """
-def net(width, image_shape, classes):
-    inner = Sequential([layers.Input(image_shape), layers.Rescaling(1 / 255, name="again"), layers.Flatten()])
-    x0 = layers.Input(image_shape)
-    return end(x0, inner(x0), classes)
-""",
-        "images arrive divided by 255 already, and the layer again makes them span 0.0039 instead of 1",
-    ),
-    "divided by 127.5 again": (
-        """
-def net(width, image_shape, classes):
-    x0 = layers.Input(image_shape)
-    return end(x0, layers.Flatten()(x0 / 127.5 - 1.0), classes)
-""",
-        "the layer true_divide.* makes them span 0.0078 instead of 1; leave it out",
-    ),
     "a mixed policy": (
         """
 keras.config.set_dtype_policy("mixed_float16")
@@ -459,6 +442,36 @@ def test_what_cannot_be_exported_is_said_before_training(examine, what):
 @pytest.mark.parametrize("what", ["zeros everywhere", "a seed in an initializer"])
 def test_one_seed_has_none_to_differ_from(examine, what):
     examine(WRONG[what][0], seeds=[4])
+
+
+SCALED_AGAIN = {
+    "divided by 255 again": (
+        """
+def net(width, image_shape, classes):
+    inner = Sequential([layers.Input(image_shape), layers.Rescaling(1 / 255, name="again"), layers.Flatten()])
+    x0 = layers.Input(image_shape)
+    return end(x0, inner(x0), classes)
+""",
+        "and the layer again makes them span 0.0039 instead of 1",
+    ),
+    "divided by 127.5 again": (
+        """
+def net(width, image_shape, classes):
+    x0 = layers.Input(image_shape)
+    return end(x0, layers.Flatten()(x0 / 127.5 - 1.0), classes)
+""",
+        "makes them span 0.0078 instead of 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SCALED_AGAIN)
+def test_images_that_are_scaled_again_are_a_warning(examine, what):
+    code, message = SCALED_AGAIN[what]
+    _, warnings = examine(code)
+    assert len(warnings) == 1
+    assert warnings[0].startswith("mine of width 3: images arrive divided by 255 already, and the layer ")
+    assert message in warnings[0]
 
 
 def test_answers_that_depend_on_the_batch_are_a_warning(examine):

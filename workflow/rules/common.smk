@@ -317,6 +317,7 @@ FAILURES = Failures()
 INTERRUPT = Interrupt(SCRIPTS, say_how_far)
 
 NOTES += [f"Data: {warning}" for warning in STUDY["data"]["warnings"]]
+NOTES += [f"Networks: {warning}" for model in MODELS.values() for warning in model["warnings"]]
 
 if snakemake_private.is_main_process(workflow):
     for warning in STUDY["data"]["warnings"]:

@@ -60,7 +60,7 @@ def examine(
         _require_weights(model)
         _require_float32(model)
         images = _images(image_shape)
-        _require_span(model, images)
+        warnings += [f"{label}: {problem}" for problem in _span_warnings(model, images)]
         first = model.get_weights()
         answer = _answer(model, images)
         require_probabilities(label, answer)
@@ -172,9 +172,14 @@ def _is_other_float(dtype: str | None) -> bool:
     return dtype is not None and "float" in dtype and dtype != "float32"
 
 
-def _require_span(model: keras.Model, images: np.ndarray) -> None:
-    """Refuse a network that makes nearly the same of all images before its first layer with weights."""
+def _span_warnings(model: keras.Model, images: np.ndarray) -> list[str]:
+    """What makes nearly the same of all images before a layer with weights: a sentence for the first one.
+
+    Raises:
+        StudyError: all images become the very same.
+    """
     raw: set[int] = set()
+    warnings: list[str] = []
 
     def compute(operation, *arguments, **options):
         tensors = [x for x in keras.tree.flatten([arguments, options]) if keras.ops.is_tensor(x)]
@@ -184,7 +189,7 @@ def _require_span(model: keras.Model, images: np.ndarray) -> None:
         outputs = operation(*arguments, **options)
         if tensors and all(id(x) in raw for x in tensors) and not getattr(operation, "trainable_weights", []):
             for output in keras.tree.flatten(outputs):
-                _require_one_span(operation.name, np.asarray(output))
+                warnings.extend(_span_warning(operation.name, np.asarray(output)))
                 raw.add(id(output))
                 kept.append(output)
         return outputs
@@ -193,9 +198,10 @@ def _require_span(model: keras.Model, images: np.ndarray) -> None:
     kept = [tensor]  # so that no other tensor takes over an id
     raw.add(id(tensor))
     counting.run_graph(counting.graph_of(model), [tensor], compute)
+    return warnings[:1]
 
 
-def _require_one_span(layer: str, values: np.ndarray) -> None:
+def _span_warning(layer: str, values: np.ndarray) -> list[str]:
     span = float(values.max()) - float(values.min())
     if span == 0:
         raise StudyError(
@@ -203,10 +209,11 @@ def _require_one_span(layer: str, values: np.ndarray) -> None:
             "float32 from 0 to 1, and are not to be cast to whole numbers"
         )
     if span < LEAST_SPAN:
-        raise StudyError(
+        return [
             f"images arrive divided by 255 already, and the layer {layer} makes them span {span:.2g} instead "
-            "of 1; leave it out"
-        )
+            "of 1, so that the network learns little; leave the layer out"
+        ]
+    return []
 
 
 def _train_step(label: str, model: keras.Model, images, classes: int, optimizer: Mapping) -> None:
