@@ -156,6 +156,7 @@ def zipped():
         (bytes(range(255)), "it is no file that is known here"),
         ("label,1".encode("utf-16"), "it is a text in UTF-16"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "file",
 )
 @pytest.mark.parametrize("name", ["data.npz", "data"])
 def test_any_other_file_is_said_to_be_what_it_is(content, message, name):
