@@ -37,7 +37,6 @@ rule all:
     input:
         report_files(),
         DATA,
-        *map(local, FETCHED_AGAIN),
         *exported_files(),
         *[files_of(architecture, *RUN_FILES) for architecture in ARCHITECTURES],
 

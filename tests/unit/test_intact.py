@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from few_weights.errors import StudyError
-from few_weights.intact import changed_files, data_is_intact, data_to_fetch, note_checksums
+from few_weights.intact import changed_files, data_is_intact, data_to_fetch, note_checksums, other_plan
 from few_weights.run_files import arrays_sha256, npz_bytes, read_run_arrays, results_are_whole
 from few_weights.runs import Run
 from few_weights.sources import RESOURCES
@@ -30,6 +30,16 @@ def test_a_changed_file_is_noticed_and_a_touched_or_deleted_one_is_not(tmp_path)
     assert sorted(changed_files(tmp_path)) == sorted(paths[:2])
     note_checksums(tmp_path, paths[:1])
     assert changed_files(tmp_path) == [paths[1]]
+
+
+def test_runs_csv_belongs_to_what_the_study_said(tmp_path):
+    assert not other_plan(tmp_path, "a")
+    (tmp_path / "runs.csv").write_text("runs\n")
+    note_checksums(tmp_path, [tmp_path / "runs.csv"], "a")
+    note_checksums(tmp_path, [tmp_path / "models.csv"], "b")
+    assert not other_plan(tmp_path, "a")
+    assert other_plan(tmp_path, "b")
+    assert changed_files(tmp_path) == []
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", None])

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -56,21 +57,40 @@ def test_data_that_no_source_has(fresh):
 
 
 def test_data_that_was_damaged(smoke):
+    """It is fetched again by itself; a training by hand, which fetches nothing, says what to do."""
     path = smoke.folder / "results" / "data" / "mnist.npz"
-    path.write_bytes(path.read_bytes()[:-1000])
-    run = "results/smoke/runs/mlp/width-16/seed-0/metrics.json"
-    (smoke.folder / run).unlink()
-    output = refused(smoke, "--configfile", "config/smoke.yaml", "--", run)
-    assert "results/data/mnist.npz is damaged" in output
-    assert "delete it and start again" in output
-    assert not (smoke.folder / run).exists()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1000])
+    by_hand = [
+        sys.executable,
+        "workflow/scripts/train.py",
+        "--architecture",
+        "mlp",
+        "--width",
+        "2",
+        "--seed",
+        "0",
+    ]
+    by_hand += ["--recipe", "{}", "--data", str(path), "--output", "m.json", "--predictions", "p.npz"]
+    job = subprocess.run([*by_hand, "--weights", "w.npz"], cwd=smoke.folder, capture_output=True, text=True)
+    assert job.returncode == 1
+    assert job.stderr.startswith(f"error: {path} is damaged: ")
+    assert "delete it and start again" in job.stderr
+
+    run = smoke.folder / "results/smoke/runs/mlp/width-16/seed-0/metrics.json"
+    run.unlink()
+    planned = smoke.planned_jobs("--configfile", "config/smoke.yaml")
+    assert (planned["fetch_data"], planned["train_model"]) == (1, 1)
+    smoke.snakemake("--configfile", "config/smoke.yaml", "--", str(run.relative_to(smoke.folder)))
+    assert path.read_bytes() == whole
+    assert run.exists()
 
 
 def test_a_broken_run_is_named(smoke):
     run = smoke.folder / "results/smoke/runs/mlp/width-16/seed-0/metrics.json"
     run.write_text(run.read_text()[:100])
     output = refused(smoke, "--configfile", "config/smoke.yaml")
-    assert "mlp/width-16/seed-0/metrics.json is no whole JSON file" in output
+    assert "mlp/width-16/seed-0/metrics.json is not a complete JSON file" in output
     assert "Delete the files named and start again" in output
 
 

@@ -80,11 +80,13 @@ def test_nothing_is_left_to_do(finished):
 
 
 def test_each_file_that_is_deleted_is_planned_again_alone(finished):
-    """One run stands for all of them; of everything else each file is tried."""
+    """One run stands for all of them, and two figures; of everything else each file is tried."""
     files = promised_files(finished)
     first_run = next(path for path in files if path.name == "metrics.json").parent
-    tried = [path for path in files if path.name not in RUN_FILES or path.parent == first_run]
-    assert len(tried) > 30
+    some = {*RUN_FILES, *(path.name for path in files if path.parent.name == "figures")}
+    some -= {"curve-mlp.svg", "mistakes.png"}
+    tried = [path for path in files if path.name not in some or path.parent == first_run]
+    assert len(tried) > 25
     for path in tried:
         hidden = path.with_name(f"{path.name}.hidden")
         path.rename(hidden)

@@ -4,6 +4,7 @@ Takes `config`. Gives STUDY (validated, with its defaults), where things lie, an
 and runs there are is said by `search.smk`, or by `report.smk` next to this folder, which trains nothing.
 """
 
+import hashlib
 import json
 import re
 import sys
@@ -24,7 +25,7 @@ from few_weights.errors import StudyError
 from few_weights.failures import Failures
 from few_weights.files import exported_names
 from few_weights.fingerprint import code_fingerprint, network_fingerprint
-from few_weights.intact import changed_files, ChecksumNotes, data_to_fetch
+from few_weights.intact import changed_files, ChecksumNotes, data_to_fetch, other_plan
 from few_weights.interrupt import Interrupt
 from few_weights.planning import (
     baseline_widths,
@@ -70,17 +71,11 @@ DATA_SHA256 = data_sha256(STUDY["dataset"], STUDY["data"]["sha256"])
 DATA_FILE = snakemake_private.with_prefix(workflow, DATA)
 # What the rules depend on in place of the data: intact.py says why.
 DATA_STAMP = str(CACHE / DATA_FILE.lstrip("/"))
-# A file that is never there at the start: whoever asks for it asks for the data to be fetched again.
-FETCHED_AGAIN = []
 if TRAINS and snakemake_private.is_main_process(workflow):
-    Path(f"{DATA_STAMP}.again").unlink(missing_ok=True)
     if data_to_fetch(
         Path(DATA_FILE), STUDY["dataset"], STUDY["data"]["sha256"], Path(DATA_STAMP), FOLDER / "runs"
     ):
-        FETCHED_AGAIN = [f"{DATA_STAMP}.again"]
-        # Where `all` is not what is asked for, nothing asks for that file.
-        snakemake_private.force_for_other_targets(workflow, [DATA_FILE])
-        snakemake_private.hide_nothing_behind(workflow, DATA_FILE)
+        snakemake_private.run_first(workflow, DATA_FILE, Path(DATA_STAMP))
 RUN = f"{RESULTS}/runs/{{architecture}}/width-{{width}}/seed-{{seed}}"
 SEARCH_ROUND = f"{RESULTS}/search/{{architecture}}/round-{{round}}.json"
 ARCHIVE = f"{RESULTS}/exports/archives/{{architecture}}.zip"
@@ -257,6 +252,13 @@ def expected_runs():
     )
 
 
+def plan_digest():
+    """A digest of what the study says of its runs."""
+    widths = {name: section["widths"] for name, section in STUDY["architectures"].items()}
+    plan = expected_runs() + json.dumps([widths, STUDY["seeds"]])
+    return hashlib.sha256(plan.encode()).hexdigest()
+
+
 def search_goes_on():
     """Whether a search has rounds ahead, which may ask for more runs."""
     return any(
@@ -324,8 +326,10 @@ if snakemake_private.is_main_process(workflow):
         print(f"Warning: {STUDY['dataset']}: {warning}", file=sys.stderr)
     logger.addHandler(PROGRESS)
     logger.addHandler(FAILURES)
-    logger.addHandler(ChecksumNotes(FOLDER, made_here))
+    logger.addHandler(ChecksumNotes(FOLDER, plan_digest(), made_here))
     INTERRUPT.install(logger)
     for path in (changed := changed_files(FOLDER)):
         print(f"{path} is not what it was when it was made; it is made again.", file=sys.stderr)
+    if TRAINS and other_plan(FOLDER, plan_digest()):
+        changed.append(FOLDER / "runs.csv")
     snakemake_private.force(workflow, map(str, changed))

@@ -7,7 +7,6 @@ as uint8, verified against the SHA-256 of the published data, or of the user's o
 
 rule fetch_data:
     output:
-        *[touch(local(path)) for path in FETCHED_AGAIN],
         data=DATA,
         # What the other rules depend on: intact.py says why.
         stamp=touch(local(DATA_STAMP)),

@@ -7,17 +7,26 @@ those of the study.
 
 import itertools
 
+# What the rounds said when they were last read.
+ROUNDS = {}
+
 
 def searched(architecture, number):
-    """What a round of a search found; Snakemake comes back here when that round is done."""
+    """What a round of a search found; Snakemake comes back here when that round is done.
+
+    A round that was done at the start may be judged again, because a run of it is repeated. Snakemake asks for
+    it meanwhile all the same, and then what it said before serves: the repeated run comes to the same.
+    """
     job = checkpoints.search_widths.get(architecture=architecture, round=number)
     path = Path(job.output[0])
     try:
-        return json.loads(path.read_bytes())
+        ROUNDS[path] = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise snakemake_private.not_done_yet(job) from None
+        if path not in ROUNDS:
+            raise snakemake_private.not_done_yet(job) from None
     except ValueError:
         raise WorkflowError(f"{path} is damaged; delete it and start again, it is made again") from None
+    return ROUNDS[path]
 
 
 def search_rounds(architecture):

@@ -17,13 +17,16 @@ from few_weights.datasets import read_npz, verify_arrays
 from few_weights.errors import StudyError
 from few_weights.files import write_atomically
 
-#: In a study's folder: path below it -> size in bytes, time in nanoseconds and SHA-256 of the file as it
-#: was made.
+#: In a study's folder: path below it -> size in bytes, time in nanoseconds and SHA-256 of the file as it was
+#: made; and under `PLAN` what the study said then.
 CHECKSUMS = "checksums.json"
+PLAN = "plan"
 
 
-def note_checksums(folder: Path, paths: Iterable[Path]) -> None:
+def note_checksums(folder: Path, paths: Iterable[Path], plan: str = "") -> None:
     """Note what files of a study's folder hold now. Paths elsewhere, and folders, are passed over.
+
+    `plan` is a digest of what the study says of its runs, noted with runs.csv.
 
     Raises:
         StudyError: the note cannot be written.
@@ -33,8 +36,18 @@ def note_checksums(folder: Path, paths: Iterable[Path]) -> None:
         if path.is_file() and path.is_relative_to(folder):
             state = path.stat()
             noted[str(path.relative_to(folder))] = [state.st_size, state.st_mtime_ns, _sha256(path)]
+        if path == folder / "runs.csv":
+            noted[PLAN] = plan
     lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(noted[name])}" for name in sorted(noted))
     write_atomically(folder / CHECKSUMS, f"{{\n{lines}\n}}\n")
+
+
+def other_plan(folder: Path, plan: str) -> bool:
+    """Whether runs.csv was made for a study that said something else of its runs.
+
+    Snakemake sees that as well, but not where its records are missing, as in a copy.
+    """
+    return _read_checksums(folder).get(PLAN, plan) != plan
 
 
 def changed_files(folder: Path) -> list[Path]:
@@ -43,7 +56,9 @@ def changed_files(folder: Path) -> list[Path]:
     A file whose size and time are as noted is taken to be unchanged; another is read and compared.
     """
     changed = []
-    for name, (size, time, sha256) in _read_checksums(folder).items():
+    noted = _read_checksums(folder)
+    noted.pop(PLAN, None)
+    for name, (size, time, sha256) in noted.items():
         path = folder / name
         if path.is_file():
             state = path.stat()
@@ -57,18 +72,19 @@ class ChecksumNotes(logging.Handler):
 
     Args:
         folder: the study's.
+        plan: a digest of what the study says of its runs.
         outputs: gives the files that a job of that number made; none of a job whose files are checked
         otherwise.
     """
 
-    def __init__(self, folder: Path, outputs: Callable[[int], Iterable[str]]):
+    def __init__(self, folder: Path, plan: str, outputs: Callable[[int], Iterable[str]]):
         super().__init__(logging.INFO)
-        self.folder, self.outputs = folder, outputs
+        self.folder, self.plan, self.outputs = folder, plan, outputs
 
     def emit(self, record: logging.LogRecord) -> None:
         if getattr(record, "event", None) is LogEvent.JOB_FINISHED:
             try:
-                note_checksums(self.folder, [Path(path) for path in self.outputs(record.job_id)])
+                note_checksums(self.folder, map(Path, self.outputs(record.job_id)), self.plan)
             except Exception:  # without its note a file is taken as it is
                 self.handleError(record)
 

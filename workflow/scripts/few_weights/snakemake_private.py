@@ -3,7 +3,8 @@
 An update of Snakemake that moves one of these parts breaks this file and its test, and nothing else.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from snakemake.checkpoints import CheckpointJob
 from snakemake.exceptions import IncompleteCheckpointException
@@ -35,32 +36,27 @@ def force(workflow: Workflow, names: Iterable[str]) -> None:
     Called while the Snakefile is read, when there are no settings of the plan yet: they are completed when it
     is made.
     """
-    names = list(names)
-    _before_plan(workflow, lambda: names)
-
-
-def force_for_other_targets(workflow: Workflow, names: Iterable[str]) -> None:
-    """As `force`, but only where the plan is not for this Snakefile's own default target."""
-    names, is_main = list(names), workflow.modifier.is_main_snakefile()
-    _before_plan(workflow, lambda: [] if is_main and not workflow.dag_settings.targets else names)
-
-
-def _before_plan(workflow: Workflow, forced: Callable[[], list[str]]) -> None:
-    prepare = workflow._prepare_dag
+    names, prepare = list(names), workflow._prepare_dag
 
     def prepare_forced(*arguments, **options):
-        workflow.dag_settings.forcerun = frozenset({*workflow.dag_settings.forcerun, *forced()})
+        workflow.dag_settings.forcerun = frozenset({*workflow.dag_settings.forcerun, *names})
         return prepare(*arguments, **options)
 
     workflow._prepare_dag = prepare_forced
 
 
-def hide_nothing_behind(workflow: Workflow, output: str) -> None:
-    """Let the jobs that wait for a file have reasons of their own to run.
+def run_first(workflow: Workflow, output: str, stamp: Path) -> None:
+    """Run the job that makes `output` before those that wait for its `stamp`; plan the others without it.
 
-    Snakemake goes over the plan several times and keeps the reasons from the time before. Behind a job that
-    has one it looks for no other, and takes the jobs that wait for it by an `ancient` input for up to date,
-    whatever else has changed.
+    By `--forcerun` every job behind it would run again; behind an `ancient` input none would, whatever else
+    has changed, because Snakemake looks for no other reason behind a job that has one.
+
+    Args:
+        workflow: Snakemake's.
+        output: a file that the job makes.
+        stamp: another one, by which other jobs wait for it. It stays while the job runs: where it is gone
+        when
+            Snakemake looks at the plan again, all that wait for it would be repeated.
     """
     prepare = workflow._prepare_dag
 
@@ -69,13 +65,23 @@ def hide_nothing_behind(workflow: Workflow, output: str) -> None:
         plan = workflow._dag
         update = plan.update_needrun
 
-        async def update_anew(*arguments, **options):
-            for job in plan.jobs:
-                if output in job.output and not plan.finished(job):
-                    plan.reason(job).clear()
-            return await update(*arguments, **options)
+        async def update_without(*arguments, **options):
+            waiting = [job for job in plan.jobs if output in job.output and not plan.finished(job)]
+            for job in waiting:
+                plan.reason(job).clear()
+                stamp.touch()
+            await update(*arguments, **options)
+            for job in waiting:
+                if job not in plan._needrun:
+                    plan._needrun.add(job)
+                    plan._n_until_ready[job] = 0
+                    for other in plan.depending[job]:
+                        if other in plan._needrun:
+                            plan._n_until_ready[other] += 1
+                plan.reason(job).forced = True
+            plan._len = len(plan._finished | plan._needrun)
 
-        plan.update_needrun = update_anew
+        plan.update_needrun = update_without
         return prepared
 
     workflow._prepare_dag = prepare_plan
