@@ -159,7 +159,7 @@ def test_comparison_shows_what_differs():
 
 
 def damaged(content: bytes) -> list[bytes]:
-    """A CSV that is emptied, cut short, or not one of ours."""
+    """A CSV that is emptied, cut short, or of another kind."""
     header = content.splitlines(keepends=True)[0]
     return [
         b"",

@@ -43,7 +43,7 @@ def compiled_keras(model, optimizer):
 def train_both(make_model, optimizer, batch_sizes, image=IMAGE, epochs=1):
     """The loss of each step from Keras and from the engine, and the two trained models.
 
-    `epochs` is what the engine is told: only a long training is worth to be compiled by XLA.
+    `epochs` decides with which path it trains: only a long training is worth compiling by XLA.
     """
     images, labels = images_of(sum(batch_sizes), image)
     keras.utils.set_random_seed(1)

@@ -34,7 +34,7 @@ def write_figure(svg: Path | str, png: Path | str, draw: Callable[[], tuple[Figu
         contents = _rendered(*draw())
     except (StudyError, OSError):
         raise
-    except Exception as error:  # whatever odd data or a mistake of ours leads to
+    except Exception as error:  # whatever odd data or a bug leads to
         traceback.print_exc()
         contents = _rendered(*placeholder(error))
         print(f"{svg} is a placeholder")
