@@ -1,8 +1,9 @@
 """From the runs' files to tables, and to the pictures of one network.
 
-Requires every run's files. Makes runs.csv, layers.csv and history.csv, which hold what the runs say; search.csv, the paths of the searches; counts.csv, their
-weights by every rule of counting; neighbours.csv, the breakpoints against the next smaller models image by image;
-figures/mistakes and figures/first-layer; and figures/data, of data of the user's own.
+Requires every run's files. Makes runs.csv, layers.csv and history.csv, which hold what the runs say;
+search.csv, the paths of the searches; counts.csv, their weights by every rule of counting; neighbours.csv,
+the breakpoints against the next smaller models image by image; figures/mistakes and figures/first-layer;
+and figures/data, of data of the user's own.
 
 Only `merge_runs` names the runs' files as its input: it checks all of them. The other rules read some of them, and
 depend on the table that it makes.
