@@ -18,10 +18,9 @@ rule fetch_data:
     params:
         script=script("fetch_data.py"),
         dataset=STUDY["dataset"],
-        # Verified data are the same wherever they came from, so other sources fetch nothing anew.
+        # Verified data are the same wherever they came from, so other sources fetch nothing anew; a file of the
+        # user's that holds other arrays than before is found at the start, see data_to_fetch.
         sources=unrecorded(json.dumps(STUDY["sources"])),
-        # A file of the user's that holds other arrays than before is read anew.
-        sha256=STUDY["data"]["sha256"],
     shell:
         "python {params.script:q}"
         " --dataset {params.dataset:q}"
