@@ -76,7 +76,7 @@ def test_what_python_cannot_read_is_one_sentence(tmp_path, content):
         ),
         (
             "import threading, time\nthreading.Thread(target=time.sleep, args=(9,)).start()",
-            "nets.py starts a thread .* that goes on after the file is loaded",
+            "nets.py starts a thread .* that runs on after the file is loaded",
         ),
     ],
 )

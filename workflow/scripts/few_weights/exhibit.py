@@ -53,7 +53,7 @@ def choose_exhibit(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> Exhibit:
     name, width = str(model["architecture"]), int(model["width"])
     its_runs = with_selection(runs[(runs["architecture"] == name) & (runs["width"] == width)])
     distance = (its_runs["selection_accuracy"] - its_runs["selection_accuracy"].mean()).abs()
-    # Rounded, so that seeds equally far away are told apart by their order and not by the last bit. One that
+    # Rounded, so that the order decides between seeds equally far away, not the last bit. One that
     # diverged has little to show.
     ordered = its_runs.assign(distance=distance.round(9), diverged=has_diverged(its_runs))
     seed = ordered.sort_values(["diverged", "distance", "seed"])["seed"].iloc[0]

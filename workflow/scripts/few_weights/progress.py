@@ -65,7 +65,6 @@ class Progress(logging.Handler):
         #: The most that ran at a time.
         self.slots = 1
         self._told_logs = False
-        self._stop = threading.Event()
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -93,18 +92,17 @@ class Progress(logging.Handler):
         started = {training.jobid for training in self._trainings()} & set(jobs)
         first = not self.began
         self.began |= {jobid: self.clock() for jobid in started}
-        self.slots = max(self.slots, len(self.began.keys() - self.ended.keys()))
+        self.slots = max(self.slots, len(self._running()))
         if started and first and self.ticking:
             threading.Thread(target=self._tick, daemon=True).start()
 
     def _tick(self) -> None:
-        begin = self.clock()
-        lines = iter(FIRST_LINES)
-        while not self._stop.wait(
-            max(0.0, next(lines, self.clock() - begin + INTERVAL) - (self.clock() - begin))
-        ):
+        begin, lines = self.clock(), iter(FIRST_LINES)
+        while True:
+            passed = self.clock() - begin
+            time.sleep(max(0.0, next(lines, passed + INTERVAL) - passed))
             try:
-                if self.began.keys() - self.ended.keys():
+                if self._running():
                     self.logger.info(self.line())
             except RuntimeError:  # the plan grew while it was looked at: the next line will do
                 continue

@@ -117,7 +117,7 @@ def _run(path: Path, file: str) -> ModuleType:
             thread.join(PATIENCE)
             if thread.is_alive():
                 raise StudyError(
-                    f"{file} starts a thread ({thread.name}) that goes on after the file is loaded, so that "
+                    f"{file} starts a thread ({thread.name}) that runs on after the file is loaded, so that "
                     f"Python would not end; {_BY_HAND}"
                 )
     return module
