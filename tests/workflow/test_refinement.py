@@ -38,9 +38,10 @@ STUDY = {
 }
 
 
-def metrics_times(workflow):
+def metrics_of_runs(workflow):
+    """Each run's metrics, which hold the time its training took: a run that is trained again has others."""
     return {
-        path.relative_to(workflow.folder): path.stat().st_mtime_ns
+        path.relative_to(workflow.folder): path.read_bytes()
         for path in workflow.folder.glob("results/refined/runs/*/*/*/metrics.json")
     }
 
@@ -55,7 +56,7 @@ def change_study(workflow, **changes):
 
 @pytest.fixture(scope="module")
 def refined(finished_smoke, tmp_path_factory):
-    """The study killed as soon as a round of its search is judged, then run to its end. Not to be changed."""
+    """The study killed in the first training that its search asks for, then run to its end. Not to be changed."""
     workflow = copy_workflow(ROOT, tmp_path_factory.mktemp("refined") / "few-weights")
     (workflow.folder / "results").mkdir()
     shutil.copytree(finished_smoke.folder / "results" / "data", workflow.folder / "results" / "data")
@@ -69,13 +70,13 @@ def refined(finished_smoke, tmp_path_factory):
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 300
-    while not list(workflow.folder.glob("results/refined/search/*/round-0.json")):
+    given = {f"width-{width}" for recipe in STUDY["architectures"].values() for width in recipe["widths"]}
+    while {path.parent.parent.name for path in workflow.folder.glob("results/refined/runs/*/*/*/train.log")} <= given:
         assert job.poll() is None and time.monotonic() < deadline
         time.sleep(0.2)
-    time.sleep(2)  # into the training that the round asked for
     os.killpg(job.pid, signal.SIGKILL)
     job.wait()
-    workflow.before = metrics_times(workflow)
+    workflow.before = metrics_of_runs(workflow)
     workflow.snakemake(*CONFIG, "--unlock")
     workflow.snakemake(*CONFIG)
     return workflow
@@ -89,7 +90,7 @@ def copy(refined, tmp_path):
 
 
 def test_a_killed_search_repeats_no_finished_run(refined):
-    after = metrics_times(refined)
+    after = metrics_of_runs(refined)
     assert len(refined.before) >= 4
     assert len(after) > len(refined.before)
     assert {path: after[path] for path in refined.before} == refined.before
@@ -127,7 +128,7 @@ def test_breakpoints_follow_from_runs_alone(refined):
 def test_predictions_are_those_of_the_metrics(refined):
     with np.load(refined.folder / "results" / "data" / "mnist.npz") as data:
         truth = {"test": data["y_test"], "validation": data["y_train"][-55_000:]}
-    for path in metrics_times(refined):
+    for path in metrics_of_runs(refined):
         metrics = json.loads((refined.folder / path).read_text())
         assert (metrics["train_examples"], metrics["validation_examples"]) == (5_000, 55_000)
         with np.load((refined.folder / path).with_name("predictions.npz")) as predictions:
@@ -151,10 +152,10 @@ def test_a_run_repeated_agrees_bit_for_bit(copy):
 
 
 def test_a_new_seed_trains_that_seed_and_new_widths_alone(copy):
-    before, widths = metrics_times(copy), set(table(copy, "runs")["width"])
+    before, widths = metrics_of_runs(copy), set(table(copy, "runs")["width"])
     change_study(copy, seeds=[0, 1, 2])
     copy.snakemake(*CONFIG)
-    after = metrics_times(copy)
+    after = metrics_of_runs(copy)
     assert {path: after[path] for path in before} == before
     for path in after.keys() - before.keys():
         width, seed = (int(part.rpartition("-")[2]) for part in path.parts[-3:-1])
@@ -164,10 +165,10 @@ def test_a_new_seed_trains_that_seed_and_new_widths_alone(copy):
 
 
 def test_a_target_out_of_reach_ends_with_a_message_and_trains_nothing(copy):
-    before = metrics_times(copy)
+    before = metrics_of_runs(copy)
     change_study(copy, targets=[0.999])
     copy.snakemake(*CONFIG)
-    assert metrics_times(copy) == before
+    assert metrics_of_runs(copy) == before
     search = table(copy, "search")
     assert set(search["verdict"]) == {"not_reached"}
     assert "no width up to 16 reaches 0.999; give the study larger widths" in set(search["message"])
@@ -178,9 +179,9 @@ def test_a_changed_statistic_trains_nothing(copy):
     for module in ("models", "search", "neighbours"):
         path = copy.folder / "workflow" / "scripts" / "few_weights" / f"{module}.py"
         path.write_text(path.read_text() + "\nSOMETHING_NEW = 1\n")
-    before = metrics_times(copy)
+    before = metrics_of_runs(copy)
     planned = copy.planned_jobs(*CONFIG)
     assert "train_model" not in planned
     assert planned["search_widths"] == 2  # the first rounds; the others follow from them
     copy.snakemake(*CONFIG)
-    assert metrics_times(copy) == before
+    assert metrics_of_runs(copy) == before

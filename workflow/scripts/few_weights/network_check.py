@@ -247,14 +247,15 @@ def _train_step(label: str, model: keras.Model, images, classes: int, optimizer:
             "never trained; use it, or make it trainable=False"
         )
     known = {id(variable.value) for variable in [*model.variables, *optimizer.variables]}
-    for variable in graph.variables:
-        # The state of a random generator is two whole numbers.
-        if id(variable) not in known and variable.dtype.is_floating:
-            raise StudyError(
-                f"{label} uses a weight of shape {tuple(variable.shape)} ({variable.name}) that Keras does "
-                "not know of, so it is neither counted nor trained; make it, or the layer that holds it, an "
-                "attribute of the layer that uses it"
-            )
+    # The state of a random generator is two whole numbers.
+    unknown = [v for v in graph.variables if id(v) not in known and v.dtype.is_floating]
+    if unknown:
+        largest = max(unknown, key=lambda variable: (np.prod(variable.shape), variable.name))
+        raise StudyError(
+            f"{label} uses a weight of shape {tuple(largest.shape)} ({largest.name}) that Keras does "
+            "not know of, so it is neither counted nor trained; make it, or the layer that holds it, an "
+            "attribute of the layer that uses it"
+        )
     labels = (np.arange(len(images)) % classes).astype(np.int32)
     for batch in (slice(None), slice(1)):
         loss = float(step(tf.constant(images[batch]), tf.constant(labels[batch])))
