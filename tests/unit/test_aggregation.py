@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from samples import metrics_of, runs_of
 
-from few_weights import aggregation
-from few_weights.breakpoints import find_breakpoints
-from few_weights.comparison import compare_breakpoints, compare_circumstances, compare_runs
+from few_weights.analysis import merge
+from few_weights.analysis.breakpoints import find_breakpoints
+from few_weights.analysis.reproduction import compare_breakpoints, compare_circumstances, compare_runs
 from few_weights.errors import StudyError
-from few_weights.run_files import arrays_sha256, npz_bytes
-from few_weights.runs import Run, expand_runs
+from few_weights.plan.runs import Run, expand_runs
+from few_weights.training.run_files import arrays_sha256, npz_bytes
 
 BASELINE_COLUMNS = ["baseline_architecture", "baseline_width", "baseline_parameters"]
 RUNS = expand_runs({"vgg": [2, 1], "cnn": [2]}, [0, 1])
@@ -31,13 +31,13 @@ def folder(tmp_path):
 
 def complaint(folder):
     with pytest.raises(StudyError) as error:
-        aggregation.read_runs(folder, "tiny", RUNS)
+        merge.read_metrics(folder, "tiny", RUNS)
     return str(error.value)
 
 
 def test_tables_hold_every_run_under_the_names_of_the_contract(folder):
-    records = aggregation.read_runs(folder, "tiny", RUNS)
-    table = aggregation.runs_table(records)
+    records = merge.read_metrics(folder, "tiny", RUNS)
+    table = merge.runs_table(records)
     assert len(table) == len(RUNS)
     contract = (
         "study dataset architecture width seed parameters epochs test_accuracy test_correct test_examples"
@@ -46,15 +46,15 @@ def test_tables_hold_every_run_under_the_names_of_the_contract(folder):
     assert table["optimizer"].unique() == ["adadelta"]
     assert table["validation_accuracy"].isna().all()
     assert (table["validation_examples"] == 0).all()
-    assert len(aggregation.layers_table(records)) == 3  # models, not runs
-    assert len(aggregation.history_table(records)) == 2 * len(RUNS)
+    assert len(merge.layers_table(records)) == 3  # models, not runs
+    assert len(merge.history_table(records)) == 2 * len(RUNS)
 
 
 def test_a_recipe_stands_in_columns_and_is_left_empty_where_there_is_none(folder):
     changed = RUNS[0].metrics_path(folder)
     schedule, augmentation = {"name": "warmup_cosine", "warmup": 0.15}, {"shift": 2}
     changed.write_text(json.dumps(metrics_of(RUNS[0], schedule=schedule, augmentation=augmentation)))
-    table = aggregation.runs_table(aggregation.read_runs(folder, "tiny", RUNS))
+    table = merge.runs_table(merge.read_metrics(folder, "tiny", RUNS))
     columns = ["schedule", "warmup", "shift"]
     assert table[columns].iloc[0].tolist() == ["warmup_cosine", 0.15, 2]
     assert table[columns].iloc[1:].isna().all(axis=None)
@@ -101,11 +101,11 @@ def diverged(run, epoch, **changes):
 def test_a_diverged_run_is_a_result(folder):
     RUNS[1].metrics_path(folder).write_text(json.dumps(diverged(RUNS[1], 2)))
     RUNS[2].metrics_path(folder).write_text(json.dumps(metrics_of(RUNS[2], diverged_in_epoch=None)))
-    records = aggregation.read_runs(folder, "tiny", RUNS)
-    table = aggregation.runs_table(records)
+    records = merge.read_metrics(folder, "tiny", RUNS)
+    table = merge.runs_table(records)
     assert table["diverged_in_epoch"].isna().tolist() == [True, False] + [True] * 4
     assert (table["epochs"][1], table["diverged_in_epoch"][1]) == (3, 2)
-    assert aggregation.history_table(records)["train_loss"].isna().sum() == 1
+    assert merge.history_table(records)["train_loss"].isna().sum() == 1
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_all_bad_files_are_named_at_once(folder):
 def test_a_baseline_need_not_be_a_model_of_the_study():
     runs = runs_of({("cnn", 2): [9_700], ("vgg", 1): [9_600]}).drop(columns=BASELINE_COLUMNS)
     full = {"architecture": "cnn", "width": 32}
-    table = aggregation.with_baselines(runs, {"cnn": full, "vgg": full}, [full | {"parameters": 1_199_882}])
+    table = merge.with_baselines(runs, {"cnn": full, "vgg": full}, [full | {"parameters": 1_199_882}])
     assert table["baseline_parameters"].tolist() == [1_199_882, 1_199_882]
     assert (
         find_breakpoints(table, [0.97])
@@ -219,9 +219,9 @@ def test_a_run_that_was_made_otherwise_is_named(tmp_path, changes, expected):
     as_planned = {key: metrics[key] for key in keys}
     run.metrics_path(tmp_path).parent.mkdir(parents=True)
     run.metrics_path(tmp_path).write_text(json.dumps(metrics))
-    assert aggregation.read_runs(tmp_path, "tiny", [run], {"vgg": as_planned}) == [metrics]
+    assert merge.read_metrics(tmp_path, "tiny", [run], {"vgg": as_planned}) == [metrics]
     with pytest.raises(StudyError) as error:
-        aggregation.read_runs(tmp_path, "tiny", [run], {"vgg": as_planned | changes})
+        merge.read_metrics(tmp_path, "tiny", [run], {"vgg": as_planned | changes})
     assert f"{run.metrics_path(tmp_path)} was made otherwise than the study says: {expected}" in str(
         error.value
     )
@@ -236,11 +236,11 @@ def test_all_arrays_of_the_runs_are_checked(tmp_path):
         run.metrics_path(tmp_path).write_text(json.dumps(metrics_of(run, **digests)))
         for path in (run.predictions_path(tmp_path), run.weights_path(tmp_path)):
             path.write_bytes(npz_bytes(arrays))
-    aggregation.read_runs(tmp_path, "tiny", runs, arrays=True)
+    merge.read_metrics(tmp_path, "tiny", runs, arrays=True)
     shutil.copyfile(runs[0].weights_path(tmp_path), runs[1].weights_path(tmp_path))
     runs[2].predictions_path(tmp_path).unlink()
     with pytest.raises(StudyError) as error:
-        aggregation.read_runs(tmp_path, "tiny", runs, arrays=True)
+        merge.read_metrics(tmp_path, "tiny", runs, arrays=True)
     assert f"{runs[1].weights_path(tmp_path)} does not hold what the training of {runs[1]} wrote" in str(
         error.value
     )

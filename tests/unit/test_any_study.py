@@ -8,16 +8,22 @@ import pytest
 import render_report as script
 from samples import metrics_of
 
-from few_weights import aggregation, datasets, exhibit, style, tables
-from few_weights.breakpoints import bootstrap_breakpoints, find_breakpoints, targets_table
-from few_weights.learning import plot_learning
-from few_weights.models import has_diverged, models_table, pareto_table
-from few_weights.neighbours import compare_neighbours
-from few_weights.performance import plot_timeline
-from few_weights.plotting import plot_comparison, plot_curve, plot_weights
-from few_weights.records import Record
-from few_weights.reporting import render_report
-from few_weights.runs import Run
+from few_weights.analysis import merge, read_tables
+from few_weights.analysis.bootstrap import bootstrap_breakpoints
+from few_weights.analysis.breakpoints import find_breakpoints, targets_table
+from few_weights.analysis.mcnemar import compare_neighbours
+from few_weights.analysis.model_tables import models_table, pareto_table
+from few_weights.analysis.published import Record
+from few_weights.analysis.seeds import has_diverged
+from few_weights.data import datasets
+from few_weights.plan.runs import Run
+from few_weights.report.figures import dataset, first_layer, mistakes, smallest_network, style
+from few_weights.report.figures.comparison import plot_comparison
+from few_weights.report.figures.curve import plot_curve
+from few_weights.report.figures.learning import plot_learning
+from few_weights.report.figures.timeline import plot_timeline
+from few_weights.report.figures.weights_by_layer import plot_weights
+from few_weights.report.page import render_report
 
 TEMPLATES = Path(script.__file__).parents[1] / "report"
 STUDIES = 16
@@ -131,12 +137,12 @@ class Study:
         records = [self._metrics(run) for run in runs]
         baselines = {name: {"architecture": name, "width": int(max(widths[name]))} for name in self.names}
         models = [full | {"parameters": self._parameters(full["width"])} for full in baselines.values()]
-        table = aggregation.with_baselines(aggregation.runs_table(records), baselines, models)
-        self.runs = self._back(tables.read_runs, "runs", table)
-        self.history = self._back(tables.read_history, "history", aggregation.history_table(records))
-        self.layers = self._back(tables.read_layers, "layers", aggregation.layers_table(records))
+        table = merge.with_baselines(merge.runs_table(records), baselines, models)
+        self.runs = self._back(read_tables.read_runs, "runs", table)
+        self.history = self._back(read_tables.read_history, "history", merge.history_table(records))
+        self.layers = self._back(read_tables.read_layers, "layers", merge.layers_table(records))
         found = find_breakpoints(self.runs, self.targets)
-        self.breakpoints = self._back(tables.read_breakpoints, "breakpoints", found)
+        self.breakpoints = self._back(read_tables.read_breakpoints, "breakpoints", found)
         right = {run: self.rng.random(self.examples) < 0.5 for run in runs}
         evidence = {
             "models": models_table(self.runs),
@@ -146,7 +152,7 @@ class Study:
             "neighbours": compare_neighbours(self.runs, self.breakpoints, lambda run: right[run]),
         }
         self.evidence = {
-            name: self._back(tables.read_evidence, name, table) for name, table in evidence.items()
+            name: self._back(read_tables.read_evidence, name, table) for name, table in evidence.items()
         }
 
     def images(self) -> datasets.Dataset:
@@ -190,19 +196,19 @@ class Study:
     def drawings(self) -> dict:
         """Every figure of the report, by name, with its message."""
         runs, breakpoints, data = self.runs, self.breakpoints, self.images()
-        chosen = exhibit.choose_exhibit(runs, breakpoints)
+        chosen = smallest_network.choose_network(runs, breakpoints)
         guesses = self.rng.permutation(data.y_test)
-        types = exhibit.layer_types(self.layers, chosen.run)
-        shape = exhibit.shape_before_weights(self.layers, chosen.run, data.image_shape)
+        types = first_layer.layer_types(self.layers, chosen.run)
+        shape = first_layer.shape_before_weights(self.layers, chosen.run, data.image_shape)
         records = [Record(575, 0.98, "pruned")] if self.dataset == "mnist" else ()
         figures = {
             "comparison": plot_comparison(runs, breakpoints, records),
             "weights-by-layer": plot_weights(self.layers, runs, breakpoints),
             "learning": plot_learning(self.history, runs, breakpoints),
-            "mistakes": exhibit.plot_mistakes(chosen, data.x_test, data.y_test, guesses),
-            "first-layer": exhibit.plot_first_layer(chosen, self.weights(data.image_shape), shape, types),
+            "mistakes": mistakes.plot_mistakes(chosen, data.x_test, data.y_test, guesses),
+            "first-layer": first_layer.plot_first_layer(chosen, self.weights(data.image_shape), shape, types),
             "timeline": plot_timeline(runs),
-            "data": exhibit.plot_data(self.dataset, data, datasets.summarise(data)),
+            "data": dataset.plot_data(self.dataset, data, datasets.summarise(data)),
         }
         curves = list(dict.fromkeys(breakpoints["architecture"]))[:2]
         return figures | {f"curve-{name}": plot_curve(runs, breakpoints, name) for name in curves}

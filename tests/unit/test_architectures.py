@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 from samples import build
 
-from few_weights import exporting
-from few_weights.counting import (
+from few_weights.errors import StudyError
+from few_weights.networks import saved_models
+from few_weights.networks.counting import (
     count_weights,
     layer_table,
     multiply_adds,
     named_weights,
     trainable_parameters,
 )
-from few_weights.errors import StudyError
 
 PERCEPTRON_WIDTHS = (512, 256, 128, 64, 32, 16)
 CONVOLUTIONAL_WIDTHS = (32, 16, 8, 4, 2, 1)
@@ -102,11 +102,11 @@ def test_a_network_with_shared_weights_survives_its_files(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (200, 28, 28, 1), np.uint8)
     expected = model.predict(images / np.float32(255), verbose=0)
 
-    (tmp_path / "model.keras").write_bytes(exporting.keras_bytes(model))
+    (tmp_path / "model.keras").write_bytes(saved_models.keras_bytes(model))
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert loaded.count_params() == 370
     np.testing.assert_array_equal(loaded.predict(images / np.float32(255), verbose=0), expected)
-    classes = exporting.predict_tflite(exporting.convert_to_tflite(model), images)
+    classes = saved_models.predict_tflite(saved_models.convert_to_tflite(model), images)
     assert np.mean(classes == expected.argmax(1)) > 0.99
 
 
@@ -187,7 +187,7 @@ def test_weights_of_the_same_name_are_all_kept():
     assert list(named) == ["dense/kernel", "dense/bias", "dense/kernel_2", "dense/bias_2"]
     expected = model.predict(np.ones((1, 4)), verbose=0)
     model.set_weights([np.zeros_like(array) for array in named.values()])
-    exporting.set_weights(model, named)
+    saved_models.set_weights(model, named)
     np.testing.assert_array_equal(model.predict(np.ones((1, 4)), verbose=0), expected)
 
 
@@ -201,5 +201,5 @@ def test_a_recurrent_network_becomes_tflite_that_takes_one_image():
         ]
     )
     images = np.random.default_rng(0).integers(0, 256, (50, 6, 5, 1), np.uint8)
-    converted = exporting.predict_tflite(exporting.convert_to_tflite(model), images)
-    np.testing.assert_array_equal(converted, exporting.predict(model, images))
+    converted = saved_models.predict_tflite(saved_models.convert_to_tflite(model), images)
+    np.testing.assert_array_equal(converted, saved_models.predict(model, images))

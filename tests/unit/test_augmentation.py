@@ -5,8 +5,9 @@ import pytest
 from samples import build
 from test_engine import CLASSES, IMAGE, images_of
 
-from few_weights.augmentation import draw_shifts, shift_images
-from few_weights.engine import Trainer
+from few_weights.engine.image_shifts import shift_images
+from few_weights.engine.trainer import Trainer
+from few_weights.training.augmentation import draw_shifts
 
 SGD = {"name": "sgd", "learning_rate": 0.1}
 

@@ -7,22 +7,12 @@ from samples import runs_of
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
-from few_weights.breakpoints import (
-    RESAMPLES,
-    bootstrap_breakpoints,
-    find_breakpoints,
-    targets_table,
-    uneven_seeds,
-)
+from few_weights.analysis.bootstrap import RESAMPLES, bootstrap_breakpoints, uneven_seeds
+from few_weights.analysis.breakpoints import find_breakpoints, targets_table
+from few_weights.analysis.intervals import t_interval, wilson_interval
+from few_weights.analysis.mcnemar import clustered_mcnemar, compare_neighbours, correct_images, exact_mcnemar
 from few_weights.errors import StudyError
-from few_weights.intervals import t_interval, wilson_interval
-from few_weights.neighbours import (
-    clustered_mcnemar,
-    compare_neighbours,
-    correct_images,
-    exact_mcnemar,
-)
-from few_weights.runs import Run
+from few_weights.plan.runs import Run
 
 
 def test_the_breakpoint_is_the_fewest_parameters_whose_mean_reaches_the_target():

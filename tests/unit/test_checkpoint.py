@@ -1,15 +1,17 @@
 """A training that was interrupted goes on and ends with the very results of one that was not."""
 
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 
-from few_weights import training
-from few_weights.checkpoint import Checkpoint, forget_finished
-from few_weights.datasets import Dataset
-from few_weights.runs import Run
+from few_weights.data.datasets import Dataset
+from few_weights.plan.recipe import Recipe
+from few_weights.plan.runs import Run
+from few_weights.training import train_run
+from few_weights.training.checkpoint import Checkpoint, forget_finished
 
 ADADELTA = {"name": "adadelta", "learning_rate": 1.0, "rho": 0.95}
 #: It turns its coordinates twice in these trainings, once before and once after the interruption.
@@ -17,13 +19,13 @@ FULL = {"name": "full_matrix_adam", "learning_rate": 0.01, "beta_1": 0.9, "beta_
 ADAM = {"name": "adam", "learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.99}
 #: No machine code is written for it.
 MOMENTUM = {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9}
-RECIPE = {"epochs": 4, "batch_size": 32, "optimizer": ADADELTA}
+RECIPE = Recipe(epochs=4, batch_size=32, optimizer=ADADELTA)
 
 
 @pytest.fixture(autouse=True)
 def every_epoch(monkeypatch):
     """A checkpoint after each epoch, however short."""
-    monkeypatch.setattr(training, "INTERVAL", 0.0)
+    monkeypatch.setattr(train_run, "INTERVAL", 0.0)
 
 
 class Killed(BaseException):
@@ -50,8 +52,8 @@ def dataset():
 def train(run, dataset, checkpoint=None, optimizer=ADADELTA):
     keras.backend.clear_session()  # as in a process of its own, layers are numbered from the start
     network = {"architecture": run.architecture, "options": {}}
-    metrics, predictions, weights = training.train_run(
-        run, network, "tiny", "mnist", RECIPE | {"optimizer": optimizer}, dataset, "CPU", checkpoint
+    metrics, predictions, weights = train_run.train_run(
+        run, network, "tiny", "mnist", replace(RECIPE, optimizer=optimizer), dataset, "CPU", checkpoint
     )
     return metrics, metrics.pop("execution"), predictions | weights
 
@@ -76,7 +78,7 @@ def test_an_interrupted_training_ends_like_one_that_was_left_alone(run, path, op
     checkpoint = Checkpoint(tmp_path, {"run": str(run)})
     resumed, execution, resumed_predictions = train(run, dataset, checkpoint, optimizer)
     assert execution["resumed_after_epoch"] == 2
-    assert len(execution["epoch_seconds"]) == RECIPE["epochs"]
+    assert len(execution["epoch_seconds"]) == RECIPE.epochs
     assert resumed == whole
     for part in ("validation", "test"):
         np.testing.assert_array_equal(resumed_predictions[part], predictions[part])
@@ -86,7 +88,7 @@ def test_an_interrupted_training_ends_like_one_that_was_left_alone(run, path, op
 
 
 def test_short_trainings_write_none(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "INTERVAL", 15.0)
+    monkeypatch.setattr(train_run, "INTERVAL", 15.0)
     train(Run("mlp", 2, 0), dataset, Checkpoint(tmp_path / "none", {}))
     assert not (tmp_path / "none").exists()
 

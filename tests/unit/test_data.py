@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from few_weights import datasets, sources
-from few_weights import study as study_module
+from few_weights.data import datasets, sources
+from few_weights.data.facts import facts_of_study
 from few_weights.errors import StudyError
+from few_weights.plan.data_facts import DataFacts
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -165,9 +166,9 @@ def write_own(path, **changes):
 
 
 def facts_of(study):
-    facts, problems = study_module._read_facts(study)
-    assert not (facts and problems)
-    return facts, "".join(problems)
+    found, _, problems = facts_of_study(study)
+    assert not (found and problems)
+    return found, "".join(problems)
 
 
 def test_data_of_ones_own_say_their_shape_and_are_recognised(tmp_path):
@@ -246,7 +247,7 @@ def test_fashion_mnist_comes_as_four_idx_files_from_a_server(tmp_path, monkeypat
     monkeypatch.setattr(sources, "MD5", {})
     with pytest.raises(StudyError, match=r"it is not fashion_mnist: it has 20 \+ 10 images of 28x28x1"):
         sources.fetch_arrays(["keras"], "fashion_mnist")
-    monkeypatch.setitem(datasets.KNOWN, "fashion_mnist", datasets.Facts((28, 28, 1), 10, 20, 10))
+    monkeypatch.setitem(datasets.KNOWN, "fashion_mnist", DataFacts((28, 28, 1), 10, 20, 10))
     with pytest.raises(StudyError, match=r"it is not fashion_mnist: the mean of .* is 0\.\d+, not 0.2860"):
         sources.fetch_arrays(["keras"], "fashion_mnist")
     monkeypatch.setitem(datasets.MOMENTS, "fashion_mnist", datasets.channel_moments(arrays["x_train"]))
@@ -276,7 +277,7 @@ def test_cifar_comes_as_an_archive_of_records(tmp_path, monkeypatch, dataset, la
             archive.addfile(info, io.BytesIO(records))
     train = sorted(name for name in images if not name.startswith("test"))
     (test,) = set(images) - set(train)
-    facts = datasets.Facts((32, 32, 3), classes, classes * len(train), classes)
+    facts = DataFacts((32, 32, 3), classes, classes * len(train), classes)
     monkeypatch.setitem(datasets.KNOWN, dataset, facts)
     expected = {
         "x_train": np.concatenate([images[name] for name in train]),

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from few_weights import datasets
-from few_weights.conversion import convert, require_roles, roles
+from few_weights.data import datasets
+from few_weights.data.conversion import convert, require_roles, roles
 from few_weights.errors import StudyError
 
 NAMES = np.array(["ant", "bee", "cat", "dog"])

@@ -17,7 +17,10 @@ import pytest
 from PIL import Image
 from test_data_conversion import NAMES, PARTS, bars, plain
 
-from few_weights import datasets, readers, sources
+from few_weights.data import datasets, sources
+from few_weights.data import facts as facts_module
+from few_weights.data.facts import own_facts
+from few_weights.data.readers import any_path
 from few_weights.errors import StudyError
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "fetch_data.py"
@@ -40,7 +43,7 @@ def packed(content: bytes) -> bytes:
 
 
 def facts(path, held=0):
-    return sources.own_facts(path, "mine", held)
+    return own_facts(path, "mine", held)
 
 
 @pytest.fixture
@@ -102,7 +105,7 @@ def test_a_damaged_npz_is_refused_or_read_right_wherever_the_damage_is(save, exp
             except StudyError as error:
                 refused += 1
                 assert "\n" not in str(error)
-                assert readers.FORMS in str(error) or "it must hold x_train" in str(error)
+                assert any_path.FORMS in str(error) or "it must hold x_train" in str(error)
     assert refused > len(content) / 23
 
 
@@ -162,7 +165,7 @@ def zipped():
 def test_any_other_file_is_said_to_be_what_it_is(content, message, name):
     sentence = refusal(write(name, content))
     assert sentence.startswith(message)
-    assert sentence.endswith(readers.FORMS)
+    assert sentence.endswith(any_path.FORMS)
 
 
 @pytest.mark.parametrize("name", ["none.npz", "file/none", "dangling", "n" * 5000, "a\0b", "~nobody-here/x"])
@@ -517,9 +520,9 @@ def test_data_are_read_once_as_long_as_their_content_is_the_same(monkeypatch, ex
     Path("data.npz").unlink()
     write("data.npz", content)
     with monkeypatch.context() as patch:
-        patch.setattr(sources, "read_path", None)
+        patch.setattr(facts_module, "read_path", None)
         assert facts("data.npz") == first
-        for other in (lambda: facts("data.npz", 5), lambda: sources.own_facts(Path("data.npz"), "other", 0)):
+        for other in (lambda: facts("data.npz", 5), lambda: own_facts(Path("data.npz"), "other", 0)):
             with pytest.raises(TypeError):
                 other()
     for kept in Path(".snakemake").rglob("data-*.json"):

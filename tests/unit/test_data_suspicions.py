@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from test_data_conversion import bars, plain
 
-from few_weights import datasets
+from few_weights.data import datasets
+from few_weights.data.suspicions import suspicions
 from few_weights.errors import StudyError
-from few_weights.suspicions import suspicions
 
 
 def test_nothing_is_suspicious_about_ordinary_data():

@@ -5,9 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from samples import resolve
 
-from few_weights import planning
-from few_weights.study import resolve_study
+from few_weights.plan import model_descriptions, workplace
 
 STUDY = {
     "study": "tiny",
@@ -43,14 +43,14 @@ def described(tmp_path, monkeypatch):
         output.write_text(json.dumps(records))
         return subprocess.CompletedProcess(command, 0, "Parameters of listed\n", "")
 
-    monkeypatch.setattr(planning.subprocess, "run", run)
-    return resolve_study(STUDY), commands
+    monkeypatch.setattr(model_descriptions.subprocess, "run", run)
+    return resolve(STUDY), commands
 
 
 def test_a_description_is_made_once_and_warns_at_every_start(described, capsys):
     study, commands = described
     for start in range(3):
-        models = planning.describe_models(study)
+        models = model_descriptions.describe_models(study)
         assert models["listed", 4]["parameters"] == 4
         told = capsys.readouterr().err
         assert told.endswith("Warning: w2\nWarning: w4\n")
@@ -63,18 +63,18 @@ def test_a_description_is_made_once_and_warns_at_every_start(described, capsys):
 )
 def test_a_damaged_description_is_made_anew(described, content):
     study, commands = described
-    planning.describe_models(study)
-    (cached,) = planning.CACHE.iterdir()
+    model_descriptions.describe_models(study)
+    (cached,) = workplace.CACHE.iterdir()
     cached.write_bytes(content.encode(errors="surrogateescape"))
-    assert set(planning.describe_models(study)) == {("listed", 2), ("listed", 4)}
+    assert set(model_descriptions.describe_models(study)) == {("listed", 2), ("listed", 4)}
     assert len(commands) == 2
 
 
 def test_only_networks_of_the_users_are_asked_for_a_step(described):
     study, _ = described
     widths = {"listed": [2, 4], "cnn": [8]}
-    networks = json.loads(planning.description_request(study, widths, trained=True))["networks"]
+    networks = json.loads(model_descriptions.description_request(study, widths, trained=True))["networks"]
     assert networks["listed"]["training"]["seeds"] == [3, 4]
     assert "training" not in networks["cnn"]
-    networks = json.loads(planning.description_request(study, widths))["networks"]
+    networks = json.loads(model_descriptions.description_request(study, widths))["networks"]
     assert "training" not in networks["listed"]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from few_weights.datasets import KNOWN
-from few_weights.sources import SOURCES
+from few_weights.data.datasets import KNOWN
+from few_weights.data.sources import SOURCES
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow" / "schemas" / "study.schema.yaml").read_text())
@@ -45,10 +45,10 @@ def test_every_data_set_is_described_as_it_is():
 
 
 def test_the_example_is_a_valid_study():
-    from few_weights.study import resolve_study
+    from samples import resolve
 
     example = re.search(r"```yaml\n(.*?)```", (ROOT / "config" / "README.md").read_text(), re.DOTALL)
-    resolve_study(yaml.safe_load(example[1]))
+    resolve(yaml.safe_load(example[1]))
 
 
 def test_commands_and_files_of_the_readme_exist():

@@ -6,10 +6,10 @@ import pytest
 from keras import layers
 from samples import build
 
-from few_weights import engine
-from few_weights.architectures import Again
-from few_weights.engine import Trainer
-from few_weights.errors import StudyError
+from few_weights.engine import optimizers
+from few_weights.engine.again import Again
+from few_weights.engine.errors import EngineError
+from few_weights.engine.trainer import Trainer, choose_path
 
 RMSPROP = {"name": "rmsprop", "learning_rate": 0.001, "rho": 0.9, "epsilon": 1e-7}
 ADADELTA = {"name": "adadelta", "learning_rate": 1.0, "rho": 0.95, "epsilon": 1e-7}
@@ -33,7 +33,7 @@ def images_of(examples, image=IMAGE, seed=0):
 
 def compiled_keras(model, optimizer):
     model.compile(
-        optimizer=engine.build_optimizer(optimizer),
+        optimizer=optimizers.build_optimizer(optimizer),
         loss="sparse_categorical_crossentropy",
         jit_compile=False,
     )
@@ -129,7 +129,7 @@ def test_small_layers_give_keras_losses_batch_last():
 
 def test_a_schedule_warms_up_and_ends_at_zero():
     schedule = {"name": "warmup_cosine", "warmup": 0.25}
-    rate = engine.build_optimizer({"name": "sgd", "learning_rate": 0.4}, schedule, steps=8)._learning_rate
+    rate = optimizers.build_optimizer({"name": "sgd", "learning_rate": 0.4}, schedule, steps=8)._learning_rate
     expected = [0, 0.2, 0.4, *(0.2 * (1 + np.cos(np.pi * np.arange(1, 7) / 6)))]
     np.testing.assert_allclose([float(rate(step)) for step in range(9)], expected, atol=1e-7)
 
@@ -150,15 +150,15 @@ def test_a_schedule_warms_up_and_ends_at_zero():
 )
 def test_the_path_is_told_with_its_reason(name, width, optimizer, expected):
     model = build(name, width, (28, 28, 1), CLASSES)
-    assert engine.choose_path(model, engine.build_optimizer(optimizer), 10_000)[2].startswith(expected)
+    assert choose_path(model, optimizers.build_optimizer(optimizer), 10_000)[2].startswith(expected)
 
 
 def test_a_schedule_or_shifted_images_are_not_for_machine_code():
     model = build("mlp", 4, IMAGE, CLASSES)
-    falling = engine.build_optimizer(RMSPROP, {"name": "warmup_cosine", "warmup": 0.2}, 100)
-    assert "not by machine code with a schedule" in engine.choose_path(model, falling, 100)[2]
-    constant = engine.build_optimizer(RMSPROP)
-    path = engine.choose_path(model, constant, 100, augmented=True)[2]
+    falling = optimizers.build_optimizer(RMSPROP, {"name": "warmup_cosine", "warmup": 0.2}, 100)
+    assert "not by machine code with a schedule" in choose_path(model, falling, 100)[2]
+    constant = optimizers.build_optimizer(RMSPROP)
+    path = choose_path(model, constant, 100, augmented=True)[2]
     assert "not by machine code with shifted images" in path
 
 
@@ -409,9 +409,9 @@ def test_what_takes_longer_to_compile_than_to_train_goes_by_keras(body):
 def test_the_same_network_is_compiled_where_it_trains_for_long():
     body = [layers.DepthwiseConv2D(9), layers.Flatten(), layers.Dense(CLASSES, activation="softmax")]
     model = keras.Sequential([layers.Input(IMAGE), *body])
-    optimizer = engine.build_optimizer(MOMENTUM)
-    assert engine.choose_path(model, optimizer, 50)[2].startswith("by Keras, for 972 terms to compile, which")
-    assert engine.choose_path(model, optimizer, 5_000)[2].startswith("batch-last by XLA")
+    optimizer = optimizers.build_optimizer(MOMENTUM)
+    assert choose_path(model, optimizer, 50)[2].startswith("by Keras, for 972 terms to compile, which")
+    assert choose_path(model, optimizer, 5_000)[2].startswith("batch-last by XLA")
 
 
 def test_shifted_images_keep_their_shape():
@@ -429,7 +429,7 @@ class OwnStep(keras.Sequential):
 
 def test_a_training_step_of_its_own_is_refused():
     model = OwnStep([layers.Input(IMAGE), layers.Flatten(), layers.Dense(CLASSES, activation="softmax")])
-    with pytest.raises(StudyError, match="OwnStep has a train_step of its own"):
+    with pytest.raises(EngineError, match="OwnStep has a train_step of its own"):
         Trainer(model, ADADELTA, 32, *images_of(40))
 
 

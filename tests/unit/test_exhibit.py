@@ -5,29 +5,34 @@ import pandas as pd
 import pytest
 from test_plotting import STUDY, breakpoints_of, layers_of, make_runs, words
 
-from few_weights import datasets, exhibit
-from few_weights.runs import Run
+from few_weights.data import datasets
+from few_weights.plan.runs import Run
+from few_weights.report.figures import first_layer, mistakes, smallest_network
+from few_weights.report.figures.dataset import SAMPLES, plot_data
+from few_weights.report.figures.pictures import MOST, image_note, shown_image, shrunk
 
 
 def test_the_smallest_sufficient_model_is_shown_at_the_seed_closest_to_its_mean():
     runs = make_runs(STUDY, seeds=(0, 1, 2))
-    chosen = exhibit.choose_exhibit(runs, breakpoints_of(runs, [0.969]))
-    assert chosen == exhibit.Exhibit(Run("vgg", 2, 1), sufficient=True)
+    chosen = smallest_network.choose_network(runs, breakpoints_of(runs, [0.969]))
+    assert chosen == smallest_network.SmallestNetwork(Run("vgg", 2, 1), sufficient=True)
 
 
 def test_the_most_accurate_model_is_shown_where_none_suffices():
     runs = make_runs(STUDY)
-    assert exhibit.choose_exhibit(runs, breakpoints_of(runs, [0.99])) == exhibit.Exhibit(
-        Run("vgg", 4, 0), False
-    )
+    assert smallest_network.choose_network(
+        runs, breakpoints_of(runs, [0.99])
+    ) == smallest_network.SmallestNetwork(Run("vgg", 4, 0), False)
 
 
 def test_confusions_are_counted_and_the_commonest_comes_first():
     labels, guesses = np.array([4, 4, 1, 9, 4]), np.array([9, 4, 7, 9, 9])
-    table = exhibit.confusions(labels, guesses)
+    table = mistakes.confusions(labels, guesses)
     assert table.values.tolist() == [[4, 9, 2, 0], [1, 7, 1, 2]]
     images = np.zeros((5, 8, 6, 3), np.uint8)
-    figure, message = exhibit.plot_mistakes(exhibit.Exhibit(Run("vgg", 2, 1), True), images, labels, guesses)
+    figure, message = mistakes.plot_mistakes(
+        smallest_network.SmallestNetwork(Run("vgg", 2, 1), True), images, labels, guesses
+    )
     assert message == "vgg of width 2 gets 3 of 5 test images wrong"
     assert "4 → 9" in words(figure) and "2×" in words(figure)
     assert len(figure.axes) == 2
@@ -35,18 +40,20 @@ def test_confusions_are_counted_and_the_commonest_comes_first():
 
 def test_a_network_without_mistakes_can_be_shown():
     labels = np.arange(3)
-    exhibit.plot_mistakes(exhibit.Exhibit(Run("a", 1, 0), True), np.zeros((3, 2, 2, 1)), labels, labels)
+    mistakes.plot_mistakes(
+        smallest_network.SmallestNetwork(Run("a", 1, 0), True), np.zeros((3, 2, 2, 1)), labels, labels
+    )
 
 
 def test_first_layer_is_drawn_in_the_shape_of_what_it_sees():
     kernel = np.arange(4 * 3).reshape(4, 3)  # two by two pixels, three units
-    pictures, what = exhibit.first_kernels({"dense/kernel": kernel, "dense/bias": np.zeros(3)}, (2, 2, 1))
+    pictures, what = first_layer.first_kernels({"dense/kernel": kernel, "dense/bias": np.zeros(3)}, (2, 2, 1))
     assert what == "2 × 2 pixels" and len(pictures) == 3
     assert pictures[1].tolist() == [[1, 4], [7, 10]]
-    pictures, what = exhibit.first_kernels({"conv/kernel": np.ones((3, 5, 2, 4))}, (28, 28, 2))
+    pictures, what = first_layer.first_kernels({"conv/kernel": np.ones((3, 5, 2, 4))}, (28, 28, 2))
     assert what == "3 × 5 pixels, the mean over 2 channels"
     assert [picture.shape for picture in pictures] == [(3, 5)] * 4
-    pictures, what = exhibit.first_kernels({"dense/kernel": kernel}, (4,))
+    pictures, what = first_layer.first_kernels({"dense/kernel": kernel}, (4,))
     assert what == "4 inputs" and pictures[0].shape == (1, 4)
 
 
@@ -54,8 +61,8 @@ def test_what_the_first_layer_sees_may_be_pooled():
     layers = layers_of(make_runs(STUDY))
     pooling = {"architecture": "mlp", "width": 16, "position": -1, "type": "MaxPooling2D"}
     layers = pd.concat([layers, pd.DataFrame([pooling | {"output_shape": "14x14x1", "parameters": 0}])])
-    assert exhibit.shape_before_weights(layers, Run("mlp", 16, 0), (28, 28, 1)) == (14, 14, 1)
-    assert exhibit.shape_before_weights(layers, Run("vgg", 2, 0), (28, 28, 1)) == (28, 28, 1)
+    assert first_layer.shape_before_weights(layers, Run("mlp", 16, 0), (28, 28, 1)) == (14, 14, 1)
+    assert first_layer.shape_before_weights(layers, Run("vgg", 2, 0), (28, 28, 1)) == (28, 28, 1)
 
 
 @pytest.mark.parametrize(
@@ -79,25 +86,27 @@ def test_what_the_first_layer_sees_may_be_pooled():
     ],
 )  # fmt: skip
 def test_first_kernels_of_any_layer(weights, types, expected, shapes):
-    pictures, what = exhibit.first_kernels(weights, (8, 8, 2), types)
+    pictures, what = first_layer.first_kernels(weights, (8, 8, 2), types)
     assert what == expected and [picture.shape for picture in pictures] == shapes
-    figure, _ = exhibit.plot_first_layer(exhibit.Exhibit(Run("a", 1, 0), True), weights, (8, 8, 2), types)
-    assert len(figure.axes) == min(len(shapes), exhibit.MOST)
+    figure, _ = first_layer.plot_first_layer(
+        smallest_network.SmallestNetwork(Run("a", 1, 0), True), weights, (8, 8, 2), types
+    )
+    assert len(figure.axes) == min(len(shapes), MOST)
 
 
 def test_each_unit_of_a_transposed_or_depthwise_layer_has_its_own_weights():
     kernel = np.arange(2 * 2 * 3 * 2).reshape(2, 2, 3, 2)
-    pictures, _ = exhibit.first_kernels({"conv2d_transpose/kernel": kernel}, (4, 4, 2))
+    pictures, _ = first_layer.first_kernels({"conv2d_transpose/kernel": kernel}, (4, 4, 2))
     assert pictures[1].tolist() == kernel[:, :, 1].mean(axis=-1).tolist()
-    pictures, _ = exhibit.first_kernels({"depthwise_conv2d/kernel": kernel}, (4, 4, 3))
+    pictures, _ = first_layer.first_kernels({"depthwise_conv2d/kernel": kernel}, (4, 4, 3))
     assert pictures[3].tolist() == kernel[:, :, 1, 1].tolist()
 
 
 def test_weights_that_are_not_finite_are_grey_and_counted():
     kernel = np.ones((3, 3, 1, 4))
     kernel[0, 0, 0, 1], kernel[..., 2] = np.inf, np.nan
-    figure, _ = exhibit.plot_first_layer(
-        exhibit.Exhibit(Run("a", 1, 0), True), {"c/kernel": kernel}, (8, 8, 1)
+    figure, _ = first_layer.plot_first_layer(
+        smallest_network.SmallestNetwork(Run("a", 1, 0), True), {"c/kernel": kernel}, (8, 8, 1)
     )
     assert "not finite numbers, in 2 units" in words(figure).replace("\n", " ")
     images = [axes.images[0] for axes in figure.axes]
@@ -107,22 +116,22 @@ def test_weights_that_are_not_finite_are_grey_and_counted():
 
 def test_images_of_any_number_of_channels():
     image = np.arange(2 * 2 * 6, dtype=np.uint8).reshape(2, 2, 6)
-    grey, options = exhibit.shown_image(image[..., :1], ink=True)
+    grey, options = shown_image(image[..., :1], ink=True)
     assert grey.tolist() == image[..., 0].tolist() and options["cmap"] == "gray_r"
     for channels in (2, 5, 6):
-        grey, options = exhibit.shown_image(image[..., :channels], ink=False)
+        grey, options = shown_image(image[..., :channels], ink=False)
         assert grey.tolist() == image[..., :channels].mean(axis=-1).tolist() and options["cmap"] == "gray"
-        assert f"the mean over the {channels} channels" in exhibit.image_note((2, 2, channels))
+        assert f"the mean over the {channels} channels" in image_note((2, 2, channels))
     for channels in (3, 4):  # of RGBA and of four bands alike, what is transparent is shown as well
-        assert exhibit.shown_image(image[..., :channels], ink=True)[0].tolist() == image[..., :3].tolist()
-    assert exhibit.image_note((2, 2, 1)) == exhibit.image_note((2, 5, 3)) == ""
-    assert exhibit.image_note((3, 100, 3)) == " Stretched."
+        assert shown_image(image[..., :channels], ink=True)[0].tolist() == image[..., :3].tolist()
+    assert image_note((2, 2, 1)) == image_note((2, 5, 3)) == ""
+    assert image_note((3, 100, 3)) == " Stretched."
 
 
 def test_large_images_are_shrunk_to_means():
     image = np.zeros((300, 256, 3))
     image[:, ::2] = 100
-    small = exhibit.shrunk(image)
+    small = shrunk(image)
     assert small.shape == (128, 128, 3) and np.all(small == 50)
 
 
@@ -134,11 +143,11 @@ def test_data_are_shown_by_class_and_part():
     dataset = datasets.Dataset(**datasets.hold_out(arrays, 6))
     summary = datasets.summarise(dataset)
     assert summary["parts"]["validation"] == {"examples": 6, "per_class": [2, 2, 2]}
-    figure, message = exhibit.plot_data("mine", dataset, summary)
+    figure, message = plot_data("mine", dataset, summary)
     assert message == "mine: 54 training, 6 held-out and 9 test images of 4 × 4 in 3 classes"
     assert "darkest pixel is 7, the brightest 200" in words(figure).replace("\n", " ")
     pictures = [axes for axes in figure.axes if axes.images]
-    assert len(pictures) == 3 * exhibit.SAMPLES
+    assert len(pictures) == 3 * SAMPLES
     bars = {axes.get_title(loc="left"): [bar.get_height() for bar in axes.patches] for axes in figure.axes}
     assert bars["training"] == [18] * 3 and bars["held-out"] == [2] * 3 and bars["test"] == [3] * 3
 
@@ -146,4 +155,4 @@ def test_data_are_shown_by_class_and_part():
 def test_a_seed_that_diverged_is_not_the_one_to_show():
     runs = make_runs({"vgg": {2: 0.98}}, seeds=(0, 1, 2))
     runs["diverged_in_epoch"] = pd.array([None, 3, None], "Int64")
-    assert exhibit.choose_exhibit(runs, breakpoints_of(runs)).run == Run("vgg", 2, 0)
+    assert smallest_network.choose_network(runs, breakpoints_of(runs)).run == Run("vgg", 2, 0)

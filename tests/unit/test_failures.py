@@ -6,8 +6,8 @@ import shutil
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from few_weights import failures
-from few_weights.failures import Failures, has_finished, reason
+from few_weights.plan.console import failures
+from few_weights.plan.console.failures import Failures, has_finished, reason
 
 BEGUN = "vgg width 2 seed 1: 932 parameters; by machine code\n"
 TWO_EPOCHS = BEGUN + "epoch   1/12  train loss 0.1\nepoch   2/12  train loss 0.1\n"

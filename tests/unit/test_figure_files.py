@@ -15,8 +15,8 @@ from test_plotting import STUDY, breakpoints_of, history_of, layers_of, make_run
 from test_reporting import complete, page_of_files, write_inputs
 
 from few_weights.errors import StudyError
-from few_weights.figure_files import LONGEST, NOT_DRAWN, write_figure
-from few_weights.reporting import svg_title
+from few_weights.report.figures.files import LONGEST, NOT_DRAWN, write_figure
+from few_weights.report.svg import svg_title
 
 
 def test_what_fails_in_any_way_leaves_a_placeholder_and_its_traceback(tmp_path, capsys):
@@ -106,8 +106,8 @@ def start(monkeypatch, script, inputs):
 def test_every_entry_point_has_the_placeholder(script, inputs, monkeypatch):
     assert not any(title.startswith(NOT_DRAWN) for title in start(monkeypatch, script, inputs))
     broken = {"plot_exhibit": ["plot_mistakes", "plot_first_layer"]}.get(script.__name__, [script.__name__])
-    place = script.exhibit if script is plot_exhibit else script
     for name in broken:
+        place = getattr(script, name.removeprefix("plot_"), script)
         monkeypatch.setattr(place, name, lambda *arguments: 1 / 0)
     assert start(monkeypatch, script, inputs) == [f"{NOT_DRAWN}ZeroDivisionError: division by zero"] * len(
         broken

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from few_weights import fingerprint
 from few_weights.errors import StudyError
+from few_weights.plan import fingerprints
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
@@ -16,21 +16,21 @@ def scripts(tmp_path, monkeypatch):
     """A copy of the scripts that may be changed."""
     copy = tmp_path / "scripts"
     shutil.copytree(SCRIPTS, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(fingerprint, "PACKAGE", copy / "few_weights")
+    monkeypatch.setattr(fingerprints, "PACKAGE", copy / "few_weights")
     return copy
 
 
 def taken(scripts):
-    fingerprint.code_fingerprint.cache_clear()
-    fingerprint._meaning.cache_clear()
-    return fingerprint.code_fingerprint(scripts / "train.py")
+    fingerprints.code_fingerprint.cache_clear()
+    fingerprints._meaning.cache_clear()
+    return fingerprints.code_fingerprint(scripts / "train.py")
 
 
 def taken_for(scripts, *network):
     """The fingerprint of a network: the name of one of ours, or None and a file of the user's."""
-    fingerprint.network_fingerprint.cache_clear()
-    fingerprint._meaning.cache_clear()
-    return fingerprint.network_fingerprint(scripts / "train.py", *network)
+    fingerprints.network_fingerprint.cache_clear()
+    fingerprints._meaning.cache_clear()
+    return fingerprints.network_fingerprint(scripts / "train.py", *network)
 
 
 def edit(path, old, new):
@@ -41,7 +41,7 @@ def edit(path, old, new):
 
 def test_comments_docstrings_and_layout_do_not_count(scripts):
     before = taken(scripts)
-    path = scripts / "few_weights" / "training.py"
+    path = scripts / "few_weights" / "training" / "train_run.py"
     path.write_text("# a comment\n" + path.read_text().replace("    return ", "    return  ", 1))
     edit(path, '"""The order in which', '"""The sequence in which')
     assert taken(scripts) == before
@@ -49,7 +49,11 @@ def test_comments_docstrings_and_layout_do_not_count(scripts):
 
 def test_a_change_in_a_module_that_is_imported_counts(scripts):
     before = taken(scripts)
-    edit(scripts / "few_weights" / "training.py", "default_rng([seed, epoch])", "default_rng([epoch, seed])")
+    edit(
+        scripts / "few_weights" / "training" / "train_run.py",
+        "default_rng([seed, epoch])",
+        "default_rng([epoch, seed])",
+    )
     assert taken(scripts) != before
 
 
@@ -59,13 +63,13 @@ def test_every_module_that_training_imports_counts(scripts):
     import sys
 
     loaded = subprocess.run(
-        [sys.executable, "-c", "import sys, few_weights.training; print(*sys.modules, sep='\\n')"],
+        [sys.executable, "-c", "import sys, few_weights.training.train_run; print(*sys.modules, sep='\\n')"],
         cwd=scripts,
         capture_output=True,
         text=True,
         check=True,
     ).stdout.split()
-    covered = {path.relative_to(scripts) for path in fingerprint._closure(scripts / "train.py")}
+    covered = {path.relative_to(scripts) for path in fingerprints._closure(scripts / "train.py")}
     for module in loaded:
         if module.startswith("few_weights"):
             path = Path(*module.split("."))
@@ -74,9 +78,10 @@ def test_every_module_that_training_imports_counts(scripts):
 
 def test_plots_and_statistics_do_not_count_for_training(scripts):
     before = taken(scripts)
-    statistics = ("models", "intervals", "breakpoints", "neighbours", "search")
-    for module in ("plotting", "study", "aggregation", *statistics):
-        path = scripts / "few_weights" / f"{module}.py"
+    package = scripts / "few_weights"
+    later = [*(package / "analysis").rglob("*.py"), *(package / "report").rglob("*.py")]
+    study = [package / "plan" / name for name in ("study.py", "resolve.py", "cost.py", "checksums.py")]
+    for path in [*later, *study, *(package / "plan" / "console").glob("*.py")]:
         path.write_text(path.read_text() + "\nSOMETHING_NEW = 1\n")
     assert taken(scripts) == before
 
@@ -84,7 +89,7 @@ def test_plots_and_statistics_do_not_count_for_training(scripts):
 def test_only_its_own_network_counts_for_an_architecture(scripts):
     names = ("mlp", "cnn", "vgg")
     before = {name: taken_for(scripts, name) for name in names}
-    path = scripts / "few_weights" / "architectures.py"
+    path = scripts / "few_weights" / "networks" / "architectures.py"
     edit(path, "dense(4 * width)", "dense(3 * width)")
     path.write_text(
         path.read_text() + "\n@architecture\ndef tiny(width, image_shape, classes):\n    return None\n"
@@ -97,10 +102,11 @@ def test_a_file_of_the_users_counts_with_what_it_uses(scripts, tmp_path):
     """Its meaning, the modules beside it, and a network of ours that it builds on; not the other networks."""
     own, beside = tmp_path / "nets.py", tmp_path / "beside.py"
     own.write_text(
-        "from few_weights.architectures import cnn\nimport beside\n\ndef mine(*a):\n    return cnn(*a)\n"
+        "from few_weights.networks.architectures import cnn\nimport beside\n\n"
+        "def mine(*a):\n    return cnn(*a)\n"
     )
     beside.write_text("SIZE = 3\n")
-    ours = scripts / "few_weights" / "architectures.py"
+    ours = scripts / "few_weights" / "networks" / "architectures.py"
     before = taken_for(scripts, None, own)
     others = taken_for(scripts, "mlp")
     own.write_text("# a comment\n" + own.read_text())
@@ -120,7 +126,7 @@ def test_a_file_of_the_users_counts_with_what_it_uses(scripts, tmp_path):
 
 
 def test_a_network_that_another_calls_counts_for_both(scripts):
-    path = scripts / "few_weights" / "architectures.py"
+    path = scripts / "few_weights" / "networks" / "architectures.py"
     signature = "(width, image_shape, classes)"
     caller = f"@architecture\ndef twice{signature}:\n    return mlp{signature}"
     path.write_text(f"{path.read_text()}\n{caller}\n")

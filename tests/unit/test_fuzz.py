@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, Phase, assume, given, note, reject, seed, se
 from hypothesis import strategies as st
 from keras import layers
 
-from few_weights import engine
-from few_weights.architectures import Again
+from few_weights.engine import optimizers
+from few_weights.engine.again import Again
+from few_weights.engine.trainer import Trainer
 from few_weights.errors import StudyError
 
 NETWORKS = int(os.environ.get("FUZZ_NETWORKS", "50"))
@@ -480,7 +481,7 @@ class Reference:
 
     def __init__(self, case, steps):
         self.model = build(case)
-        optimizer = engine.build_optimizer(case.optimizer, case.schedule, steps)
+        optimizer = optimizers.build_optimizer(case.optimizer, case.schedule, steps)
         # Layer after layer, with no compiler that could fuse or reorder what is compared.
         self.model.compile(optimizer, "sparse_categorical_crossentropy", run_eagerly=True, jit_compile=False)
         optimizer.build(self.model.trainable_variables)
@@ -531,7 +532,7 @@ def compare(case):
     with refused_by_keras():
         reference = Reference(case, epochs * -(-count // full))
     model = build(case)
-    trainer = engine.Trainer(
+    trainer = Trainer(
         model, case.optimizer, full, images, labels, case.schedule, epochs, augmented=case.shift > 0
     )
     note(trainer.path)

@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from few_weights import gpus
 from few_weights.errors import StudyError
+from few_weights.training import gpus
 
 
 def test_places_are_filled_evenly_and_free_again(tmp_path):

@@ -5,11 +5,12 @@ import shutil
 import numpy as np
 import pytest
 
+from few_weights.data.fetched import data_is_intact, data_to_fetch
+from few_weights.data.sources import RESOURCES
 from few_weights.errors import StudyError
-from few_weights.intact import changed_files, data_is_intact, data_to_fetch, note_checksums, other_plan
-from few_weights.run_files import arrays_sha256, npz_bytes, read_run_arrays, results_are_whole
-from few_weights.runs import Run
-from few_weights.sources import RESOURCES
+from few_weights.plan.checksums import changed_files, note_checksums, other_plan
+from few_weights.plan.runs import Run
+from few_weights.training.run_files import arrays_sha256, npz_bytes, read_run_arrays, results_are_whole
 
 RUN = Run("vgg", 2, 1)
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from samples import runs_of
 
-from few_weights import models
-from few_weights.intervals import binomial_half_width, t_interval, wilson_interval
+from few_weights.analysis import model_tables, seeds
+from few_weights.analysis.intervals import binomial_half_width, t_interval, wilson_interval
 
 
 def test_student_interval_of_his_own_data():
@@ -48,7 +48,7 @@ RUNS = runs_of(
 
 
 def test_models_over_seeds():
-    table = models.models_table(RUNS).set_index(["architecture", "width"])
+    table = model_tables.models_table(RUNS).set_index(["architecture", "width"])
     row = table.loc["cnn", 2]
     assert row[["parameters", "weight_bytes", "flops_per_image", "seeds"]].tolist() == [1000, 4000, 2000, 2]
     assert row["selection"] == "validation"
@@ -62,7 +62,7 @@ def test_models_over_seeds():
 
 
 def test_a_collapsed_run_is_counted_and_kept():
-    table = models.models_table(RUNS).set_index(["architecture", "width"])
+    table = model_tables.models_table(RUNS).set_index(["architecture", "width"])
     assert table["collapsed"].to_dict() == {("cnn", 2): 0, ("cnn", 1): 1, ("vgg", 3): 0}
     assert table.loc["cnn", 1]["test_accuracy"] == (9_690 + 980) / 20_000
 
@@ -70,18 +70,18 @@ def test_a_collapsed_run_is_counted_and_kept():
 def test_collapse_is_judged_by_the_number_of_classes():
     for classes, bound in ((10, 0.2), (100, 0.02), (2, 0.625)):
         runs = pd.DataFrame({"classes": [classes] * 2, "test_accuracy": [bound - 0.001, bound + 0.001]})
-        assert models.has_collapsed(runs).tolist() == [True, False]
+        assert seeds.has_collapsed(runs).tolist() == [True, False]
 
 
 def test_without_validation_images_the_test_chooses():
     runs = runs_of({("cnn", 2): [9_740]})
-    row = models.models_table(runs).iloc[0]
+    row = model_tables.models_table(runs).iloc[0]
     assert row["selection"] == "test"
     assert row[["validation_accuracy", "validation_accuracy_sd", "test_accuracy_sd"]].isna().all()
 
 
 def test_shares_count_the_images_that_choose():
-    table = models.shares_table(RUNS, [0.97, 0.976]).set_index(["architecture", "width", "target"])
+    table = model_tables.shares_table(RUNS, [0.97, 0.976]).set_index(["architecture", "width", "target"])
     assert table["reaching"].tolist() == [2, 2, 1, 0, 1, 0]
     assert table.loc[("cnn", 1, 0.97)][["share", "share_low", "share_high"]].tolist() == pytest.approx(
         [0.5, *wilson_interval(1, 2)]
@@ -98,7 +98,7 @@ def test_pareto_front_by_hand():
             ("cnn", 4): [9_700],
         }
     )
-    front = models.pareto_table(runs)
+    front = model_tables.pareto_table(runs)
     assert list(zip(front["architecture"], front["width"], strict=True)) == [
         ("vgg", 1),
         ("vgg", 2),
@@ -112,7 +112,7 @@ def test_pareto_front_by_hand():
 def test_no_model_beats_one_on_the_front():
     rng = np.random.default_rng(1)
     accuracies = {("cnn", width): [int(rng.integers(9_000, 9_900))] for width in range(1, 30)}
-    front = set(models.pareto_table(runs_of(accuracies))["width"])
+    front = set(model_tables.pareto_table(runs_of(accuracies))["width"])
     for width in range(1, 30):
         beaten = any(accuracies["cnn", w][0] >= accuracies["cnn", width][0] for w in range(1, width))
         assert beaten == (width not in front)
@@ -128,27 +128,29 @@ def diverge(runs, *seeds_of):
 
 def test_a_diverged_run_counts_in_means_and_reaches_nothing():
     runs = diverge(RUNS, ("cnn", 1, 1), ("vgg", 3, 0), ("vgg", 3, 1))
-    table = models.models_table(runs).set_index(["architecture", "width"])
+    table = model_tables.models_table(runs).set_index(["architecture", "width"])
     assert table["diverged"].to_dict() == {("cnn", 2): 0, ("cnn", 1): 1, ("vgg", 3): 2}
     assert table["collapsed"].sum() == 0  # the run of cnn 1 that had collapsed is now one that diverged
     assert table.drop(columns=["diverged", "collapsed"]).equals(
-        models.models_table(RUNS).set_index(["architecture", "width"]).drop(columns=["diverged", "collapsed"])
+        model_tables.models_table(RUNS)
+        .set_index(["architecture", "width"])
+        .drop(columns=["diverged", "collapsed"])
     )
-    shares = models.shares_table(runs, [0.05]).set_index(["architecture", "width"])
+    shares = model_tables.shares_table(runs, [0.05]).set_index(["architecture", "width"])
     assert shares["reaching"].to_dict() == {("cnn", 2): 2, ("cnn", 1): 1, ("vgg", 3): 0}
-    deciding = models.deciding_accuracies(runs)
+    deciding = seeds.deciding_accuracies(runs)
     assert deciding["cnn", 1] == (4_860 + 500) / 10_000 and deciding["vgg", 3] == 0
 
 
 def test_diverged_runs_in_a_sentence():
-    assert models.diverged_sentence(RUNS) == ""
-    sentence = models.diverged_sentence(diverge(RUNS, ("cnn", 1, 1)))
+    assert seeds.diverged_sentence(RUNS) == ""
+    sentence = seeds.diverged_sentence(diverge(RUNS, ("cnn", 1, 1)))
     assert sentence.startswith("1 of 6 runs diverged: cnn width 1 seed 1 in epoch 1. ")
     many = runs_of({("cnn", width): [980] for width in range(1, 20)})
-    sentence = models.diverged_sentence(diverge(many, *(("cnn", width, 0) for width in range(1, 20))))
+    sentence = seeds.diverged_sentence(diverge(many, *(("cnn", width, 0) for width in range(1, 20))))
     assert "; cnn width 10 seed 0 in epoch 1; and 9 more models. " in sentence
 
 
 def test_epochs_of_a_run_that_diverged_are_those_it_was_trained_for():
-    assert models.epochs_trained(diverge(RUNS, ("cnn", 1, 1))).tolist() == [2, 2, 2, 1, 2, 2]
-    assert models.epochs_trained(RUNS).tolist() == [2] * 6
+    assert seeds.epochs_trained(diverge(RUNS, ("cnn", 1, 1))).tolist() == [2, 2, 2, 1, 2, 2]
+    assert seeds.epochs_trained(RUNS).tolist() == [2] * 6

@@ -7,9 +7,9 @@ from keras import layers
 from samples import build
 from test_engine import ADADELTA, CLASSES, RMSPROP, images_of, train_both
 
-from few_weights import engine
 from few_weights.engine.machine_code import LANES, Program
 from few_weights.engine.products import Matrix, write_dots, write_product
+from few_weights.engine.trainer import Trainer
 
 SGD = {"name": "sgd", "learning_rate": 0.5}
 ADAM = {"name": "adam", "learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-7}
@@ -83,7 +83,7 @@ def test_what_lies_around_does_not_matter(width):
     model = build("vgg", width, (18, 18, 1), CLASSES)
     means = []
     for batch_size in (50, 8, 3):
-        trainer = engine.Trainer(model, {"name": "sgd", "learning_rate": 1e-30}, batch_size, images, labels)
+        trainer = Trainer(model, {"name": "sgd", "learning_rate": 1e-30}, batch_size, images, labels)
         for _ in range(2):
             means.append(trainer.train_epoch(np.random.default_rng(batch_size).permutation(50)))
         means.append(trainer.evaluate(images, labels)[:1])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from few_weights import counting, network_check
 from few_weights.errors import StudyError
+from few_weights.networks import check, counting
 
 ADAM = {"name": "adam", "learning_rate": 0.003, "beta_1": 0.9, "beta_2": 0.999}
 IMAGE, CLASSES = (9, 8, 2), 5
@@ -405,7 +405,7 @@ def examine(tmp_path, monkeypatch):
         (tmp_path / "nets.py").write_text(HEAD + code)
         network = {"file": str(tmp_path / "nets.py"), "function": "net", "options": {}}
         training = {"optimizer": ADAM, "seeds": list(seeds), "export": export}
-        return network_check.examine("mine", network, 3, IMAGE, CLASSES, training)
+        return check.examine("mine", network, 3, IMAGE, CLASSES, training)
 
     yield run
     keras.config.set_dtype_policy(policy)
@@ -492,10 +492,10 @@ def test_widths_that_change_nothing():
             for width, count in enumerate(parameters, 1)
         ]
 
-    assert network_check.width_warnings("mine", records(10)) == []
-    assert network_check.width_warnings("mine", records(10, 20)) == []
-    assert network_check.width_warnings("mine", records(10, 10, 20)) == [
+    assert check.width_warnings("mine", records(10)) == []
+    assert check.width_warnings("mine", records(10, 20)) == []
+    assert check.width_warnings("mine", records(10, 10, 20)) == [
         "mine is the same network at the widths 1, 2"
     ]
     with pytest.raises(StudyError, match="mine is the same network at all its widths"):
-        network_check.width_warnings("mine", records(10, 10))
+        check.width_warnings("mine", records(10, 10))

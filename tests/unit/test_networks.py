@@ -6,11 +6,12 @@ import pytest
 from keras import layers
 from samples import build
 
-from few_weights import exporting, networks
-from few_weights.counting import multiply_adds, named_weights, trainable_parameters
-from few_weights.datasets import Dataset
+from few_weights.data.datasets import Dataset
 from few_weights.errors import StudyError
-from few_weights.runs import Run
+from few_weights.networks import builder, saved_models
+from few_weights.networks.counting import multiply_adds, named_weights, trainable_parameters
+from few_weights.plan.runs import Run
+from few_weights.training import export
 
 IMAGE, CLASSES = (12, 10, 3), 7
 SOFTMAX = {"Dense": {"units": "classes", "activation": "softmax"}}
@@ -54,14 +55,14 @@ def file(tmp_path):
 
 def build_own(file, function, width=4, **options):
     network = {"file": file, "function": function, "options": options}
-    model = networks.build_network("mine", network, width, IMAGE, CLASSES)
-    networks.check_network("mine", width, model)
+    model = builder.build_network("mine", network, width, IMAGE, CLASSES)
+    builder.check_network("mine", width, model)
     return model
 
 
 def build_listed(*entries, width=4):
-    model = networks.build_network("mine", {"layers": list(entries)}, width, IMAGE, CLASSES)
-    networks.check_network("mine", width, model)
+    model = builder.build_network("mine", {"layers": list(entries)}, width, IMAGE, CLASSES)
+    builder.check_network("mine", width, model)
     return model
 
 
@@ -182,29 +183,29 @@ def test_a_trained_network_is_exported_as_it_was_or_not_at_all(tmp_path, monkeyp
     labels = (np.arange(200) % CLASSES).astype(np.uint8)
     dataset = Dataset(images, labels, images[:0], labels[:0], images, labels)
     run = Run("mine", 4, 7)
-    model = networks.build_network("mine", network, run.width, IMAGE, CLASSES, run.seed)
+    model = builder.build_network("mine", network, run.width, IMAGE, CLASSES, run.seed)
     run.weights_path(tmp_path).parent.mkdir(parents=True)
     np.savez(run.weights_path(tmp_path), **named_weights(model))
-    trained = exporting.predict(model, images)
+    trained = saved_models.predict(model, images)
     np.savez(run.predictions_path(tmp_path), test=trained)
     row = {"architecture": "mine", "width": "4", "seed": "7"}
     if follows_seed:
-        again, original = exporting.trained_network(row, network, dataset, tmp_path)
-        np.testing.assert_array_equal(exporting.predict(again, images), trained)
+        again, original = export.trained_network(row, network, dataset, tmp_path)
+        np.testing.assert_array_equal(saved_models.predict(again, images), trained)
         np.testing.assert_array_equal(original, trained)
     else:
         message = r"mine width 4 seed 7: built again with its weights, the network answers \d+ of 200 test "
         with pytest.raises(StudyError, match=message):
-            exporting.trained_network(row, network, dataset, tmp_path)
+            export.trained_network(row, network, dataset, tmp_path)
 
 
 def test_a_network_that_diverged_is_not_exported(tmp_path):
     images, labels = np.zeros((10, *IMAGE), np.uint8), (np.arange(10) % CLASSES).astype(np.uint8)
     dataset = Dataset(images, labels, images[:0], labels[:0], images, labels)
     network, run = {"layers": ["Flatten", SOFTMAX]}, Run("mine", 4, 0)
-    model = networks.build_network("mine", network, run.width, IMAGE, CLASSES, run.seed)
+    model = builder.build_network("mine", network, run.width, IMAGE, CLASSES, run.seed)
     run.weights_path(tmp_path).parent.mkdir(parents=True)
     np.savez(run.weights_path(tmp_path), **{n: np.nan * a for n, a in named_weights(model).items()})
     row = {"architecture": "mine", "width": "4", "seed": "0"}
     with pytest.raises(StudyError, match="mine width 4 seed 0 diverged in training: its weights are not"):
-        exporting.trained_network(row, network, dataset, tmp_path)
+        export.trained_network(row, network, dataset, tmp_path)

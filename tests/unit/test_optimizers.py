@@ -6,8 +6,8 @@ import pytest
 from samples import build
 from test_engine import CLASSES, IMAGE, train_both
 
-from few_weights.errors import StudyError
-from few_weights.optimizers import MOST_PARAMETERS, FullMatrixAdam
+from few_weights.engine.errors import EngineError
+from few_weights.engine.full_matrix_adam import MOST_PARAMETERS, FullMatrixAdam
 
 FULL = {"name": "full_matrix_adam", "learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.99, "refresh": 80}
 ADAM = {"name": "adam", "learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.99}
@@ -97,5 +97,5 @@ def test_bounds_and_layers_of_another_dtype_are_heeded():
 
 
 def test_a_network_too_large_is_refused():
-    with pytest.raises(StudyError, match="has 4,097 parameters"):
+    with pytest.raises(EngineError, match="has 4,097 parameters"):
         FullMatrixAdam().build([keras.Variable(np.zeros(MOST_PARAMETERS + 1, np.float32))])

@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
-from few_weights.performance import assign_lanes, makespan_ratio, plot_benchmark, plot_timeline
-from few_weights.style import figure_bytes
+from few_weights.report.figures.benchmark import plot_benchmark
+from few_weights.report.figures.style import figure_bytes
+from few_weights.report.figures.timeline import assign_lanes, makespan_ratio, plot_timeline
 
 
 def runs_of(*jobs):

@@ -4,19 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from few_weights import style
-from few_weights.breakpoints import find_breakpoints
-from few_weights.intervals import binomial_half_width, t_interval
-from few_weights.learning import neighbourhood, plot_learning
-from few_weights.plotting import (
-    balanced_lines,
-    layer_names,
-    models_with_intervals,
-    plot_comparison,
-    plot_curve,
-    plot_weights,
-)
-from few_weights.records import Record
+from few_weights.analysis.breakpoints import find_breakpoints
+from few_weights.analysis.intervals import binomial_half_width, t_interval
+from few_weights.analysis.published import Record
+from few_weights.analysis.seeds import models_with_intervals
+from few_weights.report import wording
+from few_weights.report.figures import style
+from few_weights.report.figures.canvas import balanced_lines
+from few_weights.report.figures.comparison import plot_comparison
+from few_weights.report.figures.curve import plot_curve
+from few_weights.report.figures.learning import neighbourhood, plot_learning
+from few_weights.report.figures.weights_by_layer import layer_names, plot_weights
 
 
 def make_runs(accuracies: dict, seeds=(0,), dataset="mnist", examples=10_000) -> pd.DataFrame:
@@ -268,7 +266,7 @@ def test_colours_differ_and_do_not_depend_on_order():
     ("value", "examples", "text"), [(0.9748, 10_000, "97.48 %"), (1.0, 360, "100.0 %"), (0.5, 20, "50 %")]
 )
 def test_accuracies_have_the_decimals_the_test_set_can_tell(value, examples, text):
-    assert spaced(style.accuracy(value, examples)) == text
+    assert spaced(wording.accuracy(value, examples)) == text
 
 
 def test_titles_have_no_widow():

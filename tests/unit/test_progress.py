@@ -5,7 +5,7 @@ import logging
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from few_weights.progress import Progress, Training
+from few_weights.plan.console.progress import Progress, Training
 
 
 class Study:

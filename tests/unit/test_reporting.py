@@ -13,16 +13,26 @@ import render_report as script
 import yaml
 from test_plotting import STUDY, breakpoints_of, history_of, layers_of, make_runs, spaced
 
-from few_weights import style, tables
-from few_weights.breakpoints import bootstrap_breakpoints, targets_table
-from few_weights.exhibit import choose_exhibit, plot_first_layer, plot_mistakes
-from few_weights.learning import plot_learning
-from few_weights.models import models_table, pareto_table
-from few_weights.neighbours import compare_neighbours
-from few_weights.performance import plot_timeline
-from few_weights.plotting import models_with_intervals, plot_comparison, plot_curve, plot_weights
-from few_weights.reporting import FIGURES, RECIPE, answer, inline_svg, remark, render_report, render_table
-from few_weights.search import judge_round, search_table
+from few_weights.analysis import read_tables
+from few_weights.analysis.bootstrap import bootstrap_breakpoints
+from few_weights.analysis.breakpoints import targets_table
+from few_weights.analysis.mcnemar import compare_neighbours
+from few_weights.analysis.model_tables import models_table, pareto_table
+from few_weights.analysis.search import judge_round, search_table
+from few_weights.analysis.seeds import models_with_intervals
+from few_weights.report.answer import answer
+from few_weights.report.figures import style
+from few_weights.report.figures.comparison import plot_comparison
+from few_weights.report.figures.curve import plot_curve
+from few_weights.report.figures.first_layer import plot_first_layer
+from few_weights.report.figures.learning import plot_learning
+from few_weights.report.figures.mistakes import plot_mistakes
+from few_weights.report.figures.smallest_network import choose_network
+from few_weights.report.figures.timeline import plot_timeline
+from few_weights.report.figures.weights_by_layer import plot_weights
+from few_weights.report.page import FIGURES, render_report, render_table
+from few_weights.report.study_tables import RECIPE, remark
+from few_weights.report.svg import inline_svg
 
 TEMPLATES = Path(script.__file__).parents[1] / "report"
 
@@ -38,7 +48,7 @@ def complete(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def drawings(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
-    shown = choose_exhibit(runs, breakpoints)
+    shown = choose_network(runs, breakpoints)
     figures = {
         "comparison": plot_comparison(runs, breakpoints),
         "weights-by-layer": plot_weights(layers_of(runs), runs, breakpoints),
@@ -376,7 +386,7 @@ def test_entry_point_writes_the_same_page_from_files(tmp_path, monkeypatch, page
 
 
 def without_accuracy(flags, folder):
-    tables.read_runs(folder / "runs.csv").drop(columns="test_accuracy").to_csv(
+    read_tables.read_runs(folder / "runs.csv").drop(columns="test_accuracy").to_csv(
         folder / "runs.csv", index=False
     )
 

@@ -8,8 +8,8 @@ import sys
 import merge_searches
 import pytest
 
+from few_weights.analysis.search import judge_round, next_step, require_growth, search_table
 from few_weights.errors import StudyError
-from few_weights.search import judge_round, next_step, require_growth, search_table
 
 TARGET = 0.97
 

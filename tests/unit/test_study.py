@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from samples import resolve, resolve_values
 
 from few_weights.errors import StudyError
-from few_weights.planning import require_writable
-from few_weights.runs import Run, expand_runs
-from few_weights.study import architecture_names, network_of_baseline, resolve_study
-from few_weights.study_file import read_study
+from few_weights.plan.runs import Run, expand_runs
+from few_weights.plan.study import Baseline
+from few_weights.plan.study_file import read_study
+from few_weights.plan.study_networks import architecture_names
+from few_weights.plan.workplace import require_writable
 
 CONFIG = Path(__file__).parents[2] / "config"
 ARTICLE = yaml.safe_load((CONFIG / "article.yaml").read_text())
@@ -29,15 +31,15 @@ def changed(path, value):
 
 def problems_of(study):
     with pytest.raises(StudyError) as error:
-        resolve_study(study)
+        resolve_values(study)
     return str(error.value)
 
 
 @pytest.mark.parametrize("file", sorted(CONFIG.rglob("*.yaml")), ids=lambda file: file.name)
 def test_shipped_studies_are_valid(file, monkeypatch):
     monkeypatch.chdir(CONFIG.parent)
-    study = resolve_study(read_study([file]))
-    assert study == resolve_study(yaml.safe_load(file.read_text()))
+    study = resolve_values(read_study([file]))
+    assert study == resolve_values(yaml.safe_load(file.read_text()))
 
 
 @pytest.mark.parametrize(
@@ -179,16 +181,16 @@ def test_what_a_section_trains():
         "mine": {"file": __file__, "function": "f", "options": {"a": 1}},
         "listed": {"layers": ["Flatten"], "baseline": {"architecture": "mine", "width": 3}},
     }
-    study = resolve_study(changed(["architectures"], {name: OWN | keys for name, keys in sections.items()}))
-    assert {name: section["network"] for name, section in study["architectures"].items()} == {
+    study = resolve(changed(["architectures"], {name: OWN | keys for name, keys in sections.items()}))
+    assert {name: section.network for name, section in study.architectures.items()} == {
         "vgg": {"architecture": "vgg", "options": {"dropout": True}},
         "vgg_plain": {"architecture": "vgg", "options": {}},
         "test_study": {"file": __file__, "function": "test_study", "options": {}},
         "mine": {"file": __file__, "function": "f", "options": {"a": 1}},
         "listed": {"layers": ["Flatten"]},
     }
-    assert network_of_baseline(study, "mine") == study["architectures"]["mine"]["network"]
-    assert network_of_baseline(study, "cnn") == {"architecture": "cnn", "options": {}}
+    assert study.network("mine") == study.architectures["mine"].network
+    assert study.network("cnn") == {"architecture": "cnn", "options": {}}
 
 
 def test_all_problems_are_told_at_once():
@@ -212,21 +214,21 @@ def test_a_key_given_twice_is_told_with_its_lines(tmp_path):
 def test_defaults_are_filled_in():
     study = changed(["architectures", "vgg", "optimizer"], {"name": "sgd", "learning_rate": 0.1})
     del study["architectures"]["vgg"]["baseline"]
-    resolved = resolve_study(study)
-    assert resolved["sources"] == ["keras", "wheel"]
-    assert (resolved["validation_examples"], resolved["refine"]) == (0, False)
-    assert resolved["architectures"]["vgg"]["optimizer"] == {
+    resolved = resolve(study)
+    assert resolved.sources == ["keras", "wheel"]
+    assert (resolved.validation_examples, resolved.refine) == (0, False)
+    assert resolved.architectures["vgg"].recipe.optimizer == {
         "name": "sgd",
         "learning_rate": 0.1,
         "momentum": 0.0,
         "nesterov": False,
     }
-    assert resolved["architectures"]["vgg"]["baseline"] == {"architecture": "vgg", "width": 32}
+    assert resolved.architectures["vgg"].baseline == Baseline("vgg", 32)
     assert "sources" not in study
 
 
 def test_architecture_names_are_those_that_keras_would_build():
-    from few_weights.architectures import ARCHITECTURES
+    from few_weights.networks.architectures import ARCHITECTURES
 
     assert architecture_names() == list(ARCHITECTURES)
 

@@ -3,10 +3,10 @@
 import re
 
 import pytest
+from samples import resolve_values
 
 from few_weights.errors import StudyError
-from few_weights.study import resolve_study
-from few_weights.study_file import read_study
+from few_weights.plan.study_file import read_study
 
 STUDY = """study: mine
 dataset: digits
@@ -55,7 +55,7 @@ def read(tmp_path):
     ids=["crlf", "cr", "bom", "marks", "utf8", "trailing spaces", "json", "json bom", "json crlf", "merge"],
 )
 def test_files_as_editors_write_them(read, content):
-    assert resolve_study(read(content)) == resolve_study(read(STUDY))
+    assert resolve_values(read(content)) == resolve_values(read(STUDY))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_files_as_editors_write_them(read, content):
 )
 def test_what_cannot_be_read_is_one_sentence(read, content, problem):
     with pytest.raises(StudyError) as error:
-        resolve_study(read(content))
+        resolve_values(read(content))
     message = str(error.value)
     assert problem in message
     assert "0.yaml" in message
@@ -130,7 +130,7 @@ def test_a_file_that_is_not_there_or_none(tmp_path):
 
 def test_files_and_settings_lie_on_top_of_each_other(read):
     other = "architectures: {mlp: {epochs: 3, widths: ['4']}}\nrefine: yes\n"
-    study = resolve_study(
+    study = resolve_values(
         read(STUDY, other, settings=["seeds=[0, 1e0]", "architectures={mlp: {epochs: 5.0}}"])
     )
     assert (study["seeds"], study["refine"]) == ([0, 1], True)
@@ -154,7 +154,7 @@ def test_files_and_settings_lie_on_top_of_each_other(read):
     ],
 )
 def test_a_setting_on_the_command_line_means_what_it_would_in_a_file(read, setting, key, value):
-    assert resolve_study(read(STUDY, settings=[setting]))[key] == value
+    assert resolve_values(read(STUDY, settings=[setting]))[key] == value
 
 
 @pytest.mark.parametrize(
@@ -172,14 +172,14 @@ def test_a_setting_on_the_command_line_means_what_it_would_in_a_file(read, setti
 )
 def test_a_wrong_setting_is_one_sentence(read, setting, problem):
     with pytest.raises(StudyError, match=re.escape(problem)) as error:
-        resolve_study(read(STUDY, settings=[setting]))
+        resolve_values(read(STUDY, settings=[setting]))
     assert "--config" in str(error.value)
 
 
 def test_problems_name_the_line_they_stand_on(read):
     text = STUDY.replace("seeds", "seed").replace("epochs: 1", "epochs: 0").replace("[8]", "[8, x]")
     with pytest.raises(StudyError) as error:
-        resolve_study(read(text + "targets: [0.6]\n"))
+        resolve_values(read(text + "targets: [0.6]\n"))
     lines = str(error.value).splitlines()[1:-1]
     assert [line.partition(" (line")[2] for line in lines if "(line" in line] == [" 4)", " 7)", " 8)"]
     assert "line 11: the key 'targets' stands on line 3 already" in str(error.value)
@@ -187,7 +187,7 @@ def test_problems_name_the_line_they_stand_on(read):
 
 def test_of_several_files_the_problem_names_its_own(read):
     with pytest.raises(StudyError, match=r"epochs: must be at least 1, not 0 \(1.yaml, line 2\)"):
-        resolve_study(read(STUDY, "architectures:\n  mlp: {epochs: 0}\n"))
+        resolve_values(read(STUDY, "architectures:\n  mlp: {epochs: 0}\n"))
 
 
 @pytest.mark.parametrize(

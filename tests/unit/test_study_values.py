@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from samples import resolve_values
 
 from few_weights.errors import StudyError
-from few_weights.study import resolve_study
-from few_weights.study_file import read_study
+from few_weights.plan.study_file import read_study
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow" / "schemas" / "study.schema.yaml").read_text())
@@ -188,7 +188,7 @@ def test_every_key_takes_what_is_meant_or_says_what_is_wrong(path, schema, tmp_p
         meant = meanings[KINDS.index(schema["type"])]
         file, line = with_text_at(path, text, tmp_path)
         try:
-            value = value_at(resolve_study(read_study([file])), path)
+            value = value_at(resolve_values(read_study([file])), path)
         except StudyError as error:
             message = str(error)
             assert not TRACES.search(message), message
@@ -240,11 +240,11 @@ def test_every_key_takes_what_is_meant_or_says_what_is_wrong(path, schema, tmp_p
 def test_lists_and_hints(path, text, meant, tmp_path):
     file, _ = with_text_at(path, text, tmp_path)
     if isinstance(meant, list):
-        found = value_at(resolve_study(read_study([file])), path)
+        found = value_at(resolve_values(read_study([file])), path)
         assert json.dumps(found) == json.dumps(meant)
     else:
         with pytest.raises(StudyError, match=re.escape(meant)):
-            resolve_study(read_study([file]))
+            resolve_values(read_study([file]))
 
 
 OWN = "architectures:\n  {}:\n    layers: [Flatten]\n    widths: [1]\n    epochs: 1\n    batch_size: 1\n"
@@ -257,7 +257,7 @@ SGD = "    optimizer: {name: sgd, learning_rate: 0.1}\n"
 )
 def test_a_name_is_what_is_written(name, tmp_path):
     (tmp_path / "study.yaml").write_text(HEAD + OWN.format(name) + SGD)
-    assert list(resolve_study(read_study([tmp_path / "study.yaml"]))["architectures"]) == [name]
+    assert list(resolve_values(read_study([tmp_path / "study.yaml"]))["architectures"]) == [name]
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_a_name_is_what_is_written(name, tmp_path):
 def test_a_name_that_is_no_folder(name, problem, tmp_path):
     (tmp_path / "study.yaml").write_text(HEAD + OWN.format(name) + SGD)
     with pytest.raises(StudyError, match=problem) as error:
-        resolve_study(read_study([tmp_path / "study.yaml"]))
+        resolve_values(read_study([tmp_path / "study.yaml"]))
     assert len(str(error.value).splitlines()) == 3
 
 
@@ -287,7 +287,7 @@ def free_form(where, text, tmp_path):
     }[where]
     section = OWN.format("mine").replace("    layers: [Flatten]\n", given.replace("TEXT", text))
     (tmp_path / "study.yaml").write_text(HEAD + section + SGD)
-    section = resolve_study(read_study([tmp_path / "study.yaml"]))["architectures"]["mine"]
+    section = resolve_values(read_study([tmp_path / "study.yaml"]))["architectures"]["mine"]
     return section["options"]["value"] if where == "options" else section["layers"][0]["Dense"]["value"]
 
 
@@ -361,7 +361,7 @@ def test_one_damage_is_one_line_that_names_it(file, tmp_path, monkeypatch):
         damaged = tmp_path / "study.yaml"
         damaged.write_text(yaml.safe_dump(changed(study, path, change), sort_keys=False))
         with pytest.raises(StudyError) as error:
-            resolve_study(read_study([damaged]))
+            resolve_values(read_study([damaged]))
         message = str(error.value)
         assert name in message, (path, message)
         assert not TRACES.search(message), message

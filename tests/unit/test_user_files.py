@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from few_weights import fingerprint, planning, user_files
 from few_weights.errors import StudyError
+from few_weights.networks import user_files
+from few_weights.plan import fingerprints, model_descriptions
 
 NET = """
 import keras
@@ -42,7 +43,7 @@ def write(path, content):
 def test_a_file_is_read_as_python_reads_it(tmp_path, content):
     file = write(tmp_path / "nets.py", content)
     assert user_files.load_function(file, "net")(2, (3, 3, 1), 4).count_params() == 9 * 2 + 2 + 2 * 4 + 4
-    assert fingerprint.network_fingerprint(planning.SCRIPT, file=Path(file))
+    assert fingerprints.network_fingerprint(model_descriptions.SCRIPT, file=Path(file))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_a_file_is_read_as_python_reads_it(tmp_path, content):
 def test_what_python_cannot_read_is_one_sentence(tmp_path, content):
     file = write(tmp_path / "nets.py", NET.encode() + content)
     with pytest.raises(StudyError, match="nets.py.*: this is not valid Python"):
-        fingerprint.network_fingerprint(planning.SCRIPT, file=Path(file))
+        fingerprints.network_fingerprint(model_descriptions.SCRIPT, file=Path(file))
     with pytest.raises(StudyError, match="nets.py"):
         user_files.load_function(file, "net")
 
@@ -152,7 +153,7 @@ def test_packages_of_siblings_count_for_the_fingerprint(tmp_path):
     write(tmp_path / "parts" / "block.py", "from . import deeper\nfrom .other import SIZE\n")
     write(tmp_path / "parts" / "other.py", "SIZE = 1\n")
     write(tmp_path / "parts" / "deeper.py", "from .. import nets\n")
-    covered = {path.name for path in fingerprint._closure(Path(file), beside=True)}
+    covered = {path.name for path in fingerprints._closure(Path(file), beside=True)}
     assert covered == {"nets.py", "__init__.py", "block.py", "other.py", "deeper.py"}
 
 
@@ -173,7 +174,7 @@ def describe(tmp_path, files):
     request = {"image_shape": [12, 12, 1], "classes": 3, "networks": networks}
     output = tmp_path / "models.json"
     job = subprocess.run(
-        [sys.executable, planning.SCRIPT, "--models", json.dumps(request), "--output", output],
+        [sys.executable, model_descriptions.SCRIPT, "--models", json.dumps(request), "--output", output],
         capture_output=True,
         text=True,
     )
@@ -211,7 +212,7 @@ def test_a_file_that_ends_python_hard_is_named(tmp_path):
 
 def test_the_run_follows_its_seed_whatever_the_file_sets(tmp_path):
     """The seed is set after the file has run, so that two seeds differ and one is always the same."""
-    from few_weights.networks import build_network
+    from few_weights.networks.builder import build_network
 
     file = write(tmp_path / "nets.py", f"{NET}\nkeras.utils.set_random_seed(1)\n")
     network = {"file": file, "function": "net", "options": {}}

@@ -56,7 +56,7 @@ def change_study(workflow, **changes):
 
 @pytest.fixture(scope="module")
 def refined(finished_smoke, tmp_path_factory):
-    """The study killed in the first training that its search asks for, then run to its end. Not to be changed."""
+    """The study killed in the first training that its search asks for, then run to its end; not to change."""
     workflow = copy_workflow(ROOT, tmp_path_factory.mktemp("refined") / "few-weights")
     (workflow.folder / "results").mkdir()
     shutil.copytree(finished_smoke.folder / "results" / "data", workflow.folder / "results" / "data")
@@ -71,7 +71,11 @@ def refined(finished_smoke, tmp_path_factory):
     )
     deadline = time.monotonic() + 300
     given = {f"width-{width}" for recipe in STUDY["architectures"].values() for width in recipe["widths"]}
-    while {path.parent.parent.name for path in workflow.folder.glob("results/refined/runs/*/*/*/train.log")} <= given:
+
+    def widths_begun():
+        return {path.parents[1].name for path in workflow.folder.glob("results/refined/runs/*/*/*/train.log")}
+
+    while widths_begun() <= given:
         assert job.poll() is None and time.monotonic() < deadline
         time.sleep(0.2)
     os.killpg(job.pid, signal.SIGKILL)

@@ -19,7 +19,7 @@ rule summarise_models:
         "../../envs/report.yaml"
     params:
         script=script("summarise_models.py"),
-        targets=STUDY["targets"],
+        targets=STUDY.targets,
         code=code_of("summarise_models.py"),
     shell:
         "python {params.script:q}"
@@ -45,7 +45,7 @@ rule find_breakpoints:
         "../../envs/report.yaml"
     params:
         script=script("find_breakpoints.py"),
-        targets=STUDY["targets"],
+        targets=STUDY.targets,
         code=code_of("find_breakpoints.py"),
     shell:
         "python {params.script:q}"

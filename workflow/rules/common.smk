@@ -18,32 +18,37 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents
 SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from few_weights import snakemake_private
-from few_weights.checkpoint import forget_finished
-from few_weights.datasets import data_sha256, KNOWN
+from few_weights.plan import snakemake_private
+from few_weights.training.checkpoint import forget_finished
+from few_weights.data.datasets import data_sha256
+from few_weights.data.datasets import KNOWN
 from few_weights.errors import StudyError
-from few_weights.failures import Failures
-from few_weights.files import exported_names
-from few_weights.fingerprint import code_fingerprint, network_fingerprint
-from few_weights.intact import changed_files, ChecksumNotes, data_to_fetch, other_plan
-from few_weights.interrupt import Interrupt
-from few_weights.planning import (
-    baseline_widths,
-    CACHE,
-    CHEAP,
-    describe_models,
-    description_code,
-    description_request,
-    put_own_python_first,
-    require_writable,
-    training_cost,
-    training_minutes,
-    training_seconds,
-)
-from few_weights.progress import Progress, Training
-from few_weights.runs import RUN_FILES
-from few_weights.study import resolve_study
-from few_weights.study_file import read_study
+from few_weights.plan.console.failures import Failures
+from few_weights.plan.export_archive import exported_names
+from few_weights.plan.fingerprints import code_fingerprint
+from few_weights.plan.fingerprints import network_fingerprint
+from few_weights.plan.checksums import changed_files
+from few_weights.plan.checksums import ChecksumNotes
+from few_weights.data.fetched import data_to_fetch
+from few_weights.plan.checksums import other_plan
+from few_weights.plan.console.interrupt import Interrupt
+from few_weights.plan.model_descriptions import baseline_widths
+from few_weights.plan.workplace import CACHE
+from few_weights.plan.cost import CHEAP
+from few_weights.plan.model_descriptions import describe_models
+from few_weights.plan.model_descriptions import description_code
+from few_weights.plan.model_descriptions import description_request
+from few_weights.plan.workplace import put_own_python_first
+from few_weights.plan.workplace import require_writable
+from few_weights.plan.cost import training_cost
+from few_weights.plan.cost import training_minutes
+from few_weights.plan.cost import training_seconds
+from few_weights.plan.console.progress import Progress
+from few_weights.plan.console.progress import Training
+from few_weights.plan.runs import RUN_FILES
+from few_weights.data.facts import facts_of_study
+from few_weights.plan.resolve import resolve_study
+from few_weights.plan.study_file import read_study
 
 put_own_python_first()
 
@@ -53,11 +58,14 @@ if snakemake_private.cores(workflow) == 0:
 try:
     # Not Snakemake's `config`, in which 010 is 8. As a module there is no other: the workflow around this one made it.
     STUDY = resolve_study(
-        read_study(workflow.configfiles, workflow.config_settings.config_args or [])
-        if workflow.modifier.is_main_snakefile()
-        else config
+        (
+            read_study(workflow.configfiles, workflow.config_settings.config_args or [])
+            if workflow.modifier.is_main_snakefile()
+            else config
+        ),
+        facts_of_study,
     )
-    RESULTS = f"results/{STUDY['study']}"
+    RESULTS = f"results/{STUDY.name}"
     # Where that lies: under a prefix, where this is a module that was given one.
     FOLDER = Path(snakemake_private.with_prefix(workflow, RESULTS))
     for folder in (FOLDER, FOLDER.with_name("data"), CACHE):
@@ -66,32 +74,29 @@ try:
 except StudyError as error:
     raise WorkflowError(str(error)) from None
 
-DATA = f"results/data/{STUDY['dataset']}.npz"
-DATA_SHA256 = data_sha256(STUDY["dataset"], STUDY["data"]["sha256"])
+DATA = f"results/data/{STUDY.dataset}.npz"
+DATA_SHA256 = data_sha256(STUDY.dataset, STUDY.data.sha256)
 DATA_FILE = snakemake_private.with_prefix(workflow, DATA)
-# What the rules depend on in place of the data: intact.py says why.
+# What the rules depend on in place of the data: few_weights/data/fetched.py says why.
 DATA_STAMP = str(CACHE / DATA_FILE.lstrip("/"))
 if TRAINS and snakemake_private.is_main_process(workflow):
     if data_to_fetch(
-        Path(DATA_FILE), STUDY["dataset"], STUDY["data"]["sha256"], Path(DATA_STAMP), FOLDER / "runs"
+        Path(DATA_FILE), STUDY.dataset, STUDY.data.sha256, Path(DATA_STAMP), FOLDER / "runs"
     ):
         snakemake_private.run_first(workflow, DATA_FILE, Path(DATA_STAMP))
 RUN = f"{RESULTS}/runs/{{architecture}}/width-{{width}}/seed-{{seed}}"
 SEARCH_ROUND = f"{RESULTS}/search/{{architecture}}/round-{{round}}.json"
 ARCHIVE = f"{RESULTS}/exports/archives/{{architecture}}.zip"
-ARCHITECTURES = STUDY["architectures"]
-
-# The keys of an architecture that say how it is trained.
-RECIPE = ("epochs", "batch_size", "optimizer", "schedule", "augmentation")
+ARCHITECTURES = STUDY.architectures
 
 # The tables that the report shows in addition to runs.csv and breakpoints.csv.
 EVIDENCE = ["models", "pareto", "targets", "bootstrap", "neighbours", "counts"]
-if STUDY["refine"]:
+if STUDY.refine:
     EVIDENCE.append("search")
 
 # Its figures, in addition to a curve for each architecture.
 FIGURES = ["comparison", "weights-by-layer", "learning", "mistakes", "first-layer", "timeline"]
-if STUDY["dataset"] not in KNOWN:
+if STUDY.dataset not in KNOWN:
     FIGURES.append("data")
 
 # What report.html is made of, beside the code that fills it in.
@@ -104,7 +109,7 @@ REPORT_TEMPLATES = sorted(
 
 wildcard_constraints:
     architecture="|".join(map(re.escape, ARCHITECTURES)),
-    dataset=re.escape(STUDY["dataset"]),
+    dataset=re.escape(STUDY.dataset),
     width=r"\d+",
     seed=r"\d+",
     round=r"\d+",
@@ -128,7 +133,7 @@ def report_files():
 
 def files_at(architecture, widths, *names):
     """Those files of every run of an architecture at those widths."""
-    return expand(f"{RUN}/{{name}}", architecture=architecture, width=widths, seed=STUDY["seeds"], name=names)
+    return expand(f"{RUN}/{{name}}", architecture=architecture, width=widths, seed=STUDY.seeds, name=names)
 
 
 def files_of(architecture, *names):
@@ -152,24 +157,19 @@ def exported(architecture):
 
 def exported_files():
     """Every file that a study exports, as inputs of `all`: none where it does not ask for any."""
-    if not STUDY["export_models"]:
+    if not STUDY.export_models:
         return []
     return [f"{RESULTS}/exports.csv", *map(exported, ARCHITECTURES)]
 
 
-def recipe_of_section(section):
-    """What of an architecture's section says how it is trained."""
-    return {key: section[key] for key in RECIPE if key in section}
-
-
 def recipe_of(wildcards):
-    """How an architecture is trained, as JSON, with its keys in one order."""
-    return json.dumps(recipe_of_section(ARCHITECTURES[wildcards.architecture]), sort_keys=True)
+    """How an architecture is trained, as JSON."""
+    return ARCHITECTURES[wildcards.architecture].recipe.to_json()
 
 
 def network_of(wildcards):
     """What an architecture is, as JSON: one of our networks, or one of the user's."""
-    return json.dumps(ARCHITECTURES[wildcards.architecture]["network"], sort_keys=True)
+    return json.dumps(ARCHITECTURES[wildcards.architecture].network, sort_keys=True)
 
 
 def unrecorded(value):
@@ -197,9 +197,9 @@ def code_of(name, also=()):
 
 def training_code_of(wildcards):
     """The same for training, where the other architectures' networks make no difference."""
-    network = ARCHITECTURES[wildcards.architecture]["network"]
-    file = Path(network["file"]) if "file" in network else None
-    return network_fingerprint(SCRIPTS / "train.py", network.get("architecture"), file)
+    section = ARCHITECTURES[wildcards.architecture]
+    file = Path(section.file) if section.file else None
+    return network_fingerprint(SCRIPTS / "train.py", section.network.get("architecture"), file)
 
 
 def cost_of(wildcards):
@@ -215,12 +215,12 @@ def cost_of(wildcards):
     if not described:
         return 0
     model = MODELS[wildcards.architecture, min(described)]
-    return training_cost(model, ARCHITECTURES[wildcards.architecture]["epochs"])
+    return training_cost(model, ARCHITECTURES[wildcards.architecture].recipe.epochs)
 
 
 def minutes_of(wildcards):
     """The time limit of a training on a cluster."""
-    return training_minutes(cost_of(wildcards), ARCHITECTURES[wildcards.architecture]["epochs"])
+    return training_minutes(cost_of(wildcards), ARCHITECTURES[wildcards.architecture].recipe.epochs)
 
 
 def submission_of(wildcards):
@@ -233,19 +233,19 @@ def submission_of(wildcards):
 
 def baselines():
     """Architecture -> the full-size model that its breakpoint is compared with, as JSON."""
-    return json.dumps({name: section["baseline"] for name, section in ARCHITECTURES.items()})
+    return json.dumps({name: vars(section.baseline) for name, section in ARCHITECTURES.items()})
 
 
 def expected_runs():
     """What every run must have been trained with, as JSON, for whoever merges them: see aggregation.read_runs."""
     common = {
-        "dataset": STUDY["dataset"],
+        "dataset": STUDY.dataset,
         "data_sha256": DATA_SHA256,
-        "validation_examples": STUDY["validation_examples"],
+        "validation_examples": STUDY.validation_examples,
     }
     return json.dumps(
         {
-            name: {**common, **{key: section.get(key) for key in RECIPE}, "network": section["network"]}
+            name: {**common, **vars(section.recipe), "network": section.network}
             for name, section in ARCHITECTURES.items()
         },
         sort_keys=True,
@@ -254,8 +254,8 @@ def expected_runs():
 
 def plan_digest():
     """A digest of what the study says of its runs."""
-    widths = {name: section["widths"] for name, section in STUDY["architectures"].items()}
-    plan = expected_runs() + json.dumps([widths, STUDY["seeds"]])
+    widths = {name: section.widths for name, section in STUDY.architectures.items()}
+    plan = expected_runs() + json.dumps([widths, STUDY.seeds])
     return hashlib.sha256(plan.encode()).hexdigest()
 
 
@@ -275,8 +275,8 @@ def trainings():
                 jobid=job.jobid,
                 name=f"{job.wildcards.architecture} width {job.wildcards.width} seed {job.wildcards.seed}",
                 architecture=job.wildcards.architecture,
-                epochs=ARCHITECTURES[job.wildcards.architecture]["epochs"],
-                seconds=training_seconds(cost_of(job.wildcards), STUDY["data"]["train_examples"]),
+                epochs=ARCHITECTURES[job.wildcards.architecture].recipe.epochs,
+                seconds=training_seconds(cost_of(job.wildcards), STUDY.data.train_examples),
                 log=Path(job.log[0]),
                 done=done,
             )
@@ -318,12 +318,12 @@ PROGRESS = Progress(logger, trainings, search_goes_on)
 FAILURES = Failures()
 INTERRUPT = Interrupt(SCRIPTS, say_how_far)
 
-NOTES += [f"Data: {warning}" for warning in STUDY["data"]["warnings"]]
+NOTES += [f"Data: {warning}" for warning in STUDY.data.warnings]
 NOTES += [f"Networks: {warning}" for model in MODELS.values() for warning in model["warnings"]]
 
 if snakemake_private.is_main_process(workflow):
-    for warning in STUDY["data"]["warnings"]:
-        print(f"Warning: {STUDY['dataset']}: {warning}", file=sys.stderr)
+    for warning in STUDY.data.warnings:
+        print(f"Warning: {STUDY.dataset}: {warning}", file=sys.stderr)
     logger.addHandler(PROGRESS)
     logger.addHandler(FAILURES)
     logger.addHandler(ChecksumNotes(FOLDER, plan_digest(), made_here))

@@ -8,19 +8,19 @@ as uint8, verified against the SHA-256 of the published data, or of the user's o
 rule fetch_data:
     output:
         data=DATA,
-        # What the other rules depend on: intact.py says why.
+        # What the other rules depend on: few_weights/data/fetched.py says why.
         stamp=touch(local(DATA_STAMP)),
     log:
-        f"results/data/{STUDY['dataset']}.log",
+        f"results/data/{STUDY.dataset}.log",
     localrule: True
     conda:
         "../../envs/training.yaml"
     params:
         script=script("fetch_data.py"),
-        dataset=STUDY["dataset"],
+        dataset=STUDY.dataset,
         # Verified data are the same wherever they came from, so other sources fetch nothing anew; a file of the
         # user's that holds other arrays than before is found at the start, see data_to_fetch.
-        sources=unrecorded(json.dumps(STUDY["sources"])),
+        sources=unrecorded(json.dumps(STUDY.sources)),
     shell:
         "python {params.script:q}"
         " --dataset {params.dataset:q}"

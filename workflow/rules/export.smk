@@ -25,7 +25,7 @@ checkpoint export_models:
         folder=unrecorded(FOLDER),
         data=unrecorded(DATA_FILE),
         network=network_of,
-        dataset=STUDY["dataset"],
+        dataset=STUDY.dataset,
         code=code_of("export_models.py"),
     shell:
         "python {params.script:q}"

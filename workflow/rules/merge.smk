@@ -45,7 +45,7 @@ rule merge_runs:
         "../../envs/report.yaml"
     params:
         script=script("merge_runs.py"),
-        study=STUDY["study"],
+        study=STUDY.name,
         folder=unrecorded(FOLDER),
         runs=runs_to_merge,
         expected=expected_runs(),
@@ -120,7 +120,7 @@ rule compare_neighbours:
         script=script("compare_neighbours.py"),
         folder=unrecorded(FOLDER),
         data=unrecorded(DATA_FILE),
-        dataset=STUDY["dataset"],
+        dataset=STUDY.dataset,
         code=code_of("compare_neighbours.py"),
     shell:
         "python {params.script:q}"
@@ -163,7 +163,7 @@ rule plot_exhibit:
         script=script("plot_exhibit.py"),
         folder=unrecorded(FOLDER),
         data=unrecorded(DATA_FILE),
-        dataset=STUDY["dataset"],
+        dataset=STUDY.dataset,
         code=code_of("plot_exhibit.py"),
     shell:
         "python {params.script:q}"
@@ -197,9 +197,9 @@ rule plot_data:
     params:
         script=script("plot_data.py"),
         data=unrecorded(DATA_FILE),
-        dataset=STUDY["dataset"],
-        data_sha256=STUDY["data"]["sha256"],
-        validation_examples=STUDY["validation_examples"],
+        dataset=STUDY.dataset,
+        data_sha256=STUDY.data.sha256,
+        validation_examples=STUDY.validation_examples,
         code=code_of("plot_data.py"),
     shell:
         "python {params.script:q}"

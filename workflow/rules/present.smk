@@ -5,15 +5,13 @@ that `merge.smk` asks. Reduces ARCHITECTURES, EVIDENCE and FIGURES to what there
 missing.
 """
 
-from few_weights.intact import data_is_intact
-from few_weights.present import (
-    by_architecture,
-    name_runs,
-    nothing_to_report,
-    planned_runs,
-    runs_in_table,
-    runs_with_files,
-)
+from few_weights.data.fetched import data_is_intact
+from few_weights.plan.finished_runs import by_architecture
+from few_weights.plan.finished_runs import name_runs
+from few_weights.plan.finished_runs import nothing_to_report
+from few_weights.plan.finished_runs import planned_runs
+from few_weights.plan.finished_runs import runs_in_table
+from few_weights.plan.finished_runs import runs_with_files
 
 PLANNED = planned_runs(STUDY, FOLDER)
 RUNS_HERE = runs_with_files(FOLDER, PLANNED)
@@ -80,6 +78,6 @@ def what_there_can_be(names, *paths):
     return there
 
 
-DATA_IS_HERE = data_is_intact(Path(DATA_FILE), STUDY["dataset"], STUDY["data"]["sha256"], Path(DATA_STAMP))
+DATA_IS_HERE = data_is_intact(Path(DATA_FILE), STUDY.dataset, STUDY.data.sha256, Path(DATA_STAMP))
 EVIDENCE = what_there_can_be(EVIDENCE, "{}.csv")
 FIGURES = what_there_can_be(FIGURES, "figures/{}.svg", "figures/{}.png")

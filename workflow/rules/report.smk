@@ -54,7 +54,7 @@ rule plot_comparison:
         "../../envs/report.yaml"
     params:
         script=script("plot_comparison.py"),
-        published=STUDY["dataset"] if STUDY["published_records"] else "",
+        published=STUDY.dataset if STUDY.published_records else "",
         code=code_of("plot_comparison.py"),
     shell:
         "python {params.script:q}"

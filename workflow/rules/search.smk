@@ -41,15 +41,15 @@ def widths_before_round(wildcards):
     """The widths that a round of the search judges: the study's own and those that earlier rounds asked for."""
     number = int(wildcards.round)
     if number == 0:
-        return ARCHITECTURES[wildcards.architecture]["widths"]
+        return ARCHITECTURES[wildcards.architecture].widths
     earlier = searched(wildcards.architecture, number - 1)
     return earlier["visited"] + earlier["next"]
 
 
 def visited_widths(architecture):
     """The widths an architecture is trained at, those of its search with them."""
-    if not STUDY["refine"]:
-        return ARCHITECTURES[architecture]["widths"]
+    if not STUDY.refine:
+        return ARCHITECTURES[architecture].widths
     *_, last = search_rounds(architecture)
     return last["visited"]
 
@@ -57,7 +57,7 @@ def visited_widths(architecture):
 def runs_to_merge(wildcards):
     """Architecture -> width -> the seeds it is trained with, as JSON."""
     return json.dumps(
-        {name: {width: STUDY["seeds"] for width in visited_widths(name)} for name in ARCHITECTURES}
+        {name: {width: STUDY.seeds for width in visited_widths(name)} for name in ARCHITECTURES}
     )
 
 
@@ -88,11 +88,11 @@ checkpoint search_widths:
         "../../envs/report.yaml"
     params:
         script=script("search_widths.py"),
-        study=STUDY["study"],
+        study=STUDY.name,
         folder=unrecorded(FOLDER),
         widths=widths_before_round,
-        seeds=STUDY["seeds"],
-        targets=STUDY["targets"],
+        seeds=STUDY.seeds,
+        targets=STUDY.targets,
         expected=expected_runs(),
         code=code_of("search_widths.py", also=["workflow/schemas/metrics.schema.yaml"]),
     shell:

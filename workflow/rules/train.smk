@@ -35,14 +35,14 @@ rule train_model:
         turn=1,
     params:
         script=script("train.py"),
-        study=STUDY["study"],
-        dataset=STUDY["dataset"],
+        study=STUDY.name,
+        dataset=STUDY.dataset,
         data=unrecorded(DATA_FILE),
-        data_sha256=STUDY["data"]["sha256"],
-        data_conversions=unrecorded(json.dumps(STUDY["data"]["conversions"])),
+        data_sha256=STUDY.data.sha256,
+        data_conversions=unrecorded(json.dumps(STUDY.data.conversions)),
         network=network_of,
         recipe=recipe_of,
-        validation_examples=STUDY["validation_examples"],
+        validation_examples=STUDY.validation_examples,
         # No output: Snakemake removes those of a job that failed, and this is what its next try goes on from.
         # Finished results are kept there too, until the study is done.
         checkpoints=unrecorded(FOLDER / "checkpoints"),

@@ -22,12 +22,14 @@ def keras_side(data: dict, ours: bool) -> tuple[Callable, Callable, str]:
     import keras
     import tensorflow as tf
 
-    from few_weights import counting, training
-    from few_weights.engine import Trainer, build_optimizer
-    from few_weights.networks import build_network
+    from few_weights.engine.optimizers import build_optimizer
+    from few_weights.engine.trainer import Trainer
+    from few_weights.networks import counting
+    from few_weights.networks.builder import build_network
+    from few_weights.training import train_run
 
     if ours:
-        training.prepare_tensorflow(threads=1, gpus=0)
+        train_run.prepare_tensorflow(threads=1, gpus=0)
     else:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -149,7 +151,7 @@ def main() -> None:
             case {"epoch": examples}:
                 answer = run_epoch(examples)
             case {"peak": _}:
-                from few_weights.training import processor_name
+                from few_weights.training.train_run import processor_name
 
                 answer = {"peak": measure_peak(), "cpu": processor_name()}
             case {"version": _}:

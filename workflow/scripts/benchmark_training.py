@@ -18,9 +18,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from few_weights import performance, style
 from few_weights.errors import StudyError, entry_point
 from few_weights.files import write_atomically
+from few_weights.report.figures import benchmark, style
 
 SCRIPTS = Path(__file__).parent
 TRAIN_EXAMPLES = 60_000
@@ -150,7 +150,7 @@ def main() -> None:
         side.close()
 
     write_atomically(arguments.output / "machine.json", json.dumps(machine, indent=1) + "\n")
-    figure, title = performance.plot_benchmark(table, machine)
+    figure, title = benchmark.plot_benchmark(table, machine)
     for kind in ("svg", "png"):
         write_atomically(arguments.output / f"benchmark.{kind}", style.figure_bytes(figure, kind, title))
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from few_weights import tables
-from few_weights.datasets import load_dataset
+from few_weights.analysis import read_tables
+from few_weights.analysis.mcnemar import compare_neighbours, correct_images
+from few_weights.data.datasets import load_dataset
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
-from few_weights.neighbours import compare_neighbours, correct_images
-from few_weights.run_files import read_run_arrays
-from few_weights.runs import Run
+from few_weights.plan.runs import Run
+from few_weights.training.run_files import read_run_arrays
 
 
 @entry_point
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="CSV to write")
     arguments = parser.parse_args()
 
-    runs = tables.read_runs(arguments.runs)
+    runs = read_tables.read_runs(arguments.runs)
     labels = load_dataset(arguments.data, arguments.dataset).y_test
     by_run = runs.set_index(["architecture", "width", "seed"])
 
@@ -35,7 +35,7 @@ def main() -> None:
         predictions = read_run_arrays(path, run, row.get("predictions_sha256"))["test"]
         return correct_images(predictions, labels, row["test_correct"], run)
 
-    table = compare_neighbours(runs, tables.read_breakpoints(arguments.breakpoints), read_correct)
+    table = compare_neighbours(runs, read_tables.read_breakpoints(arguments.breakpoints), read_correct)
     write_atomically(arguments.output, table.to_csv(index=False, lineterminator="\n"))
     print(table.to_string(index=False))
 

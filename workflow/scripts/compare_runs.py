@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from few_weights import tables
-from few_weights.comparison import compare_breakpoints, compare_circumstances, compare_runs
+from few_weights.analysis import read_tables
+from few_weights.analysis.reproduction import compare_breakpoints, compare_circumstances, compare_runs
 from few_weights.errors import StudyError, entry_point
-from few_weights.study import results_folder
+from few_weights.plan.resolve import results_folder
 
 
 @entry_point
@@ -36,7 +36,7 @@ def main() -> None:
 def _read(path: Path) -> pd.DataFrame:
     if not path.exists():
         raise StudyError(f"{path} is missing; run the study to its end first")
-    return tables.read_runs(path) if path.stem == "runs" else tables.read_breakpoints(path)
+    return read_tables.read_runs(path) if path.stem == "runs" else read_tables.read_breakpoints(path)
 
 
 if __name__ == "__main__":

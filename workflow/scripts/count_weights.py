@@ -9,7 +9,7 @@ from pathlib import Path
 
 from few_weights.errors import entry_point
 from few_weights.files import csv_text, read_rows, write_atomically
-from few_weights.runs import Run
+from few_weights.plan.runs import Run
 
 COLUMNS = [
     *("architecture", "width", "trainable", "non_zero", "at_each_use"),

@@ -116,9 +116,10 @@ def _describe_apart(request: Mapping) -> dict:
 
 def _describe(request: Mapping) -> dict:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from few_weights import counting, network_check
-    from few_weights.networks import build_network, check_network
-    from few_weights.optimizers import require_few
+    from few_weights.engine.errors import EngineError
+    from few_weights.engine.full_matrix_adam import require_few
+    from few_weights.networks import check, counting
+    from few_weights.networks.builder import build_network, check_network
 
     image_shape, classes = tuple(request["image_shape"]), request["classes"]
     records, problems = [], []
@@ -128,11 +129,9 @@ def _describe(request: Mapping) -> dict:
         try:
             for width in wanted["widths"]:
                 if training:
-                    model, warnings = network_check.examine(
-                        name, network, width, image_shape, classes, training
-                    )
+                    model, warnings = check.examine(name, network, width, image_shape, classes, training)
                     if training["export"] and width == min(wanted["widths"]):
-                        warnings += network_check.tflite_warning(name, model)
+                        warnings += check.tflite_warning(name, model)
                 else:
                     model, warnings = build_network(name, network, width, image_shape, classes), []
                     check_network(name, width, model)
@@ -149,8 +148,8 @@ def _describe(request: Mapping) -> dict:
                     }
                 )
             if training:
-                described[0]["warnings"] += network_check.width_warnings(name, described)
-        except StudyError as error:
+                described[0]["warnings"] += check.width_warnings(name, described)
+        except (StudyError, EngineError) as error:
             # What is wrong at one width is mostly wrong at all, and said once.
             problems.append(str(error))
         records += described

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from few_weights.datasets import load_dataset
+from few_weights.data.datasets import load_dataset
 from few_weights.errors import StudyError, entry_point
 from few_weights.files import read_rows, write_atomically
-from few_weights.quiet import quiet
-from few_weights.runs import Run
+from few_weights.plan.runs import Run
+from few_weights.training.quiet import quiet
 
 
 @entry_point
@@ -37,7 +37,8 @@ def main() -> None:
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet():
-        from few_weights import exporting
+        from few_weights.networks import saved_models
+        from few_weights.training import export
 
     dataset = load_dataset(arguments.data, arguments.dataset)
     rows = [row for row in read_rows(arguments.runs) if row["architecture"] == arguments.architecture]
@@ -51,10 +52,10 @@ def main() -> None:
             record = {"architecture": run.architecture, "target": target, "width": run.width}
             record |= {"seed": run.seed, "parameters": row["parameters"], "file": file}
             try:
-                model, original = exporting.trained_network(row, arguments.network, dataset, arguments.folder)
+                model, original = export.trained_network(row, arguments.network, dataset, arguments.folder)
                 content = convert(model)
                 answers = predict(content, dataset.x_test)
-                record["changed_predictions"] = exporting.require_same(str(run), answers, original)
+                record["changed_predictions"] = export.require_same(str(run), answers, original)
             except StudyError as error:
                 record["problem"] = str(error)
                 print(f"{file} is missing: {error}", flush=True)
@@ -67,12 +68,14 @@ def main() -> None:
 
         for row in rows:
             name = f"{row['architecture']}-width-{row['width']}-seed-{row['seed']}"
-            export(row, "", f"{name}.keras", exporting.keras_bytes, exporting.predict_keras)
+            export(row, "", f"{name}.keras", saved_models.keras_bytes, saved_models.predict_keras)
         for answer in read_rows(arguments.breakpoints):
             if answer["reached"] == "True" and answer["architecture"] == arguments.architecture:
                 best = _best_run(rows, answer)
                 file = f"{arguments.architecture}-{answer['target']}.tflite"
-                export(best, answer["target"], file, exporting.convert_to_tflite, exporting.predict_tflite)
+                export(
+                    best, answer["target"], file, saved_models.convert_to_tflite, saved_models.predict_tflite
+                )
         archive.writestr("exports.json", json.dumps(records, indent=1))
     write_atomically(arguments.archive, buffer.getvalue())
 

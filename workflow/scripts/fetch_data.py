@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from few_weights.data.sources import fetch_arrays
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
-from few_weights.sources import fetch_arrays
 
 
 @entry_point

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from few_weights import breakpoints, models, tables
+from few_weights.analysis import bootstrap, breakpoints, read_tables, seeds
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
 
@@ -22,10 +22,10 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    runs = tables.read_runs(arguments.runs)
+    runs = read_tables.read_runs(arguments.runs)
     found = breakpoints.find_breakpoints(runs, arguments.targets)
     for path, table in (
-        (arguments.bootstrap, breakpoints.bootstrap_breakpoints(runs, arguments.targets)),
+        (arguments.bootstrap, bootstrap.bootstrap_breakpoints(runs, arguments.targets)),
         (arguments.by_target, breakpoints.targets_table(found)),
         (arguments.breakpoints, found),
     ):
@@ -43,9 +43,9 @@ def main() -> None:
     # Narrow enough for a terminal of 80 characters; the exact numbers are in breakpoints.csv.
     rounded = found[columns].rename(columns={"parameters": "weights", "test_accuracy": "test"})
     print(rounded.round({"test": 4, "compression": 1}).to_string(index=False))
-    if sentence := models.diverged_sentence(runs):
+    if sentence := seeds.diverged_sentence(runs):
         print(sentence)
-    if uneven := breakpoints.uneven_seeds(runs):
+    if uneven := bootstrap.uneven_seeds(runs):
         print(f"bootstrap.csv leaves out {', '.join(uneven)}: not every width has a run with every seed")
 
 

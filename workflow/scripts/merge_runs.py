@@ -4,10 +4,10 @@ import argparse
 import json
 from pathlib import Path
 
-from few_weights import aggregation
+from few_weights.analysis import merge
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
-from few_weights.runs import Run
+from few_weights.plan.runs import Run
 
 
 @entry_point
@@ -42,15 +42,15 @@ def main() -> None:
         for width, seeds in widths.items()
         for seed in seeds
     ]
-    records = aggregation.read_runs(arguments.folder, arguments.study, runs, arguments.expected, arrays=True)
+    records = merge.read_metrics(arguments.folder, arguments.study, runs, arguments.expected, arrays=True)
     models = json.loads(arguments.baseline_models.read_text())
     for path, table in (
         (
             arguments.runs,
-            aggregation.with_baselines(aggregation.runs_table(records), arguments.baselines, models),
+            merge.with_baselines(merge.runs_table(records), arguments.baselines, models),
         ),
-        (arguments.layers, aggregation.layers_table(records)),
-        (arguments.history, aggregation.history_table(records)),
+        (arguments.layers, merge.layers_table(records)),
+        (arguments.history, merge.history_table(records)),
     ):
         write_atomically(path, table.to_csv(index=False, lineterminator="\n"))
     print(f"merged {len(records)} runs")

@@ -4,9 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
+from few_weights.analysis.search import search_table
 from few_weights.errors import StudyError, entry_point
 from few_weights.files import write_atomically
-from few_weights.search import search_table
 
 
 @entry_point

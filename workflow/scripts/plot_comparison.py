@@ -2,11 +2,11 @@
 
 import argparse
 
-from few_weights import tables
+from few_weights.analysis import read_tables
+from few_weights.analysis.published import RECORDS
 from few_weights.errors import entry_point
-from few_weights.figure_files import write_figure
-from few_weights.plotting import plot_comparison
-from few_weights.records import RECORDS
+from few_weights.report.figures.comparison import plot_comparison
+from few_weights.report.figures.files import write_figure
 
 
 @entry_point
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--png", required=True)
     options = parser.parse_args()
 
-    runs, breakpoints = tables.read_runs(options.runs), tables.read_breakpoints(options.breakpoints)
+    runs, breakpoints = read_tables.read_runs(options.runs), read_tables.read_breakpoints(options.breakpoints)
     records = RECORDS.get(options.published_for, ())
     write_figure(options.svg, options.png, lambda: plot_comparison(runs, breakpoints, records))
 

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from few_weights.datasets import load_dataset, summarise
+from few_weights.data.datasets import load_dataset, summarise
 from few_weights.errors import entry_point
-from few_weights.exhibit import plot_data
-from few_weights.figure_files import write_figure
+from few_weights.report.figures.dataset import plot_data
+from few_weights.report.figures.files import write_figure
 
 
 @entry_point

@@ -4,11 +4,12 @@ figures/first-layer, each .svg and .png."""
 import argparse
 from pathlib import Path
 
-from few_weights import exhibit, tables
-from few_weights.datasets import KNOWN, load_dataset
+from few_weights.analysis import read_tables
+from few_weights.data.datasets import KNOWN, load_dataset
 from few_weights.errors import entry_point
-from few_weights.figure_files import write_figure
-from few_weights.run_files import read_run_arrays
+from few_weights.report.figures import first_layer, mistakes, smallest_network
+from few_weights.report.figures.files import write_figure
+from few_weights.training.run_files import read_run_arrays
 
 
 @entry_point
@@ -24,24 +25,24 @@ def main() -> None:
     parser.add_argument("--first-layer", required=True, nargs=2, help=".svg and .png to write")
     options = parser.parse_args()
 
-    runs = tables.read_runs(options.runs)
-    chosen = exhibit.choose_exhibit(runs, tables.read_breakpoints(options.breakpoints))
+    runs = read_tables.read_runs(options.runs)
+    chosen = smallest_network.choose_network(runs, read_tables.read_breakpoints(options.breakpoints))
     dataset = load_dataset(options.data, options.dataset)
     run = chosen.run
     row = runs.set_index(["architecture", "width", "seed"]).loc[(run.architecture, run.width, run.seed)]
     predictions_file, weights_file = run.predictions_path(options.folder), run.weights_path(options.folder)
     predictions = read_run_arrays(predictions_file, run, row.get("predictions_sha256"))["test"]
     weights = read_run_arrays(weights_file, run, row.get("weights_sha256"))
-    layers = tables.read_layers(options.layers)
-    shape = exhibit.shape_before_weights(layers, chosen.run, dataset.image_shape)
-    types = exhibit.layer_types(layers, chosen.run)
+    layers = read_tables.read_layers(options.layers)
+    shape = first_layer.shape_before_weights(layers, chosen.run, dataset.image_shape)
+    types = first_layer.layer_types(layers, chosen.run)
     # Those that we know are light strokes or shapes on black, which read better dark on white.
     ink = options.dataset in KNOWN
     write_figure(
         *options.mistakes,
-        lambda: exhibit.plot_mistakes(chosen, dataset.x_test, dataset.y_test, predictions, ink),
+        lambda: mistakes.plot_mistakes(chosen, dataset.x_test, dataset.y_test, predictions, ink),
     )
-    write_figure(*options.first_layer, lambda: exhibit.plot_first_layer(chosen, weights, shape, types))
+    write_figure(*options.first_layer, lambda: first_layer.plot_first_layer(chosen, weights, shape, types))
     print(f"shown: {chosen.run}")
 
 

@@ -3,10 +3,10 @@ figures/learning.svg and .png."""
 
 import argparse
 
-from few_weights import tables
+from few_weights.analysis import read_tables
 from few_weights.errors import entry_point
-from few_weights.figure_files import write_figure
-from few_weights.learning import plot_learning
+from few_weights.report.figures.files import write_figure
+from few_weights.report.figures.learning import plot_learning
 
 
 @entry_point
@@ -19,8 +19,8 @@ def main() -> None:
     parser.add_argument("--png", required=True)
     options = parser.parse_args()
 
-    history = tables.read_history(options.history)
-    runs, breakpoints = tables.read_runs(options.runs), tables.read_breakpoints(options.breakpoints)
+    history = read_tables.read_history(options.history)
+    runs, breakpoints = read_tables.read_runs(options.runs), read_tables.read_breakpoints(options.breakpoints)
     write_figure(options.svg, options.png, lambda: plot_learning(history, runs, breakpoints))
 
 

@@ -2,10 +2,10 @@
 
 import argparse
 
-from few_weights import tables
+from few_weights.analysis import read_tables
 from few_weights.errors import entry_point
-from few_weights.figure_files import write_figure
-from few_weights.performance import plot_timeline
+from few_weights.report.figures.files import write_figure
+from few_weights.report.figures.timeline import plot_timeline
 
 
 @entry_point
@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--png", required=True)
     options = parser.parse_args()
 
-    runs = tables.read_runs(options.runs)
+    runs = read_tables.read_runs(options.runs)
     write_figure(options.svg, options.png, lambda: plot_timeline(runs))
 
 

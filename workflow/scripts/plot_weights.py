@@ -3,10 +3,10 @@ figures/weights-by-layer.svg and .png."""
 
 import argparse
 
-from few_weights import tables
+from few_weights.analysis import read_tables
 from few_weights.errors import entry_point
-from few_weights.figure_files import write_figure
-from few_weights.plotting import plot_weights
+from few_weights.report.figures.files import write_figure
+from few_weights.report.figures.weights_by_layer import plot_weights
 
 
 @entry_point
@@ -19,8 +19,8 @@ def main() -> None:
     parser.add_argument("--png", required=True)
     options = parser.parse_args()
 
-    layers = tables.read_layers(options.layers)
-    runs, breakpoints = tables.read_runs(options.runs), tables.read_breakpoints(options.breakpoints)
+    layers = read_tables.read_layers(options.layers)
+    runs, breakpoints = read_tables.read_runs(options.runs), read_tables.read_breakpoints(options.breakpoints)
     write_figure(options.svg, options.png, lambda: plot_weights(layers, runs, breakpoints))
 
 

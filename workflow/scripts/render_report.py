@@ -4,9 +4,10 @@ import argparse
 import json
 from pathlib import Path
 
-from few_weights import reporting, tables
+from few_weights.analysis import read_tables
 from few_weights.errors import StudyError, entry_point
 from few_weights.files import write_atomically
+from few_weights.report.page import FIGURES, TABLES, render_report, render_table
 
 
 @entry_point
@@ -18,13 +19,13 @@ def main() -> None:
         "--tables",
         nargs="*",
         default=[],
-        help=f"{', '.join(reporting.TABLES)}, search .csv; those that are not there are left out",
+        help=f"{', '.join(TABLES)}, search .csv; those that are not there are left out",
     )
     parser.add_argument(
         "--figures",
         nargs="*",
         default=[],
-        help=f"{', '.join(reporting.FIGURES)}, data, curve-<architecture> .svg; likewise",
+        help=f"{', '.join(FIGURES)}, data, curve-<architecture> .svg; likewise",
     )
     parser.add_argument(
         "--templates", required=True, type=Path, help="the folder of report.html.j2 and table.html.j2"
@@ -39,19 +40,19 @@ def main() -> None:
     parser.add_argument("--runs-table", required=True)
     options = parser.parse_args()
 
-    runs = tables.read_runs(options.runs)
-    breakpoints = tables.read_breakpoints(options.breakpoints)
+    runs = read_tables.read_runs(options.runs)
+    breakpoints = read_tables.read_breakpoints(options.breakpoints)
     figures = {path.stem: _read_svg(path) for path in map(Path, options.figures) if path.exists()}
-    evidence = {path.stem: tables.read_evidence(path) for path in map(Path, options.tables) if path.exists()}
-    page = reporting.render_report(
+    evidence = {
+        path.stem: read_tables.read_evidence(path) for path in map(Path, options.tables) if path.exists()
+    }
+    html = render_report(
         options.templates / "report.html.j2", runs, breakpoints, figures, evidence, _notes(options.notes)
     )
     table = options.templates / "table.html.j2"
-    write_atomically(
-        options.breakpoints_table, reporting.render_table(table, "breakpoints", runs, breakpoints)
-    )
-    write_atomically(options.runs_table, reporting.render_table(table, "runs", runs, breakpoints))
-    write_atomically(options.report, page)
+    write_atomically(options.breakpoints_table, render_table(table, "breakpoints", runs, breakpoints))
+    write_atomically(options.runs_table, render_table(table, "runs", runs, breakpoints))
+    write_atomically(options.report, html)
 
 
 def _read_svg(path: Path) -> str:

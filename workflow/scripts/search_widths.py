@@ -4,12 +4,12 @@ import argparse
 import json
 from pathlib import Path
 
-from few_weights import aggregation
+from few_weights.analysis import merge
+from few_weights.analysis.search import judge_round, require_growth
+from few_weights.analysis.seeds import deciding_accuracies
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
-from few_weights.models import deciding_accuracies
-from few_weights.runs import expand_runs
-from few_weights.search import judge_round, require_growth
+from few_weights.plan.runs import expand_runs
 
 
 @entry_point
@@ -30,8 +30,8 @@ def main() -> None:
 
     planned = expand_runs({arguments.architecture: arguments.widths}, arguments.seeds)
     # Its arrays are checked where the runs are merged.
-    records = aggregation.read_runs(arguments.folder, arguments.study, planned, arguments.expected)
-    runs = aggregation.runs_table(records)
+    records = merge.read_metrics(arguments.folder, arguments.study, planned, arguments.expected)
+    runs = merge.runs_table(records)
     require_growth(arguments.architecture, dict(zip(runs["width"], runs["parameters"], strict=True)))
     means = deciding_accuracies(runs)[arguments.architecture].to_dict()
     found = judge_round(arguments.architecture, arguments.round, means, arguments.targets)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from few_weights import models, tables
+from few_weights.analysis import model_tables, read_tables
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
 
@@ -20,12 +20,12 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    runs = tables.read_runs(arguments.runs)
-    summary = models.models_table(runs)
+    runs = read_tables.read_runs(arguments.runs)
+    summary = model_tables.models_table(runs)
     for path, table in (
         (arguments.models, summary),
-        (arguments.shares, models.shares_table(runs, arguments.targets)),
-        (arguments.pareto, models.pareto_table(runs)),
+        (arguments.shares, model_tables.shares_table(runs, arguments.targets)),
+        (arguments.pareto, model_tables.pareto_table(runs)),
     ):
         write_atomically(path, table.to_csv(index=False, lineterminator="\n"))
     print(

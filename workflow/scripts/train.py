@@ -17,14 +17,15 @@ import sys
 import time
 from pathlib import Path
 
-from few_weights.checkpoint import Checkpoint
-from few_weights.datasets import data_sha256, load_dataset
+from few_weights.data.datasets import data_sha256, load_dataset
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
-from few_weights.gpus import share_gpu
-from few_weights.quiet import quiet
-from few_weights.run_files import arrays_sha256, npz_bytes, results_are_whole
-from few_weights.runs import Run
+from few_weights.plan.recipe import Recipe
+from few_weights.plan.runs import Run
+from few_weights.training.checkpoint import Checkpoint
+from few_weights.training.gpus import share_gpu
+from few_weights.training.quiet import quiet
+from few_weights.training.run_files import arrays_sha256, npz_bytes, results_are_whole
 
 
 @entry_point
@@ -51,8 +52,8 @@ def main() -> None:
     parser.add_argument(
         "--recipe",
         required=True,
-        type=json.loads,
-        help="JSON: epochs, batch_size, optimizer, perhaps schedule and augmentation",
+        type=lambda text: Recipe(**json.loads(text)),
+        help="JSON: epochs, batch_size, optimizer, and schedule and augmentation if there are any",
     )
     parser.add_argument(
         "--validation-examples", type=int, default=0, help="how many of the last training images to hold out"
@@ -94,9 +95,9 @@ def main() -> None:
     # Held until the process ends.
     place = share_gpu(arguments.jobs_per_gpu) if arguments.jobs_per_gpu else None  # noqa: F841
     with quiet():
-        from few_weights import training
+        from few_weights.training import train_run
 
-        device = training.prepare_tensorflow(arguments.threads, arguments.gpus)
+        device = train_run.prepare_tensorflow(arguments.threads, arguments.gpus)
     run = Run(arguments.architecture, arguments.width, arguments.seed)
     checkpoint = None
     if arguments.checkpoints:
@@ -106,11 +107,11 @@ def main() -> None:
             "dataset": arguments.dataset,
             "data_sha256": arguments.data_sha256,
             "validation_examples": arguments.validation_examples,
-            "recipe": arguments.recipe,
+            "recipe": arguments.recipe.as_mapping(),
             "code": arguments.code,
             # Another processor, GPU or TensorFlow may round otherwise.
             "device": device,
-            "versions": training.versions(),
+            "versions": train_run.versions(),
         }
         checkpoint = Checkpoint(arguments.checkpoints, identity)
     outputs = {
@@ -127,7 +128,7 @@ def main() -> None:
             flush=True,
         )
     else:
-        metrics, predictions, weights = training.train_run(
+        metrics, predictions, weights = train_run.train_run(
             run, network, arguments.study, arguments.dataset, arguments.recipe, dataset, device, checkpoint
         )
         metrics["code"] = arguments.code

@@ -5,6 +5,7 @@ Anything else is a mistake of ours and keeps its traceback.
 
 import contextlib
 import functools
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -43,3 +44,14 @@ def describe(error: OSError) -> str:
     """The file that an operation failed on and the reason, as one sentence."""
     reason = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {reason}" if error.filename else reason
+
+
+def brief(error: Exception) -> str:
+    """What an exception says, in one line."""
+    # Keras makes the names of layers bold.
+    text = re.sub(r"\x1b\[\d*m", "", str(error)).strip()
+    if text.startswith("in user code:"):  # TensorFlow puts the traceback in front
+        text = re.split(r"\n *\w*(?:Error|Exception): ", text)[-1]
+    text = text.partition("Arguments received by")[0]
+    text = " ".join(text.split()) or type(error).__name__
+    return text if len(text) <= 300 else f"{text[:300]}…"

@@ -4,7 +4,6 @@ import contextlib
 import csv
 import io
 import uuid
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -66,9 +65,3 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping]) -> str:
     table.writeheader()
     table.writerows(rows)
     return buffer.getvalue()
-
-
-def exported_names(archive: Path) -> list[str]:
-    """The names of the networks in an archive that export_models.py wrote."""
-    with zipfile.ZipFile(archive) as file:
-        return [name for name in file.namelist() if name != "exports.json"]

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from few_weights.architectures import Again
+from few_weights.engine.again import Again
 from few_weights.engine.native import halves
 from few_weights.engine.plain import is_plain
 

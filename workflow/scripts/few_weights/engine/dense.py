@@ -2,42 +2,16 @@
 
 from dataclasses import dataclass
 
+from few_weights.engine.layouts import Features
 from few_weights.engine.machine_code import LANES, ZERO, Code, Program
 from few_weights.engine.products import Matrix, write_dots, write_product
 
 #: Inputs that are multiplied before the next: with them, what a product needs stays in the cache.
 DEPTH = 256
 
+
 #: Rows of the weights' gradient that are computed together, for the same reason.
 ROWS = 64
-
-
-@dataclass(frozen=True)
-class Features:
-    """Where the features of a group's images lie, one image in each lane: rows of features side by side.
-
-    Args:
-        rows, columns: how many rows of how many features.
-        first: the offset of the first.
-        row_stride, group_stride: from a row to the next, and from a group to the next.
-    """
-
-    rows: int
-    columns: int
-    first: int
-    row_stride: int
-    group_stride: int
-
-    def matrix(self, pointer, row, column, code: Code) -> Matrix:
-        """[feature, group], from a feature of a row on."""
-        start = code.add(self.first, code.multiply(row, self.row_stride), code.multiply(column, LANES))
-        return Matrix(pointer, start, LANES, self.group_stride)
-
-    def parts(self, code: Code, size: int):
-        """All features, up to so many of a row at a time: row, first and how many."""
-        with code.loop(self.rows) as row:
-            for column, length in code.parts(self.columns, size):
-                yield row, column, length
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from few_weights.augmentation import shift_images
 from few_weights.engine import batch_last
+from few_weights.engine.full_matrix_adam import FullMatrixAdam
+from few_weights.engine.image_shifts import shift_images
 from few_weights.engine.plain import seconds_by_keras, trains_only
-from few_weights.optimizers import FullMatrixAdam
 
 #: About what XLA takes to compile a layer with its gradient, and each term that is written out in it.
 SECONDS_PER_LAYER, SECONDS_PER_TERM = 0.25, 0.01
+
 
 #: (images, labels, training) -> (cross-entropy of each image, a score for each image and class)
 Forward = Callable[..., tuple[tf.Tensor, tf.Tensor]]

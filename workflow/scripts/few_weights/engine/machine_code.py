@@ -14,12 +14,24 @@ from llvmlite import binding, ir
 #: Numbers in a vector: what AVX2 holds. LLVM makes two of one where the processor's vectors are half as long.
 LANES = 8
 
+
 INDEX = ir.IntType(64)
+
+
 INTEGER = ir.IntType(32)
+
+
 FLOAT = ir.FloatType()
+
+
 VECTOR = ir.VectorType(FLOAT, LANES)
+
+
 INTEGERS = ir.VectorType(INTEGER, LANES)
+
+
 POINTER = FLOAT.as_pointer()
+
 
 #: A whole number that is known now, or one that the program will compute.
 Number = ir.Value | int
@@ -31,6 +43,8 @@ def constant(value: float) -> ir.Constant:
 
 
 ZERO = constant(0.0)
+
+
 NO_BITS = ir.Constant(INTEGERS, [0] * LANES)
 
 

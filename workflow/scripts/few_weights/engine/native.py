@@ -12,11 +12,11 @@ import keras
 import numpy as np
 from keras import layers
 
+from few_weights.engine.layouts import whole_vectors
 from few_weights.engine.machine_code import LANES, Program
 from few_weights.engine.network_program import Plan, write_network
 from few_weights.engine.plain import is_plain, seconds_by_keras, trains_only
-from few_weights.engine.steps import UPDATES
-from few_weights.engine.winograd import whole_vectors
+from few_weights.engine.updates import UPDATES
 
 
 def plan_network(model: keras.Model, body: Sequence[keras.Layer], steps: int) -> Plan | str:
@@ -64,14 +64,18 @@ def plan_network(model: keras.Model, body: Sequence[keras.Layer], steps: int) ->
 #: one. Dense layers, whatever their size, compile faster than Keras traces them: 0.1 seconds.
 CONVOLUTION_SECONDS = (0.3, 0.6)
 
+
 #: The loss is written out for each class: 1.4 seconds for so many, 11 for 1,000.
 MOST_CLASSES = 256
 
 
 _LINEAR = keras.activations.linear
 
+
 #: What is read of a layer with weights.
 _COMMON = ("activation", "use_bias")
+
+
 _WEIGHTS = ("kernel", "bias")
 
 

@@ -7,10 +7,13 @@ import keras
 import numpy as np
 from keras import layers
 
-from few_weights.engine.dense import Dense, Features
+from few_weights.engine.dense import Dense
+from few_weights.engine.gather import groups_of, write_gather
+from few_weights.engine.layouts import Features, Images, spread_stride
+from few_weights.engine.loss import write_loss
 from few_weights.engine.machine_code import LANES, Code, Program
-from few_weights.engine.steps import Update, groups_of, write_gather, write_loss, write_update
-from few_weights.engine.winograd import Convolution, Images, spread_stride
+from few_weights.engine.updates import Update, write_update
+from few_weights.engine.winograd import Convolution
 
 
 class Plan(NamedTuple):

@@ -12,95 +12,21 @@ leaves the cache; the gradients are the transposed algorithm.
 
 import contextlib
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from llvmlite import ir
-
+from few_weights.engine.layouts import BLOCK, Images, spread_stride, whole_vectors
 from few_weights.engine.machine_code import INTEGERS, LANES, NO_BITS, ZERO, Code, Program, constant
 from few_weights.engine.products import Matrix, write_dots, write_product
-
-#: The points are 0, these two with both signs, and infinity. Of 14 pairs tried this one rounds best: sums of
-#: 288 products come out with 5 times the error of the plain sum; with the usual 1 and 2 it is 11 times.
-NEAR, FAR = 2 / 3, 3 / 2
-
-#: About how many tiles are transformed before they are multiplied. From 4 to 18 it hardly matters.
-BLOCK = 9
-
-
-def whole_vectors(size: int) -> int:
-    """`size`, rounded up to what whole vectors hold."""
-    return -(-size // LANES) * LANES
-
-
-def spread_stride(size: int) -> int:
-    """A distance of at least `size` float32 between things that are used together.
-
-    It is an odd number of cache lines of 64 bytes: a power of two would put them all into the same few places
-    of the cache.
-    """
-    lines = -(-size // 16)
-    return 16 * (lines + 1 - lines % 2)
-
-
-@dataclass(frozen=True)
-class Images:
-    """How the images of a group lie in memory, one in each lane: [row, column, channel, lane].
-
-    Args:
-        rows, columns, channels: of an image.
-        border: rows and columns of zeros before the first.
-        height, width: rows and columns there is room for.
-    """
-
-    rows: int
-    columns: int
-    channels: int
-    border: int
-    height: int
-    width: int
-
-    @property
-    def size(self) -> int:
-        return self.height * self.width * self.channels * LANES
-
-    @property
-    def row_stride(self) -> int:
-        return self.width * self.channels * LANES
-
-    @property
-    def column_stride(self) -> int:
-        return self.channels * LANES
-
-    @property
-    def first(self) -> int:
-        """The offset of the first pixel."""
-        return self.border * (self.row_stride + self.column_stride)
-
-    def tile(self, size: int) -> list[int]:
-        """Offsets of a tile's size x size pixels from its corner, row by row."""
-        return [
-            row * self.row_stride + column * self.column_stride
-            for row in range(size)
-            for column in range(size)
-        ]
-
-    def write_zeros_outside(self, code: Code, pointer: ir.Value) -> None:
-        """Set all that lies around the images to 0."""
-        below, right = self.border + self.rows, self.border + self.columns
-        rectangles = [
-            (0, self.border, 0, self.width),
-            (below, self.height, 0, self.width),
-            (self.border, below, 0, self.border),
-            (self.border, below, right, self.width),
-        ]
-        for top, bottom, first, last in rectangles:
-            if top == bottom or first == last:
-                continue
-            with code.loop(bottom, start=top) as row:
-                begin = code.add(code.multiply(row, self.row_stride), first * self.column_stride)
-                with code.loop((last - first) * self.column_stride, LANES) as offset:
-                    code.store(ZERO, pointer, code.add(begin, offset))
+from few_weights.engine.winograd_transforms import (
+    both_ways,
+    evaluate_input,
+    evaluate_input_transposed,
+    evaluate_kernel,
+    evaluate_kernel_transposed,
+    interpolate_output,
+    interpolate_output_transposed,
+    windows,
+)
 
 
 @dataclass(frozen=True)
@@ -365,7 +291,7 @@ class Convolution:
             for pixel, place in zip(pixels, places, strict=True):
                 code.store(code.where_positive(pixel, pixel) if self.relu else pixel, output, place)
             return
-        for window, place in zip(_windows(pixels), places, strict=True):
+        for window, place in zip(windows(pixels), places, strict=True):
             largest, chosen = window[0], ZERO
             for number, pixel in enumerate(window[1:], 1):
                 larger = code.builder.fcmp_ordered(">", pixel, largest)
@@ -391,109 +317,8 @@ class Convolution:
             ]
         chosen = [code.load(choice, place) for place in places]
         pixels = [None] * 16
-        for window, members in enumerate(_windows(range(16))):
+        for window, members in enumerate(windows(range(16))):
             for number, pixel in enumerate(members):
                 here = code.builder.fcmp_ordered("==", chosen[window], constant(number))
                 pixels[pixel] = code.builder.select(here, gradients[window], ZERO)
         return pixels
-
-
-def _windows(pixels: Sequence) -> list[list]:
-    """The four 2 x 2 windows of a tile of 4 x 4."""
-    return [
-        [pixels[4 * (row + i) + column + j] for i in (0, 1) for j in (0, 1)]
-        for row in (0, 2)
-        for column in (0, 2)
-    ]
-
-
-def both_ways(code: Code, transform: Callable, tile: Sequence[ir.Value]) -> list[ir.Value]:
-    """A transform along the rows of a square tile, and then along its columns; row by row."""
-    size = math.isqrt(len(tile))
-    rows = [transform(code, tile[first : first + size]) for first in range(0, len(tile), size)]
-    columns = [transform(code, column) for column in zip(*rows, strict=True)]
-    return [value for row in zip(*columns, strict=True) for value in row]
-
-
-# The transforms in one direction. A pair of points with opposite signs shares its even and its odd powers.
-
-
-def _kernel_factors() -> list[list[float]]:
-    """The three powers of each point, over the differences to the other finite points."""
-    points = [0.0, NEAR, -NEAR, FAR, -FAR]
-    scales = [math.prod(point - other for other in points if other != point) for point in points]
-    powers = [
-        [point**power / scale for power in range(3)] for point, scale in zip(points, scales, strict=True)
-    ]
-    return [*powers, [0.0, 0.0, 1.0]]
-
-
-def evaluate_kernel(code: Code, weights: Sequence[ir.Value]) -> list[ir.Value]:
-    """Three weights at the points."""
-    return [_weigh_nonzero(code, factors, weights) for factors in _kernel_factors()]
-
-
-def evaluate_kernel_transposed(code: Code, values: Sequence[ir.Value]) -> list[ir.Value]:
-    """What each of three weights receives from the values, as its gradient."""
-    return [_weigh_nonzero(code, factors, values) for factors in zip(*_kernel_factors(), strict=True)]
-
-
-def _weigh_nonzero(code, factors, vectors):
-    terms = [(factor, vector) for factor, vector in zip(factors, vectors, strict=True) if factor]
-    return code.weigh(*terms)
-
-
-def evaluate_input(code: Code, pixels: Sequence[ir.Value]) -> list[ir.Value]:
-    """Six pixels at the points, each times the polynomial that is 0 at all other finite points."""
-    squares, product = NEAR**2 + FAR**2, (NEAR * FAR) ** 2
-
-    def without_signed(three):
-        return code.multiply_add(product, three[0], code.multiply_add(-squares, three[1], three[2]))
-
-    values = [without_signed(pixels[0::2])]
-    for point, other in ((NEAR, FAR), (FAR, NEAR)):
-        even = code.multiply_add(-(other**2), pixels[2], pixels[4])
-        odd = code.multiply_add(-(other**2), pixels[1], pixels[3])
-        values += [code.multiply_add(sign * point, odd, even) for sign in (1, -1)]
-    return [*values, without_signed(pixels[1::2])]
-
-
-def evaluate_input_transposed(code: Code, values: Sequence[ir.Value]) -> list[ir.Value]:
-    """What each of six pixels receives from the values, as its gradient."""
-    squares, product = NEAR**2 + FAR**2, (NEAR * FAR) ** 2
-    even, odd = _pair_sums(code, values)
-    zero, infinity = values[0], values[5]
-    return [
-        code.scale(product, zero),
-        code.weigh((product, infinity), (-NEAR * FAR**2, odd[0]), (-FAR * NEAR**2, odd[1])),
-        code.weigh((-squares, zero), (-(FAR**2), even[0]), (-(NEAR**2), even[1])),
-        code.weigh((-squares, infinity), (NEAR, odd[0]), (FAR, odd[1])),
-        code.sum([zero, *even]),
-        infinity,
-    ]
-
-
-def interpolate_output(code: Code, values: Sequence[ir.Value]) -> list[ir.Value]:
-    """Four pixels from the products at the points."""
-    even, odd = _pair_sums(code, values)
-    return [
-        code.sum([values[0], *even]),
-        code.weigh((NEAR, odd[0]), (FAR, odd[1])),
-        code.weigh((NEAR**2, even[0]), (FAR**2, even[1])),
-        code.sum([values[5], code.weigh((NEAR**3, odd[0]), (FAR**3, odd[1]))]),
-    ]
-
-
-def interpolate_output_transposed(code: Code, pixels: Sequence[ir.Value]) -> list[ir.Value]:
-    """What each of the products receives from four pixels, as its gradient."""
-    values = [pixels[0]]
-    for point in (NEAR, FAR):
-        even = code.multiply_add(point**2, pixels[2], pixels[0])
-        odd = code.multiply_add(point**2, pixels[3], pixels[1])
-        values += [code.multiply_add(sign * point, odd, even) for sign in (1, -1)]
-    return [*values, pixels[3]]
-
-
-def _pair_sums(code, values):
-    pairs = (values[1:3], values[3:5])
-    return [code.builder.fadd(*pair) for pair in pairs], [code.builder.fsub(*pair) for pair in pairs]

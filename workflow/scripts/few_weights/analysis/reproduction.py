@@ -1,0 +1,63 @@
+"""Two executions of one study side by side, as text: what differs, and what might be why."""
+
+import pandas as pd
+
+RUN = ["architecture", "width", "seed"]
+
+
+#: Columns of runs.csv that say under which circumstances a run was trained.
+CIRCUMSTANCES = ["python", "tensorflow", "keras", "numpy", "llvmlite", "code", "platform", "device", "path"]
+
+
+def compare_runs(fresh: pd.DataFrame, reference: pd.DataFrame) -> str:
+    """One line a run: both test accuracies, their difference in images, both training times."""
+    columns = [*RUN, "parameters", "epochs", "test_correct", "test_accuracy", "train_seconds"]
+    both = fresh[columns].merge(
+        reference[columns], on=RUN, how="outer", suffixes=("", "_reference"), indicator="found_in"
+    )
+    header = ("fresh", "reference", "images", "seconds", "reference")
+    lines = [f"{'run':<34}" + "".join(f"{title:>11}" for title in header)]
+    for row in both.itertuples():
+        name = f"{row.architecture} width {row.width} seed {row.seed}"
+        if row.found_in != "both":
+            where = "fresh study" if row.found_in == "left_only" else "reference"
+            lines.append(f"{name:<34}only in the {where}")
+            continue
+        lines.append(
+            f"{name:<34}{row.test_accuracy:>11.4f}{row.test_accuracy_reference:>11.4f}"
+            f"{row.test_correct - row.test_correct_reference:>+11.0f}"
+            f"{row.train_seconds:>11.1f}{row.train_seconds_reference:>11.1f}"
+        )
+        for column in ("parameters", "epochs"):
+            ours, theirs = getattr(row, column), getattr(row, f"{column}_reference")
+            if ours != theirs:
+                lines.append(f"{'':<34}{column}: {ours:.0f}, reference {theirs:.0f}")
+    shared = both[both["found_in"] == "both"]
+    same = (shared["test_correct"] == shared["test_correct_reference"]).sum()
+    lines.append(f"{same} of {len(shared)} shared runs have the same number of correct test images")
+    return "\n".join(lines)
+
+
+def compare_breakpoints(fresh: pd.DataFrame, reference: pd.DataFrame) -> str:
+    """One line for each architecture and target: which width is the breakpoint, here and there."""
+    both = fresh.merge(reference, on=["architecture", "target"], how="outer", suffixes=("", "_reference"))
+    lines = [f"{'breakpoint':<34}{'fresh':>9}{'reference':>11}"]
+    for row in both.itertuples():
+        widths = [f"{w:.0f}" if pd.notna(w) else "none" for w in (row.width, row.width_reference)]
+        moved = "" if widths[0] == widths[1] else "   moved"
+        lines.append(f"{f'{row.architecture} at {row.target}':<34}{widths[0]:>9}{widths[1]:>11}{moved}")
+    return "\n".join(lines)
+
+
+def compare_circumstances(fresh: pd.DataFrame, reference: pd.DataFrame) -> str:
+    """The versions, code and hardware that differ between the two."""
+    lines = []
+    for column in CIRCUMSTANCES:
+        # Runs from before llvmlite was used do not name it.
+        ours, theirs = (
+            sorted(map(str, runs[column].unique())) if column in runs else ["none"]
+            for runs in (fresh, reference)
+        )
+        if ours != theirs:
+            lines.append(f"{column}: {', '.join(ours)}; reference {', '.join(theirs)}")
+    return "\n".join(lines or ["Versions, code and hardware are the same."])

@@ -1,0 +1,48 @@
+"""Softmax, cross-entropy and its gradient, in machine code."""
+
+from llvmlite import ir
+
+from few_weights.engine.gather import groups_of
+from few_weights.engine.layouts import Features
+from few_weights.engine.machine_code import FLOAT, LANES, ZERO, Code, Program, constant
+
+
+def write_loss(program: Program, name: str, logits: Features) -> Code:
+    """(count; logits, image labels, logits' gradient, losses, predictions).
+
+    The cross-entropy of each image in nats after a softmax, its class with the largest logit as float32, and
+    the gradient of the mean loss.
+    """
+    code = program.function(name, numbers=1, pointers=5)
+    count, values, labels, gradient, losses, predictions = code.arguments
+    builder = code.builder
+    share = code.fill(builder.fdiv(ir.Constant(FLOAT, 1.0), builder.sitofp(count, FLOAT)))
+    lanes = ir.Constant(ir.VectorType(count.type, LANES), list(range(LANES)))
+    with code.loop(groups_of(code, count)) as group:
+        place = code.multiply(group, LANES)
+        here = builder.icmp_signed("<", builder.add(code.fill(place), lanes), code.fill(count))
+        share_here = builder.select(here, share, ZERO)
+        start = code.multiply(group, logits.group_stride)
+        offsets = [code.add(start, number * LANES) for number in range(logits.columns)]
+        scores = [code.load(values, offset) for offset in offsets]
+        largest, predicted = scores[0], ZERO
+        for number, score in enumerate(scores[1:], 1):
+            larger = builder.fcmp_ordered(">", score, largest)
+            largest = builder.select(larger, score, largest)
+            predicted = builder.select(larger, constant(number), predicted)
+        shifted = [builder.fsub(score, largest) for score in scores]
+        powers = [code.elementwise("exp", score) for score in shifted]
+        total = code.sum(powers)
+        label = code.load(labels, place)
+        true = ZERO
+        for number, offset in enumerate(offsets):
+            is_true = builder.fcmp_ordered("==", label, constant(number))
+            true = builder.select(is_true, shifted[number], true)
+            error = builder.fsub(
+                builder.fdiv(powers[number], total), builder.select(is_true, constant(1), ZERO)
+            )
+            code.store(builder.fmul(error, share_here), gradient, offset)
+        code.store(builder.fsub(code.elementwise("log", total), true), losses, place)
+        code.store(predicted, predictions, place)
+    code.finish()
+    return code

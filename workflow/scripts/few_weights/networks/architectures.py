@@ -1,0 +1,307 @@
+"""The networks of ours, each a function from a width to a `keras.Model`.
+
+A study brings networks of its own with `file` or `layers`; see `networks.builder`. To add one for good, write
+one function here and put `@architecture` above it: its name is then a valid key under `architectures:` in a
+study.
+Every layer is spelled out with its initialisation; nothing leans on a default.
+"""
+
+from collections.abc import Callable
+
+import keras
+from keras import layers
+
+from few_weights.engine.again import Again
+from few_weights.errors import StudyError
+
+#: Builds a network: (width, shape of an image as (rows, columns, channels), number of classes, and a study's
+#: `options` as keyword arguments) -> model that ends in one probability a class.
+Builder = Callable[..., keras.Model]
+
+
+ARCHITECTURES: dict[str, Builder] = {}
+
+
+def builder_of(name: str) -> Builder:
+    """The function that builds the network of that name.
+
+    Raises:
+        StudyError: there is no such architecture.
+    """
+    if name not in ARCHITECTURES:
+        raise StudyError(f"unknown architecture '{name}'; known are: {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[name]
+
+
+def architecture(builder: Builder) -> Builder:
+    """Register a network under the name of its function."""
+    ARCHITECTURES[builder.__name__] = builder
+    return builder
+
+
+def dense(units: int) -> layers.Layer:
+    """A fully connected hidden layer with ReLU."""
+    return layers.Dense(
+        units, activation="relu", kernel_initializer="glorot_uniform", bias_initializer="zeros"
+    )
+
+
+def convolution(filters: int) -> layers.Layer:
+    """A 3 x 3 convolution without padding, with ReLU."""
+    return layers.Conv2D(
+        filters,
+        kernel_size=3,
+        strides=1,
+        padding="valid",
+        activation="relu",
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+    )
+
+
+def halving() -> layers.Layer:
+    """2 x 2 max pooling."""
+    return layers.MaxPooling2D(pool_size=2, strides=2, padding="valid")
+
+
+def classifier(classes: int) -> layers.Layer:
+    """The output: one probability a class."""
+    return layers.Dense(
+        classes, activation="softmax", kernel_initializer="glorot_uniform", bias_initializer="zeros"
+    )
+
+
+def dropping(rate: float, dropout: bool) -> list[layers.Layer]:
+    """The Keras tutorials' dropout at this place, where a study asks for it: `options: {dropout: true}`."""
+    return [layers.Dropout(rate)] if dropout else []
+
+
+def gelu() -> layers.Layer:
+    """The smooth ReLU of Hendrycks and Gimpel 2016, which lets no unit die: in small networks each counts."""
+    return layers.Activation("gelu")
+
+
+def depthwise(padding: str = "same") -> layers.Layer:
+    """A 3 x 3 kernel for each channel, without bias.
+
+    Keras' schemes would count all channels as the input of each kernel; these weights are uniform with
+    variance 1/9, for the nine inputs there are.
+    """
+    return layers.DepthwiseConv2D(
+        kernel_size=3,
+        padding=padding,
+        use_bias=False,
+        depthwise_initializer=keras.initializers.RandomUniform(-(3**-0.5), 3**-0.5),
+    )
+
+
+def pointwise(filters: int) -> layers.Layer:
+    """A 1 x 1 convolution: each position's channels mixed."""
+    return layers.Conv2D(filters, kernel_size=1, kernel_initializer="he_uniform", bias_initializer="zeros")
+
+
+def small_stem(filters: int, padding: str = "same") -> list[layers.Layer]:
+    """The image averaged to half its size, then a 3 x 3 convolution without bias."""
+    return [
+        layers.AveragePooling2D(pool_size=2, strides=2, padding="valid"),
+        layers.Conv2D(
+            filters, kernel_size=3, padding=padding, use_bias=False, kernel_initializer="he_uniform"
+        ),
+        gelu(),
+    ]
+
+
+def places_to_classes(classes: int) -> list[layers.Layer]:
+    """From a map of 3 x 3: one weight for each channel and place, then a dense layer on the channels.
+
+    Global average pooling would do without those weights, and lose where things are.
+    """
+    return [
+        depthwise("valid"),
+        layers.Flatten(),
+        layers.Dense(
+            classes, activation="softmax", kernel_initializer="lecun_uniform", bias_initializer="zeros"
+        ),
+    ]
+
+
+@architecture
+def mlp(width: int, image_shape: tuple[int, int, int], classes: int, dropout: bool = False) -> keras.Model:
+    """Two hidden layers on the raw pixels. On MNIST n² + 796 n + 10 parameters for width n."""
+    return keras.Sequential(
+        [
+            layers.Input(image_shape),
+            layers.Flatten(),
+            dense(width),
+            *dropping(0.2, dropout),
+            dense(width),
+            *dropping(0.2, dropout),
+            classifier(classes),
+        ]
+    )
+
+
+@architecture
+def pooled_mlp(
+    width: int, image_shape: tuple[int, int, int], classes: int, dropout: bool = False
+) -> keras.Model:
+    """As `mlp`, on the image pooled to half its size. On MNIST n² + 208 n + 10 parameters."""
+    return keras.Sequential(
+        [
+            layers.Input(image_shape),
+            halving(),
+            layers.Flatten(),
+            dense(width),
+            *dropping(0.2, dropout),
+            dense(width),
+            *dropping(0.2, dropout),
+            classifier(classes),
+        ]
+    )
+
+
+@architecture
+def cnn(width: int, image_shape: tuple[int, int, int], classes: int, dropout: bool = False) -> keras.Model:
+    """The Keras tutorial's CNN. On MNIST 1170 n² + 56 n + 10 parameters."""
+    return keras.Sequential(
+        [
+            layers.Input(image_shape),
+            convolution(width),
+            convolution(2 * width),
+            halving(),
+            *dropping(0.25, dropout),
+            layers.Flatten(),
+            dense(4 * width),
+            *dropping(0.5, dropout),
+            classifier(classes),
+        ]
+    )
+
+
+@architecture
+def vgg(width: int, image_shape: tuple[int, int, int], classes: int, dropout: bool = False) -> keras.Model:
+    """Two pairs of convolutions, then straight to the classes. On MNIST 63 n² + 335 n + 10 parameters."""
+    return keras.Sequential(
+        [
+            layers.Input(image_shape),
+            convolution(width),
+            convolution(width),
+            halving(),
+            *dropping(0.25, dropout),
+            convolution(2 * width),
+            convolution(2 * width),
+            halving(),
+            *dropping(0.25, dropout),
+            layers.Flatten(),
+            classifier(classes),
+        ]
+    )
+
+
+@architecture
+def separable(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """Two separable convolutions on the halved image, with a readout that knows places.
+
+    Of our own making, from the depthwise separable convolutions of Chollet 2017 (Xception) and of Howard and
+    others 2017 (MobileNets).
+    """
+    return keras.Sequential(
+        [
+            layers.Input(image_shape),
+            *small_stem(round(2 * width / 3)),
+            depthwise("valid"),
+            pointwise(width),
+            gelu(),
+            halving(),
+            depthwise(),
+            pointwise(width),
+            gelu(),
+            halving(),
+            *places_to_classes(classes),
+        ]
+    )
+
+
+@architecture
+def deep_separable(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """As `separable`, with a third separable convolution before the last pooling."""
+    return keras.Sequential(
+        [
+            layers.Input(image_shape),
+            *small_stem(round(2 * width / 3)),
+            depthwise("valid"),
+            pointwise(width),
+            gelu(),
+            halving(),
+            depthwise(),
+            pointwise(width),
+            gelu(),
+            depthwise(),
+            pointwise(width),
+            gelu(),
+            halving(),
+            *places_to_classes(classes),
+        ]
+    )
+
+
+def recurrence(width: int) -> list[layers.Layer]:
+    """A separable convolution, then a block that is applied once at this size and twice at half of it.
+
+    It has the same weights each time. To apply one block several times is an idea of recurrent convolutional
+    networks (Liang and Hu 2015).
+    """
+    spatial, mixing = depthwise(), pointwise(width)
+    return [
+        depthwise("valid"),
+        pointwise(width),
+        gelu(),
+        spatial,
+        mixing,
+        gelu(),
+        halving(),
+        Again(spatial),
+        Again(mixing),
+        gelu(),
+        Again(spatial),
+        Again(mixing),
+        gelu(),
+        halving(),
+    ]
+
+
+@architecture
+def recurrent(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """As `separable`, with a block that is applied several times. On MNIST 2 n² + 48 n + 10 parameters."""
+    return keras.Sequential(
+        [
+            layers.Input(image_shape),
+            *small_stem(width),
+            *recurrence(width),
+            *places_to_classes(classes),
+        ]
+    )
+
+
+@architecture
+def strided_recurrent(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
+    """As `recurrent`, with a first convolution that halves the image itself, so that it sees every pixel.
+
+    With s = floor(2 n / 3) filters of 4 x 4 there, on MNIST 25 s + s n + n² + 30 n + 10 parameters.
+    """
+    return keras.Sequential(
+        [
+            layers.Input(image_shape),
+            layers.Conv2D(
+                2 * width // 3,
+                kernel_size=4,
+                strides=2,
+                padding="same",
+                use_bias=False,
+                kernel_initializer="he_uniform",
+            ),
+            gelu(),
+            *recurrence(width),
+            *places_to_classes(classes),
+        ]
+    )

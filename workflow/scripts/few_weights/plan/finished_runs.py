@@ -1,0 +1,75 @@
+"""Which of a study's runs are there, for a report that trains nothing."""
+
+import csv
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from few_weights.plan.runs import RUN_FILES, Run, expand_runs
+from few_weights.plan.study import Study
+
+
+def planned_runs(study: Study, folder: Path) -> list[Run]:
+    """The runs that a study asks for; with `refine`, also at the widths that its search has asked for so far.
+
+    Args:
+        study: the study.
+        folder: where its results lie.
+    """
+    widths = {name: list(section.widths) for name, section in study.architectures.items()}
+    for path in sorted(folder.glob("search/*/round-*.json")) if study.refine else []:
+        try:
+            found = json.loads(path.read_bytes())
+            widths[path.parent.name] += [*found["visited"], *found["next"]]
+        except (ValueError, KeyError, TypeError):
+            continue  # a round that cannot be read has no say in what there is
+    return expand_runs({name: dict.fromkeys(its_widths) for name, its_widths in widths.items()}, study.seeds)
+
+
+def runs_with_files(folder: Path, runs: Iterable[Run]) -> list[Run]:
+    """Those of the runs whose files are all there."""
+    return [
+        run for run in runs if all(run.metrics_path(folder).with_name(name).is_file() for name in RUN_FILES)
+    ]
+
+
+def runs_in_table(path: Path) -> set[Run]:
+    """The runs that a runs.csv lists; none where it cannot be read, which whoever reads all of it reports."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return {
+                Run(row["architecture"], int(row["width"]), int(row["seed"])) for row in csv.DictReader(file)
+            }
+    except (OSError, KeyError, ValueError, TypeError):
+        return set()
+
+
+def by_architecture(runs: Iterable[Run]) -> dict[str, dict[int, list[int]]]:
+    """Architecture -> width -> seeds."""
+    grouped: dict[str, dict[int, list[int]]] = {}
+    for run in runs:
+        grouped.setdefault(run.architecture, {}).setdefault(run.width, []).append(run.seed)
+    return grouped
+
+
+def name_runs(runs: Iterable[Run]) -> str:
+    """The runs in words, seeds of one model together: "vgg width 2 seeds 0, 1, 2; cnn width 1 seed 0"."""
+    return "; ".join(
+        f"{name} width {width} seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+        for name, widths in by_architecture(runs).items()
+        for width, seeds in widths.items()
+    )
+
+
+def nothing_to_report(study: Study, folder: Path, runs: Iterable[Run]) -> str:
+    """The sentence for a study of which nothing is there."""
+    reference = f"results/reference/{study.name}"
+    copy = (
+        f" For the report of its committed results, copy {reference} to {folder}."
+        if Path(reference).is_dir()
+        else ""
+    )
+    return (
+        f"there is nothing to report in {folder}: none of the study's runs is there, "
+        f"which are {name_runs(runs)}. Run the study first.{copy}"
+    )
