@@ -7,7 +7,7 @@ import sys
 import compare_runs as compare_script
 import numpy as np
 import pytest
-from samples import metrics_of, runs_of
+from samples.runs import metrics_of, runs_of
 
 from few_weights.analysis import merge
 from few_weights.analysis.breakpoints import find_breakpoints

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import render_report as script
-from samples import metrics_of
+from samples.runs import metrics_of
 
 from few_weights.analysis import merge, read_tables
 from few_weights.analysis.bootstrap import bootstrap_breakpoints

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from samples import build
+from samples.networks import build
 
 from few_weights.errors import StudyError
 from few_weights.networks import saved_models

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from samples import build
+from samples.networks import build
 from test_engine import CLASSES, IMAGE, images_of
 
 from few_weights.engine.image_shifts import shift_images

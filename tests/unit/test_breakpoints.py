@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from samples import runs_of
+from samples.runs import runs_of
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from samples import resolve
+from samples.studies import resolve
 
 from few_weights.plan import model_descriptions, workplace
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from samples import build
+from samples.networks import build
 
 from few_weights.engine import optimizers
 from few_weights.engine.again import Again

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from samples import runs_of
+from samples.runs import runs_of
 
 from few_weights.analysis import model_tables, seeds
 from few_weights.analysis.intervals import binomial_half_width, t_interval, wilson_interval

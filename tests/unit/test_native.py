@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from samples import build
+from samples.networks import build
 from test_engine import ADADELTA, CLASSES, RMSPROP, images_of, train_both
 
 from few_weights.engine.machine_code import LANES, Program

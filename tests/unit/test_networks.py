@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from samples import build
+from samples.networks import build
 
 from few_weights.data.datasets import Dataset
 from few_weights.errors import StudyError

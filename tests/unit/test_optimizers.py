@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from samples import build
+from samples.networks import build
 from test_engine import CLASSES, IMAGE, train_both
 
 from few_weights.engine.errors import EngineError

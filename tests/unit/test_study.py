@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from samples import resolve, resolve_values
+from samples.studies import resolve, resolve_values
 
 from few_weights.errors import StudyError
 from few_weights.plan.runs import Run, expand_runs

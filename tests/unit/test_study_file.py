@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from samples import resolve_values
+from samples.studies import resolve_values
 
 from few_weights.errors import StudyError
 from few_weights.plan.study_file import read_study

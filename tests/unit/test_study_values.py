@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from samples import resolve_values
+from samples.studies import resolve_values
 
 from few_weights.errors import StudyError
 from few_weights.plan.study_file import read_study

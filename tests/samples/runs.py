@@ -1,28 +1,7 @@
-"""Networks and made-up results that several tests look at."""
+"""Made-up runs, and the tables that follow from them."""
 
 from few_weights.analysis import merge
-from few_weights.data.facts import facts_of_study
-from few_weights.plan.resolve import checked_values, resolve_study
 from few_weights.plan.runs import Run
-
-
-def resolve(config):
-    """A study from its YAML's mapping, or from what was read of files."""
-    return resolve_study(config, facts_of_study)
-
-
-def resolve_values(config):
-    """A study's values by the keys of its YAML, with every default; and the facts of its `data`."""
-    values, facts = checked_values(config, facts_of_study)
-    return values | {"data": facts}
-
-
-def build(name, width, image_shape, classes, **options):
-    """One of our networks."""
-    from few_weights.networks.builder import build_network
-
-    network = {"architecture": name, "options": options}
-    return build_network(name, network, width, image_shape, classes)
 
 
 def metrics_of(run, study="tiny", correct=9_700, **changes):

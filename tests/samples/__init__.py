@@ -1,0 +1,1 @@
+"""What tests make up, one file per stage, so that no test imports another."""
