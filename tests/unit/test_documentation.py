@@ -45,7 +45,7 @@ def test_every_data_set_is_described_as_it_is():
 
 
 def test_the_example_is_a_valid_study():
-    from samples import resolve
+    from samples.studies import resolve
 
     example = re.search(r"```yaml\n(.*?)```", (ROOT / "config" / "README.md").read_text(), re.DOTALL)
     resolve(yaml.safe_load(example[1]))
