@@ -183,7 +183,7 @@ def test_jobs_spread_over_the_nodes_each_with_its_gpu(user, local, slurm):
 
     assert Counter(Counter(run for run, *_ in starts).values()) == {1: 4, 2: 2}
     logs = [path.read_text() for path in (user.folder / "results/cluster/runs").rglob("train.log")]
-    assert sum("its results are taken up" in log for log in logs) == 1
+    assert sum("its results are reused" in log for log in logs) == 1
     assert not (user.folder / "results/cluster/checkpoints").exists()
 
 
@@ -198,7 +198,7 @@ def test_faults_cost_time_and_nothing_else(user, local, slurm):
     }
     for run, (fault, _) in faults.items():
         (user.hook / run).write_text(fault)
-    user.edit("workflow/scripts/few_weights/checkpoint.py", "INTERVAL = 15.0", "INTERVAL = 0.1")
+    user.edit("workflow/scripts/few_weights/training/checkpoint.py", "INTERVAL = 15.0", "INTERVAL = 0.1")
     process = user.start("--group-components", "cheap=1", *TRAININGS)
     log = user.folder / "results/cluster/runs/mlp/width-512/seed-0/train.log"
     deadline = time.monotonic() + 90

@@ -1,4 +1,4 @@
-"""The networks hold as many parameters as the article's formulas say, at all its widths."""
+"""The built-in networks have the parameters that the article's formulas say; every count by hand."""
 
 import keras
 import numpy as np
@@ -7,13 +7,8 @@ from samples.networks import build
 
 from few_weights.errors import StudyError
 from few_weights.networks import saved_models
-from few_weights.networks.counting import (
-    count_weights,
-    layer_table,
-    multiply_adds,
-    named_weights,
-    trainable_parameters,
-)
+from few_weights.networks.counts import count_weights, layer_table, multiply_adds, trainable_parameters
+from few_weights.networks.weights import named_weights, set_weights
 
 PERCEPTRON_WIDTHS = (512, 256, 128, 64, 32, 16)
 CONVOLUTIONAL_WIDTHS = (32, 16, 8, 4, 2, 1)
@@ -23,14 +18,14 @@ FORMULAS = {
     "cnn": (CONVOLUTIONAL_WIDTHS, lambda n: 1170 * n**2 + 56 * n + 10),
     "vgg": (CONVOLUTIONAL_WIDTHS, lambda n: 63 * n**2 + 335 * n + 10),
 }
-POINTS = [(name, width, formula(width)) for name, (widths, formula) in FORMULAS.items() for width in widths]
+MODELS = [(name, width, formula(width)) for name, (widths, formula) in FORMULAS.items() for width in widths]
 
 
-def test_all_points_are_tested():
-    assert len(POINTS) == 24
+def test_all_models_of_the_article_are_tested():
+    assert len(MODELS) == 24
 
 
-@pytest.mark.parametrize(("name", "width", "parameters"), POINTS)
+@pytest.mark.parametrize(("name", "width", "parameters"), MODELS)
 def test_parameters_equal_the_articles_formula(name, width, parameters):
     model = build(name, width, (28, 28, 1), 10)
     assert trainable_parameters(model) == model.count_params() == parameters
@@ -38,7 +33,7 @@ def test_parameters_equal_the_articles_formula(name, width, parameters):
 
 
 @pytest.mark.parametrize("width", [4, 7, 16])
-def test_separable_networks_hold_what_their_kernels_say(width):
+def test_separable_networks_have_the_weights_of_their_kernels(width):
     stem = round(2 * width / 3)
     first, second = 9 * stem + 9 * stem + (stem + 1) * width, 9 * width + (width + 1) * width
     ends = 9 * width + (width + 1) * 10
@@ -58,7 +53,7 @@ def test_a_strided_stem_takes_more_weights():
     assert expected == 25 * 12 + 12 * 19 + 19**2 + 30 * 19 + 10
 
 
-def test_a_block_that_is_applied_again_counts_once_but_works_each_time():
+def test_a_block_that_is_applied_again_counts_once_but_is_computed_each_time():
     model = build("recurrent", 6, (28, 28, 1), 10)
     # stem, two depthwise and two pointwise convolutions, readout, dense
     assert trainable_parameters(model) == model.count_params() == 54 + 2 * (54 + 42) + 54 + 70
@@ -67,7 +62,7 @@ def test_a_block_that_is_applied_again_counts_once_but_works_each_time():
     assert multiply_adds(model) == 196 * 54 + (2 * 144 + 2 * 36) * block + 54 + 60
 
 
-def test_the_articles_argument_where_the_weights_sit():
+def test_most_weights_are_in_the_first_dense_layer():
     """95 % of mlp 32 and 96 % of cnn 2 are in the first dense layer (the article's 25,120 and 4,616)."""
     for name, width, expected in (("mlp", 32, 25_120), ("cnn", 2, 4_616)):
         table = layer_table(build(name, width, (28, 28, 1), 10))
@@ -87,7 +82,7 @@ def test_other_images_and_classes():
     assert model.output_shape == (None, 7)
 
 
-def test_unknown_and_impossible_networks_are_told():
+def test_unknown_and_impossible_networks_are_refused():
     with pytest.raises(
         StudyError, match="unknown architecture 'lenet'; known are: mlp, pooled_mlp, cnn, vgg"
     ):
@@ -96,7 +91,7 @@ def test_unknown_and_impossible_networks_are_told():
         build("vgg", 1, (8, 8, 1), 10)
 
 
-def test_a_network_with_shared_weights_survives_its_files(tmp_path):
+def test_a_network_with_shared_weights_can_be_saved_and_read_back(tmp_path):
     """As .keras, with its weights still shared, and as TFLite."""
     model = build("recurrent", 6, (28, 28, 1), 10)
     images = np.random.default_rng(0).integers(0, 256, (200, 28, 28, 1), np.uint8)
@@ -131,9 +126,9 @@ def test_what_is_not_trained_is_named():
     model = keras.Sequential(
         [keras.Input((3,)), keras.layers.BatchNormalization(name="bn"), keras.layers.Dropout(0.5)]
     )
-    counts = count_weights(model)
-    assert counts["non_trainable_names"] == "bn/moving_mean bn/moving_variance"
-    assert (counts["trainable"], counts["non_trainable"], counts["bytes"]) == (6, 6, 48)
+    found = count_weights(model)
+    assert found["non_trainable_names"] == "bn/moving_mean bn/moving_variance"
+    assert (found["trainable"], found["non_trainable"], found["bytes"]) == (6, 6, 48)
 
 
 def test_a_layer_counts_at_each_use_in_graphs_of_every_kind():
@@ -176,7 +171,7 @@ def test_a_layer_counts_at_each_use_in_graphs_of_every_kind():
     ]
 
 
-def test_weights_of_the_same_name_are_all_kept():
+def test_weights_of_the_same_name_are_all_stored():
     x0 = keras.Input((4,))
     towers = []
     for name in ("left", "right"):
@@ -187,7 +182,7 @@ def test_weights_of_the_same_name_are_all_kept():
     assert list(named) == ["dense/kernel", "dense/bias", "dense/kernel_2", "dense/bias_2"]
     expected = model.predict(np.ones((1, 4)), verbose=0)
     model.set_weights([np.zeros_like(array) for array in named.values()])
-    saved_models.set_weights(model, named)
+    set_weights(model, named)
     np.testing.assert_array_equal(model.predict(np.ones((1, 4)), verbose=0), expected)
 
 

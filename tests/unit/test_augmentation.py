@@ -1,25 +1,22 @@
-"""Augmented images: moved as was asked for and no further, the same each time, and no others than these."""
+"""Augmented images are shifted as far as was asked for, reproducibly, and only in training."""
 
 import numpy as np
 import pytest
-from samples.networks import build
-from test_engine import CLASSES, IMAGE, images_of
+from samples.networks import SGD, build, images_of
 
 from few_weights.engine.image_shifts import shift_images
 from few_weights.engine.trainer import Trainer
 from few_weights.training.augmentation import draw_shifts
 
-SGD = {"name": "sgd", "learning_rate": 0.1}
 
-
-def test_every_move_is_as_likely_as_another():
+def test_all_shifts_are_equally_likely():
     shifts = draw_shifts({"shift": 2}, seed=1, epoch=2, examples=25_000)
     moves, counts = np.unique(shifts, axis=0, return_counts=True)
     assert {tuple(move) for move in moves} == {(i, j) for i in range(-2, 3) for j in range(-2, 3)}
     assert np.all(np.abs(counts - 1000) < 5 * 1000**0.5)
 
 
-def test_each_epoch_and_seed_has_its_own():
+def test_each_epoch_and_each_seed_draws_other_shifts():
     draw = lambda seed, epoch: draw_shifts({"shift": 2}, seed, epoch, 100)  # noqa: E731
     np.testing.assert_array_equal(draw(1, 2), draw(1, 2))
     for other in (draw(1, 3), draw(2, 2)):
@@ -27,7 +24,7 @@ def test_each_epoch_and_seed_has_its_own():
 
 
 @pytest.mark.parametrize("shift", [(0, 0), (2, -1), (-1, 3)])
-def test_images_move_by_whole_pixels(shift):
+def test_images_are_shifted_by_whole_pixels(shift):
     images = np.random.default_rng(0).random((1, 9, 12, 2), np.float32)
     down, right = shift
     wide = np.pad(images, [(0, 0), (5, 5), (5, 5), (0, 0)])
@@ -37,15 +34,16 @@ def test_images_move_by_whole_pixels(shift):
 
 
 @pytest.mark.parametrize(("name", "width"), [("pooled_mlp", 4), ("cnn", 1), ("vgg", 5)])
-def test_the_engine_trains_on_the_moved_images(name, width):
-    """As if it had been given them; images that are judged on are left alone."""
+def test_the_engine_trains_on_the_shifted_images(name, width):
+    """As if it had been given these images; images for evaluation are not shifted."""
     images, labels = images_of(60)
     right = np.roll(images, 1, axis=2)
     right[:, :, 0] = 0
-    models = [build(name, width, IMAGE, CLASSES) for _ in range(2)]
+    models = [build(name, width) for _ in range(2)]
     models[1].set_weights(models[0].get_weights())
-    ours = Trainer(models[0], SGD, 16, images, labels, augmented=True)
-    given = Trainer(models[1], SGD, 16, right, labels)
+    settings = SGD | {"learning_rate": 0.1}
+    ours = Trainer(models[0], settings, 16, images, labels, augmented=True)
+    given = Trainer(models[1], settings, 16, right, labels)
     order = np.random.default_rng(0).permutation(60)
     moved = ours.train_epoch(order, np.tile([0, 1], (60, 1)))
     np.testing.assert_allclose(moved, given.train_epoch(order), rtol=1e-6)

@@ -1,4 +1,4 @@
-"""A training that was interrupted goes on and ends with the very results of one that was not."""
+"""An interrupted training resumes and ends with exactly the results of one that was not interrupted."""
 
 import json
 from dataclasses import replace
@@ -6,6 +6,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from samples.networks import ADADELTA, ADAM, FULL_MATRIX, MOMENTUM
 
 from few_weights.data.datasets import Dataset
 from few_weights.plan.recipe import Recipe
@@ -13,12 +14,8 @@ from few_weights.plan.runs import Run
 from few_weights.training import train_run
 from few_weights.training.checkpoint import Checkpoint, forget_finished
 
-ADADELTA = {"name": "adadelta", "learning_rate": 1.0, "rho": 0.95}
-#: It turns its coordinates twice in these trainings, once before and once after the interruption.
-FULL = {"name": "full_matrix_adam", "learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.99, "refresh": 12}
-ADAM = {"name": "adam", "learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.99}
-#: No machine code is written for it.
-MOMENTUM = {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9}
+#: It changes its coordinates twice in these trainings, once before and once after the interruption.
+FULL = FULL_MATRIX | {"refresh": 12}
 RECIPE = Recipe(epochs=4, batch_size=32, optimizer=ADADELTA)
 
 
@@ -29,10 +26,10 @@ def every_epoch(monkeypatch):
 
 
 class Killed(BaseException):
-    """The end of a process, as far as one process can play it."""
+    """Stands for the end of a process."""
 
 
-class LastWords(Checkpoint):
+class KilledAfterSecond(Checkpoint):
     """A checkpoint whose run is killed just after it is written for the second time."""
 
     def save(self, variables, progress):
@@ -50,12 +47,12 @@ def dataset():
 
 
 def train(run, dataset, checkpoint=None, optimizer=ADADELTA):
-    keras.backend.clear_session()  # as in a process of its own, layers are numbered from the start
+    keras.backend.clear_session()  # layers are numbered from the start, as in a new process
     network = {"architecture": run.architecture, "options": {}}
     metrics, predictions, weights = train_run.train_run(
         run, network, "tiny", "mnist", replace(RECIPE, optimizer=optimizer), dataset, "CPU", checkpoint
     )
-    return metrics, metrics.pop("execution"), predictions | weights
+    return metrics, metrics.pop("execution"), predictions, weights
 
 
 @pytest.mark.parametrize(
@@ -69,65 +66,71 @@ def train(run, dataset, checkpoint=None, optimizer=ADADELTA):
     ],
     ids=lambda value: value["name"] if isinstance(value, dict) else str(value),
 )
-def test_an_interrupted_training_ends_like_one_that_was_left_alone(run, path, optimizer, dataset, tmp_path):
-    whole, execution, predictions = train(run, dataset, optimizer=optimizer)
+def test_a_resumed_training_gives_the_same_metrics_predictions_and_weights(
+    run, path, optimizer, dataset, tmp_path
+):
+    whole, execution, predictions, weights = train(run, dataset, optimizer=optimizer)
     assert whole["path"].startswith(path)
     assert execution["resumed_after_epoch"] == 0
     with pytest.raises(Killed):
-        train(run, dataset, LastWords(tmp_path, {"run": str(run)}), optimizer)
+        train(run, dataset, KilledAfterSecond(tmp_path, {"run": str(run)}), optimizer)
     checkpoint = Checkpoint(tmp_path, {"run": str(run)})
-    resumed, execution, resumed_predictions = train(run, dataset, checkpoint, optimizer)
+    resumed, execution, resumed_predictions, resumed_weights = train(run, dataset, checkpoint, optimizer)
     assert execution["resumed_after_epoch"] == 2
     assert len(execution["epoch_seconds"]) == RECIPE.epochs
     assert resumed == whole
     for part in ("validation", "test"):
         np.testing.assert_array_equal(resumed_predictions[part], predictions[part])
+    assert list(resumed_weights) == list(weights)
+    for name, array in weights.items():
+        np.testing.assert_array_equal(resumed_weights[name], array, name)
     (tmp_path / "metrics.json").write_text("{}")
     checkpoint.keep_results({"metrics.json": tmp_path / "metrics.json"})
     assert not checkpoint.path.exists()
 
 
-def test_short_trainings_write_none(dataset, tmp_path, monkeypatch):
+def test_short_trainings_write_no_checkpoint(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(train_run, "INTERVAL", 15.0)
     train(Run("mlp", 2, 0), dataset, Checkpoint(tmp_path / "none", {}))
     assert not (tmp_path / "none").exists()
 
 
 LIKE = [np.zeros((2, 3), np.float32), np.zeros((), np.int64)]
+PROGRESS = {"history": [], "epoch_seconds": [0.5]}
 
 
-def test_what_cannot_be_used_is_told_and_passed_over(tmp_path, capsys):
+def test_a_file_that_cannot_be_used_is_reported_and_ignored(tmp_path, capsys):
     checkpoint = Checkpoint(tmp_path, {"seed": 1})
-    assert checkpoint.load(LIKE) == ([], {})
-    assert capsys.readouterr().out == ""  # the usual case needs no words
+    assert checkpoint.load(LIKE) is None
+    assert capsys.readouterr().out == ""  # the usual case needs no message
 
-    checkpoint.save(LIKE, {"history": [1]})
-    assert checkpoint.load(LIKE)[1] == {"history": [1]}
+    checkpoint.save(LIKE, PROGRESS)
+    assert checkpoint.load(LIKE)[1] == PROGRESS
     content = checkpoint.path.read_bytes()
     flipped = bytearray(content)
     flipped[content.index(b"NUMPY", content.index(b"variable_0")) + 130] ^= 1
     for broken in (content[: len(content) // 2], b"", b"no zip", bytes(flipped)):
         checkpoint.path.write_bytes(broken)
-        assert checkpoint.load(LIKE) == ([], {})
-        assert "training begins anew" in capsys.readouterr().out
+        assert checkpoint.load(LIKE) is None
+        assert "training starts from the beginning" in capsys.readouterr().out
 
     checkpoint.path.write_bytes(content)
-    assert checkpoint.load(LIKE[::-1]) == ([], {})
-    assert "it holds float32(2, 3) for int64()" in capsys.readouterr().out
+    assert checkpoint.load(LIKE[::-1]) is None
+    assert "it holds float32(2, 3) where int64() is needed" in capsys.readouterr().out
     other = Checkpoint(tmp_path, {"seed": 2})
-    assert other.load(LIKE) == ([], {})  # another run has another name
+    assert other.load(LIKE) is None  # another run has another name
     other.path.write_bytes(content)
-    assert other.load(LIKE) == ([], {})
+    assert other.load(LIKE) is None
     assert "another run" in capsys.readouterr().out
 
 
-def test_a_disk_that_refuses_does_not_end_the_training(tmp_path, capsys):
+def test_a_failed_write_does_not_end_the_training(tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")
-    Checkpoint(tmp_path / "file" / "checkpoints", {}).save(LIKE, {})
+    Checkpoint(tmp_path / "file" / "checkpoints", {}).save(LIKE, PROGRESS)
     assert "no checkpoint" in capsys.readouterr().out
 
 
-def test_finished_results_are_kept_until_the_study_is_done(dataset, tmp_path):
+def test_finished_results_are_kept_until_the_study_is_done(tmp_path):
     files = {"weights.npz": b"weights", "metrics.json": b"{}"}
     paths = {name: tmp_path.with_name(f"results of {tmp_path.name}") / name for name in files}
     for name, path in paths.items():
@@ -136,7 +139,7 @@ def test_finished_results_are_kept_until_the_study_is_done(dataset, tmp_path):
     finished, other = Checkpoint(tmp_path, {"seed": 1}), Checkpoint(tmp_path, {"seed": 2})
     assert finished.kept_results(files) == {}
     finished.keep_results(paths)
-    other.save(LIKE, {})
+    other.save(LIKE, PROGRESS)
     assert (finished.finished / "weights.npz").samefile(paths["weights.npz"])  # on the disk once
     for path in paths.values():
         path.unlink()  # as Snakemake does with the outputs of a job that failed
@@ -144,12 +147,14 @@ def test_finished_results_are_kept_until_the_study_is_done(dataset, tmp_path):
     assert other.kept_results(files) == {}
 
     other.finished.mkdir()
-    (other.finished / "weights.npz").write_bytes(b"weights")  # the process ended before the others
+    (other.finished / "weights.npz").write_bytes(
+        b"weights"
+    )  # the process ended before it wrote the other files
     assert other.kept_results(files) == {}
 
     forget_finished(tmp_path)
     assert finished.kept_results(files) == {}
-    assert other.path.exists()  # an interrupted training may still go on
+    assert other.path.exists()  # an interrupted training may still resume
     other.path.rename(
         tmp_path / ".killed.npz.1234.tmp"
     )  # as a process leaves it that was killed while writing
@@ -157,7 +162,7 @@ def test_finished_results_are_kept_until_the_study_is_done(dataset, tmp_path):
     assert not tmp_path.exists()
 
 
-def test_the_identity_does_not_hang_on_the_order_of_keys(tmp_path):
+def test_the_identity_does_not_depend_on_the_order_of_keys(tmp_path):
     recipe = json.loads('{"batch_size": 32, "epochs": 4}')
     assert (
         Checkpoint(tmp_path, {"a": recipe}).path

@@ -1,64 +1,26 @@
-"""The engine computes what Keras computes: same losses step by step, same weights, same predictions."""
+"""The engine computes what Keras computes: the same losses step by step, weights and predictions."""
 
 import keras
 import numpy as np
 import pytest
 from keras import layers
-from samples.networks import build
+from samples.networks import (
+    ADADELTA,
+    CLASSES,
+    IMAGE,
+    MOMENTUM,
+    RMSPROP,
+    SGD,
+    build,
+    compiled_keras,
+    images_of,
+    train_both,
+)
 
 from few_weights.engine import optimizers
 from few_weights.engine.again import Again
 from few_weights.engine.errors import EngineError
 from few_weights.engine.trainer import Trainer, choose_path
-
-RMSPROP = {"name": "rmsprop", "learning_rate": 0.001, "rho": 0.9, "epsilon": 1e-7}
-ADADELTA = {"name": "adadelta", "learning_rate": 1.0, "rho": 0.95, "epsilon": 1e-7}
-#: No machine code is written for it.
-MOMENTUM = {"name": "sgd", "learning_rate": 0.02, "momentum": 0.9}
-IMAGE = (18, 18, 1)  # as small as vgg can take, with an odd size on the way
-CLASSES = 10
-
-
-def images_of(examples, image=IMAGE, seed=0):
-    """Images that can be learned: a bright bar on black, at a place and angle that say the class."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, CLASSES, examples).astype(np.uint8)
-    images = np.zeros((examples, *image), np.uint8)
-    for picture, label in zip(images, labels, strict=True):
-        first = 1 + 3 * (label % 5) + rng.integers(0, 2)
-        bar = picture[first : first + 3, 2:-2] if label < 5 else picture[2:-2, first : first + 3]
-        bar[...] = rng.integers(128, 256, bar.shape)
-    return images, labels
-
-
-def compiled_keras(model, optimizer):
-    model.compile(
-        optimizer=optimizers.build_optimizer(optimizer),
-        loss="sparse_categorical_crossentropy",
-        jit_compile=False,
-    )
-    return model
-
-
-def train_both(make_model, optimizer, batch_sizes, image=IMAGE, epochs=1):
-    """The loss of each step from Keras and from the engine, and the two trained models.
-
-    `epochs` decides with which path it trains: only a long training is worth compiling by XLA.
-    """
-    images, labels = images_of(sum(batch_sizes), image)
-    keras.utils.set_random_seed(1)
-    theirs = compiled_keras(make_model(), optimizer)
-    ours = make_model()
-    ours.set_weights(theirs.get_weights())
-    trainer = Trainer(ours, optimizer, max(batch_sizes), images, labels, epochs=epochs)
-    losses, first = [], 0
-    for size in batch_sizes:
-        batch = np.arange(first, first + size)
-        theirs.reset_metrics()
-        loss = theirs.train_on_batch(images[batch] / np.float32(255), labels[batch])
-        losses.append((float(loss), trainer.train_epoch(batch)[0]))
-        first += size
-    return np.array(losses), theirs, ours, trainer
 
 
 @pytest.mark.parametrize("optimizer", [RMSPROP, ADADELTA], ids=lambda optimizer: optimizer["name"])
@@ -70,10 +32,11 @@ def train_both(make_model, optimizer, batch_sizes, image=IMAGE, epochs=1):
 def test_machine_code_gives_keras_losses(name, width, optimizer):
     """To a relative 1e-4 over 100 steps, the last of a smaller batch: the same sums in another order.
 
-    Rounding is about 1e-7 a step, until it turns a unit that stands at zero on or off; from there two equally
-    right computations drift apart, plain Keras with and without oneDNN among them.
+    Rounding is about 1e-7 per step, until it switches a unit that is just at zero on or off; from there two
+    equally correct computations diverge, for example plain Keras with and without oneDNN. The widths are
+    such that no unit switches in these 100 steps.
     """
-    make_model = lambda: build(name, width, IMAGE, CLASSES)  # noqa: E731
+    make_model = lambda: build(name, width)  # noqa: E731
     losses, _, _, trainer = train_both(make_model, optimizer, [16] * 99 + [10])
     assert trainer.path.startswith("by machine code")
     # A loss near 0 is a sum near 1, of which float32 knows seven digits.
@@ -82,12 +45,12 @@ def test_machine_code_gives_keras_losses(name, width, optimizer):
 
 
 @pytest.mark.parametrize(("name", "width"), [("mlp", 64), ("pooled_mlp", 3), ("cnn", 8), ("vgg", 5)])
-def test_keras_layers_give_keras_bits(name, width):
-    """Where Keras' own layers compute, 100 steps, the last of a smaller batch, give the very same weights."""
-    make_model = lambda: build(name, width, IMAGE, CLASSES)  # noqa: E731
+def test_keras_layers_are_bit_identical_to_keras(name, width):
+    """With Keras' own layers, 100 steps, the last of a smaller batch, give exactly the same weights."""
+    make_model = lambda: build(name, width)  # noqa: E731
     losses, theirs, ours, trainer = train_both(make_model, MOMENTUM, [16] * 99 + [10])
     assert trainer.path.startswith("by Keras")
-    # The weights are equal to the bit; we divide the sum of the losses in float64, Keras in float32.
+    # The weights are bit-identical; the engine divides the sum of the losses in float64, Keras in float32.
     np.testing.assert_allclose(losses[:, 1], losses[:, 0], rtol=1e-7)
     assert losses[-10:, 0].mean() < 0.9 * losses[:10, 0].mean(), "nothing was learned, so nothing compared"
     for mine, keras_weights in zip(ours.get_weights(), theirs.get_weights(), strict=True):
@@ -95,7 +58,7 @@ def test_keras_layers_give_keras_bits(name, width):
 
 
 def every_small_layer():
-    """Each layer that is lowered."""
+    """Every kind of layer that batch_last.py has."""
     spatial = layers.DepthwiseConv2D(3, padding="same")
     return keras.Sequential(
         [
@@ -148,13 +111,13 @@ def test_a_schedule_warms_up_and_ends_at_zero():
         ),
     ],
 )
-def test_the_path_is_told_with_its_reason(name, width, optimizer, expected):
+def test_the_path_is_reported_with_its_reason(name, width, optimizer, expected):
     model = build(name, width, (28, 28, 1), CLASSES)
     assert choose_path(model, optimizers.build_optimizer(optimizer), 10_000)[2].startswith(expected)
 
 
-def test_a_schedule_or_shifted_images_are_not_for_machine_code():
-    model = build("mlp", 4, IMAGE, CLASSES)
+def test_a_schedule_and_shifted_images_are_not_trained_by_machine_code():
+    model = build("mlp", 4)
     falling = optimizers.build_optimizer(RMSPROP, {"name": "warmup_cosine", "warmup": 0.2}, 100)
     assert "not by machine code with a schedule" in choose_path(model, falling, 100)[2]
     constant = optimizers.build_optimizer(RMSPROP)
@@ -163,7 +126,7 @@ def test_a_schedule_or_shifted_images_are_not_for_machine_code():
 
 
 class Doubling(layers.Layer):
-    """A layer that the engine has never heard of."""
+    """A layer that the engine does not know."""
 
     def call(self, x):
         return 2.0 * x
@@ -192,7 +155,7 @@ def branches():
 
 
 class RandomPooling(layers.MaxPooling2D):
-    """Derived from a layer that is applied once to the data where it comes first; this one must not be."""
+    """Derived from a layer that, as the first one, is applied once to the data; this one must not be."""
 
     def build(self, shape):
         self.dropout = layers.Dropout(0.2, seed=7)
@@ -202,7 +165,7 @@ class RandomPooling(layers.MaxPooling2D):
 
 
 def random_layers():
-    """Dropout and noise, whose seeds are given so that both models draw the same numbers."""
+    """Dropout and noise, with seeds so that both models draw the same numbers."""
     return keras.Sequential(
         [
             layers.Input(IMAGE),
@@ -217,7 +180,7 @@ def random_layers():
 
 
 def convolution(**settings):
-    """Small enough to be computed batch-last, were it not for what the settings or the layers ask for."""
+    """A network that would be computed batch-last without the settings or the additional layers."""
     before = settings.pop("before", [])
     after = settings.pop("after", [])
     return keras.Sequential(
@@ -276,13 +239,13 @@ def test_a_network_the_engine_does_not_know_trains_as_in_keras(make_model, reaso
     images, labels = images_of(130, seed=5)
     loss, predictions = trainer.evaluate(images, labels)
     probabilities = theirs.predict(images / np.float32(255), verbose=0)
-    picked = probabilities[np.arange(len(labels)), labels]
-    assert loss == pytest.approx(-np.log(picked).mean(), rel=1e-3)
+    of_labels = probabilities[np.arange(len(labels)), labels]
+    assert loss == pytest.approx(-np.log(of_labels).mean(), rel=1e-3)
     assert np.mean(predictions == probabilities.argmax(1)) > 0.99
 
 
 def small(kind, **settings):
-    """A network that machine code takes ("dense", "3 x 3") or XLA ("1 x 1"), were it not for the settings."""
+    """A network for machine code ("dense", "3 x 3") or XLA ("1 x 1"), but for the settings."""
     dense = settings if kind == "dense" else {}
     body = {
         "dense": [layers.Flatten()],
@@ -304,7 +267,7 @@ def with_lora(model):
     layer.enable_lora(1)
 
 
-def with_a_bound(model):
+def with_a_constraint(model):
     model.trainable_variables[0].constraint = keras.constraints.MaxNorm(0.1)
 
 
@@ -312,7 +275,7 @@ def with_a_penalty(model):
     model.trainable_variables[0].regularizer = keras.regularizers.L2(0.1)
 
 
-def with_a_call_of_its_own(model):
+def with_its_own_call(model):
     layer = next(layer for layer in model.layers if layer.weights)
     call = type(layer).call
     layer.call = lambda x, training=None: 3.0 * call(layer, x)
@@ -326,24 +289,24 @@ CHANGES = {
     "nothing": ({}, None),
     "L2": ({"kernel_regularizer": "l2"}, None),
     "a penalty on the bias": ({"bias_regularizer": keras.regularizers.L1(0.1)}, None),
-    "a bound": ({"kernel_constraint": "non_neg"}, None),
+    "a constraint": ({"kernel_constraint": "non_neg"}, None),
     "an activity penalty": ({"activity_regularizer": "l2"}, None),
     "float64": ({"dtype": "float64"}, None),
     "frozen": ({"trainable": False}, None),
     "a function": ({"activation": lambda x: keras.ops.tanh(x)}, None),
     "a layer as activation": ({"activation": layers.LeakyReLU()}, None),
     "LoRA": ({}, with_lora),
-    "a bound set later": ({}, with_a_bound),
+    "a constraint set later": ({}, with_a_constraint),
     "a penalty set later": ({}, with_a_penalty),
-    "a call of its own": ({}, with_a_call_of_its_own),
+    "its own call": ({}, with_its_own_call),
     "a frozen bias": ({}, with_a_frozen_bias),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("kind", ["dense", "3 x 3", "1 x 1"])
-def test_a_fast_way_takes_a_layer_only_as_it_is(kind, change):
-    """Whatever is asked of a layer, three steps, the last with one image, change its weights as in Keras."""
+def test_an_unknown_setting_is_trained_by_keras(kind, change):
+    """With any setting, three steps, the last with one image, change the weights as in Keras."""
     settings, alter = CHANGES[change]
 
     def make():
@@ -352,17 +315,17 @@ def test_a_fast_way_takes_a_layer_only_as_it_is(kind, change):
             alter(model)
         return model
 
-    optimizer = MOMENTUM if kind == "1 x 1" else {"name": "sgd", "learning_rate": 0.02}
+    optimizer = MOMENTUM if kind == "1 x 1" else SGD
     _, theirs, ours, trainer = train_both(make, optimizer, [7, 7, 1], (9, 11, 1), epochs=1000)
     assert trainer.path.startswith("by Keras") == (change != "nothing")
-    for mine, right in zip(ours.variables, theirs.variables, strict=True):
-        np.testing.assert_allclose(mine, right, rtol=1e-5, atol=1e-6)
+    for mine, expected in zip(ours.variables, theirs.variables, strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [(13, 13, 1), (13, 11, 1), (12, 14, 1)])
 @pytest.mark.parametrize("sizes", [[1, 1, 1], [4, 4, 1]], ids=str)
-def test_pooling_between_normalisations_is_right_with_one_image(size, sizes):
-    """Through XLA as one program, its gradient was not: none of the four pixels was equal to the largest."""
+def test_pooling_between_normalisations_is_correct_with_one_image(size, sizes):
+    """Compiled by XLA as one program, its gradient was wrong: none of four pixels equalled the largest."""
 
     def make():
         body = [layers.Conv2D(3, 3, use_bias=False), layers.BatchNormalization(), layers.Activation("gelu")]
@@ -370,8 +333,8 @@ def test_pooling_between_normalisations_is_right_with_one_image(size, sizes):
         return keras.Sequential([layers.Input(size), *body, layers.Dense(CLASSES, activation="softmax")])
 
     _, theirs, ours, _ = train_both(make, MOMENTUM, sizes, size, epochs=1000)
-    for mine, right in zip(ours.variables, theirs.variables, strict=True):
-        np.testing.assert_allclose(mine, right, rtol=1e-4, atol=1e-6)
+    for mine, expected in zip(ours.variables, theirs.variables, strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("flatten", [layers.Flatten, layers.GlobalAveragePooling2D])
@@ -399,14 +362,14 @@ def test_features_may_be_normalised(flatten):
     ],
     ids=["as large as the image", "large", "large and depthwise", "many"],
 )
-def test_what_takes_longer_to_compile_than_to_train_goes_by_keras(body):
+def test_a_network_that_compiles_longer_than_it_trains_is_trained_by_keras(body):
     images, labels = images_of(40)
     model = keras.Sequential([layers.Input(IMAGE), *body()])
     for optimizer in (ADADELTA, MOMENTUM):
         assert Trainer(model, optimizer, 32, images, labels).path.startswith("by Keras")
 
 
-def test_the_same_network_is_compiled_where_it_trains_for_long():
+def test_the_same_network_is_compiled_for_a_long_training():
     body = [layers.DepthwiseConv2D(9), layers.Flatten(), layers.Dense(CLASSES, activation="softmax")]
     model = keras.Sequential([layers.Input(IMAGE), *body])
     optimizer = optimizers.build_optimizer(MOMENTUM)
@@ -415,7 +378,7 @@ def test_the_same_network_is_compiled_where_it_trains_for_long():
 
 
 def test_shifted_images_keep_their_shape():
-    """Some layers read it while their graph is made: a normalisation along another axis than the last."""
+    """Some layers read it while their graph is built: a normalisation along another axis than the last."""
     body = [layers.Flatten(), layers.BatchNormalization(axis=1)]
     model = keras.Sequential([layers.Input(IMAGE), *body, layers.Dense(CLASSES, activation="softmax")])
     trainer = Trainer(model, MOMENTUM, 4, *images_of(9), augmented=True)
@@ -427,14 +390,14 @@ class OwnStep(keras.Sequential):
         return super().train_step(data)
 
 
-def test_a_training_step_of_its_own_is_refused():
+def test_a_model_with_its_own_training_step_is_refused():
     model = OwnStep([layers.Input(IMAGE), layers.Flatten(), layers.Dense(CLASSES, activation="softmax")])
-    with pytest.raises(EngineError, match="OwnStep has a train_step of its own"):
+    with pytest.raises(EngineError, match="OwnStep defines its own train_step"):
         Trainer(model, ADADELTA, 32, *images_of(40))
 
 
-def test_what_layers_add_to_the_loss_counts_once():
-    """Also where a layer adds one number for each image: they are summed, as Keras does."""
+def test_losses_that_layers_add_count_once():
+    """Also if a layer adds one number per image: they are summed, as Keras does."""
 
     @keras.saving.register_keras_serializable()
     class Adding(layers.Layer):
@@ -447,8 +410,8 @@ def test_what_layers_add_to_the_loss_counts_once():
         return keras.Sequential([layers.Input(IMAGE), *body, layers.Dense(CLASSES, activation="softmax")])
 
     _, theirs, ours, _ = train_both(make, MOMENTUM, [8, 8, 1])
-    for mine, right in zip(ours.variables, theirs.variables, strict=True):
-        np.testing.assert_allclose(mine, right, rtol=1e-5, atol=1e-6)
+    for mine, expected in zip(ours.variables, theirs.variables, strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "float64"])
@@ -461,15 +424,15 @@ def test_another_dtype_trains_as_in_keras(policy):
     finally:
         keras.config.set_dtype_policy(before)
     assert trainer.path.startswith("by Keras")
-    for mine, right in zip(ours.variables, theirs.variables, strict=True):
-        np.testing.assert_allclose(mine, right, rtol=2e-3, atol=1e-5)
+    for mine, expected in zip(ours.variables, theirs.variables, strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=2e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize(("name", "width"), [("pooled_mlp", 16), ("cnn", 1), ("cnn", 8)])
 def test_the_keras_model_holds_the_trained_weights(name, width):
     images, labels = images_of(500)
     test_images, test_labels = images_of(130, seed=5)
-    model = build(name, width, IMAGE, CLASSES)
+    model = build(name, width)
     trainer = Trainer(model, ADADELTA, 64, images, labels)
     for _ in range(3):
         trainer.train_epoch(np.arange(500))
@@ -483,8 +446,8 @@ def test_the_keras_model_holds_the_trained_weights(name, width):
 def test_an_epoch_reports_means_over_its_examples():
     """Of all examples, each once, the last batch being smaller; the steps are too small to count."""
     images, labels = images_of(150)
-    model = build("mlp", 8, IMAGE, CLASSES)
-    frozen = {"name": "sgd", "learning_rate": 1e-30}
+    model = build("mlp", 8)
+    frozen = SGD | {"learning_rate": 1e-30}
     trainer = Trainer(model, frozen, 64, images, labels)
     loss, accuracy = trainer.train_epoch(np.random.default_rng(0).permutation(150))
     expected, predictions = trainer.evaluate(images, labels)
@@ -501,7 +464,7 @@ def test_the_same_seed_gives_the_same_bits(name, width, dropout):
 
     def train():
         keras.utils.set_random_seed(3)
-        model = build(name, width, IMAGE, CLASSES, dropout=dropout)
+        model = build(name, width, dropout=dropout)
         trainer = Trainer(model, ADADELTA, 64, images, labels)
         results = [trainer.train_epoch(np.random.default_rng(epoch).permutation(300)) for epoch in range(3)]
         return results, model.get_weights()
@@ -513,7 +476,7 @@ def test_the_same_seed_gives_the_same_bits(name, width, dropout):
 
 
 def test_pooling_sends_the_gradient_to_the_first_of_equals():
-    """As TensorFlow does, on images where most windows hold equal values, of odd size too."""
+    """As in TensorFlow, on images of even and odd size where most windows contain equal values."""
     import tensorflow as tf
 
     from few_weights.engine.batch_last import max_pool

@@ -1,4 +1,4 @@
-"""Jobs on a workstation share its GPUs evenly, and none gets more than its number of jobs."""
+"""Jobs on a workstation share its GPUs evenly, and no GPU gets more jobs than it has slots."""
 
 import multiprocessing
 from collections import Counter
@@ -9,7 +9,7 @@ from few_weights.errors import StudyError
 from few_weights.training import gpus
 
 
-def test_places_are_filled_evenly_and_free_again(tmp_path):
+def test_slots_are_taken_evenly_and_can_be_freed(tmp_path):
     taken = [gpus.take_slot(["0", "3"], 2, tmp_path) for _ in range(4)]
     assert [gpu for gpu, _ in taken] == ["0", "3", "0", "3"]
     taken[1][1].close()
@@ -23,7 +23,7 @@ def hold(folder, log, lock):
     held.flush()
 
 
-def test_a_process_that_ends_leaves_its_place(tmp_path):
+def test_a_process_that_ends_frees_its_slot(tmp_path):
     lock = multiprocessing.Lock()
     jobs = [multiprocessing.Process(target=hold, args=(tmp_path, tmp_path / "log", lock)) for _ in range(8)]
     for job in jobs:

@@ -1,4 +1,4 @@
-"""Layers as people write them are built as meant, or refused with layer, argument and what to write."""
+"""Layers in YAML are built as meant, or refused with the layer, the argument and what to write instead."""
 
 import random
 import re
@@ -15,7 +15,7 @@ CONV = "Conv2D: {filters: 2, kernel_size: 3, %s}"
 
 
 def build(text, tmp_path, width=5):
-    """The network of layers written as YAML, one a line."""
+    """The network of layers written as YAML, one per line."""
     file = tmp_path / "layers.yaml"
     file.write_text("layers:\n" + "".join(f"  - {line}\n" for line in text.splitlines()))
     return build_layers(read_study([file]).values["layers"], width, (12, 12, 1), 10)
@@ -69,7 +69,7 @@ def test_what_is_meant_is_built(text, attribute, value, tmp_path):
         assert found == (pytest.approx(value) if isinstance(value, float) else value)
 
 
-def test_the_mapping_that_is_advised_is_taken(tmp_path):
+def test_the_mapping_that_a_message_suggests_is_accepted(tmp_path):
     layer = build(CONV % "kernel_regularizer: {class_name: L2, config: {l2: 1/1000}}", tmp_path).layers[-1]
     assert float(layer.kernel_regularizer.l2) == pytest.approx(0.001)
 
@@ -98,7 +98,10 @@ def test_the_mapping_that_is_advised_is_taken(tmp_path):
             "Conv2D: {filters: widht, kernel_size: 3}",
             "must be a whole number, not 'widht'; did you mean 'width'?",
         ),
-        ("Conv2D: {filters: 2 * widht, kernel_size: 3}", "holds 'widht'; an expression takes width, classes"),
+        (
+            "Conv2D: {filters: 2 * widht, kernel_size: 3}",
+            "contains 'widht'; an expression may contain width, classes",
+        ),
         ("Conv2D: {filters: true, kernel_size: 3}", "filters: must be a whole number, not true"),
         ("Conv2D: {filters: [8], kernel_size: 3}", "filters: must be one whole number, not [8]; write 8"),
         ("Conv2D: {filters: ~, kernel_size: 3}", "filters: must not be empty"),
@@ -150,10 +153,10 @@ def test_the_mapping_that_is_advised_is_taken(tmp_path):
         ("BatchNorm", "did you mean 'BatchNormalization'?"),
         (
             "Concatenate",
-            "it takes several inputs, which a list of layers cannot say; write the network in Python",
+            "it takes several inputs, which a list of layers cannot express; write the network in Python",
         ),
-        ("TimeDistributed: {layer: Flatten}", "it takes other layers, which a list of layers cannot say"),
-        ("Lambda: {function: f}", "it takes other Python code, which a list of layers cannot say"),
+        ("TimeDistributed: {layer: Flatten}", "it takes other layers, which a list of layers cannot express"),
+        ("Lambda: {function: f}", "it takes other Python code, which a list of layers cannot express"),
         ("Input: {shape: (28, 28)}", "leave it out; the input has the shape"),
         (
             "Flatten\nDense: {units: 3}\nConv2D: {filters: 3, kernel_size: 3}",

@@ -1,18 +1,16 @@
-"""Machine code against Keras and NumPy: every shape of network, one step at a time."""
+"""Machine code compared with Keras and NumPy: every shape of network, one step at a time."""
 
 import keras
 import numpy as np
 import pytest
 from keras import layers
-from samples.networks import build
-from test_engine import ADADELTA, CLASSES, RMSPROP, images_of, train_both
+from samples.networks import ADADELTA, ADAM, CLASSES, RMSPROP, SGD, build, images_of, train_both
 
 from few_weights.engine.machine_code import LANES, Program
 from few_weights.engine.products import Matrix, write_dots, write_product
 from few_weights.engine.trainer import Trainer
 
-SGD = {"name": "sgd", "learning_rate": 0.5}
-ADAM = {"name": "adam", "learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.99, "epsilon": 1e-7}
+LARGE_STEPS = SGD | {"learning_rate": 0.5}
 
 
 def padded(image, *convolutions):
@@ -47,7 +45,7 @@ def test_a_step_changes_the_weights_as_in_keras(make_model):
     black, ReLU stands at 0 exactly and must pass no gradient.
     """
     shape = make_model().input_shape[1:]
-    _, theirs, ours, trainer = train_both(make_model, SGD, [21], shape)
+    _, theirs, ours, trainer = train_both(make_model, LARGE_STEPS, [21], shape)
     assert trainer.path.startswith("by machine code")
     keras.utils.set_random_seed(1)  # as train_both does before it makes the first model
     for before, mine, right in zip(
@@ -57,10 +55,10 @@ def test_a_step_changes_the_weights_as_in_keras(make_model):
         np.testing.assert_allclose(mine - before, step, rtol=1e-4, atol=1e-5 * np.abs(step).max())
 
 
-@pytest.mark.parametrize("optimizer", [ADADELTA, ADAM, RMSPROP, SGD], ids=lambda each: each["name"])
+@pytest.mark.parametrize("optimizer", [ADADELTA, ADAM, RMSPROP, LARGE_STEPS], ids=lambda each: each["name"])
 def test_optimizers_step_as_in_keras(optimizer):
-    """Their own variables with them, and the count of steps."""
-    make_model = lambda: build("pooled_mlp", 7, (18, 18, 1), CLASSES)  # noqa: E731
+    """Weights, the optimizers' own variables, and the count of steps."""
+    make_model = lambda: build("pooled_mlp", 7)  # noqa: E731
     _, theirs, ours, trainer = train_both(make_model, optimizer, [32] * 30 + [9])
     assert trainer.path.startswith("by machine code")
     for mine, right in zip(
@@ -73,17 +71,17 @@ def test_optimizers_step_as_in_keras(optimizer):
 
 
 @pytest.mark.parametrize("width", [2, 8])
-def test_what_lies_around_does_not_matter(width):
+def test_the_content_of_unused_memory_does_not_matter(width):
     """A batch that leaves lanes empty gives what the same examples give in batches of eight.
 
     With steps too small to count, the losses of an epoch are those of the untrained network, whatever was in
     memory before.
     """
-    images, labels = images_of(50, (18, 18, 1))
-    model = build("vgg", width, (18, 18, 1), CLASSES)
+    images, labels = images_of(50)
+    model = build("vgg", width)
     means = []
     for batch_size in (50, 8, 3):
-        trainer = Trainer(model, {"name": "sgd", "learning_rate": 1e-30}, batch_size, images, labels)
+        trainer = Trainer(model, SGD | {"learning_rate": 1e-30}, batch_size, images, labels)
         for _ in range(2):
             means.append(trainer.train_epoch(np.random.default_rng(batch_size).permutation(50)))
         means.append(trainer.evaluate(images, labels)[:1])

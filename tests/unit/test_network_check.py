@@ -1,11 +1,12 @@
-"""What cannot be trained, counted, stored or exported is one sentence before anything is trained."""
+"""A network that cannot be trained, counted, stored or exported is refused before training."""
 
 import pytest
+from samples.networks import ADAM
 
 from few_weights.errors import StudyError
-from few_weights.networks import check, counting
+from few_weights.networks import check, counts
+from few_weights.networks.weights import named_weights
 
-ADAM = {"name": "adam", "learning_rate": 0.003, "beta_1": 0.9, "beta_2": 0.999}
 IMAGE, CLASSES = (9, 8, 2), 5
 
 HEAD = """
@@ -117,7 +118,7 @@ def net(width, image_shape, classes):
     x0 = layers.Input(image_shape, dtype="uint8")
     return end(x0, layers.Flatten()(layers.Rescaling(1 / 255)(x0)), classes)
 """,
-        r"its input is uint8, but images arrive as float32 from 0 to 1, which become 0 or 1 there; write "
+        r"its input is uint8, but images are given as float32 from 0 to 1, which would become 0 or 1; write "
         r"layers.Input\(image_shape\) without dtype='uint8'",
     ),
     "whole numbers behind the input": (
@@ -127,7 +128,7 @@ def net(width, image_shape, classes):
     x = ops.cast(ops.cast(0.9 * x0, "uint8"), "float32")
     return end(x0, layers.Flatten()(x), classes)
 """,
-        "all images look the same behind the layer cast",
+        "all images are the same after the layer cast",
     ),
     "a mixed policy": (
         """
@@ -138,7 +139,7 @@ def net(width, image_shape, classes):
     x = layers.Dense(width, name="half")(layers.Flatten()(x0))
     return Model(x0, layers.Dense(classes, activation="softmax", dtype="float32")(x))
 """,
-        "the layer .* computes in float16; networks are trained in float32",
+        "the layer .* computes in float16; few-weights trains in float32",
     ),
     "float64": (
         """
@@ -180,7 +181,7 @@ def net(width, image_shape, classes):
     fixed = keras.initializers.GlorotUniform(seed=1)
     return Model(x0, layers.Dense(classes, activation="softmax", kernel_initializer=fixed)(x))
 """,
-        "begins from the same weights with every seed, .* such as keras.utils.set_random_seed, seed=",
+        "starts from the same weights with every seed, .* such as keras.utils.set_random_seed, seed=",
     ),
     "a seed in the function": (
         """
@@ -189,7 +190,7 @@ def net(width, image_shape, classes):
     x0, x = flat(image_shape)
     return end(x0, x, classes)
 """,
-        "begins from the same weights with every seed",
+        "starts from the same weights with every seed",
     ),
     "zeros everywhere": (
         """
@@ -206,7 +207,7 @@ def net(width, image_shape, classes):
     start = keras.initializers.Constant(np.random.default_rng().random((x.shape[-1], classes)))
     return Model(x0, layers.Dense(classes, activation="softmax", kernel_initializer=start)(x))
 """,
-        "begins from other weights each time, with the same seed",
+        "starts from other weights each time it is built with the same seed",
     ),
     "a constant from a generator without a seed": (
         """
@@ -235,7 +236,7 @@ def net(width, image_shape, classes):
     x0, x = flat(image_shape)
     return end(x0, HIDDEN(x), classes)
 """,
-        "shares its weight hidden/kernel with every other network of its file; make its layers inside",
+        "shares its weight hidden/kernel with every other network of its file; create its layers inside",
     ),
     "a dict of outputs": (
         """
@@ -290,7 +291,7 @@ def net(width, image_shape, classes):
     x0, x = flat(image_shape)
     return end(x0, ops.log(x - 0.5), classes)
 """,
-        "gives nan or infinity for an image",
+        "returns nan or infinity for an image",
     ),
     "nothing to train": (
         """
@@ -308,7 +309,7 @@ def net(width, image_shape, classes):
     x0, x = flat(image_shape)
     return end(x0, layers.Lambda(lambda x: x + keras.random.normal((144,)))(x), classes)
 """,
-        "gives another answer each time it is asked for the same image",
+        "returns different probabilities each time it is given the same image",
     ),
     "a step of training of its own": (
         """
@@ -320,7 +321,7 @@ def net(width, image_shape, classes):
     x0, x = flat(image_shape)
     return Own(x0, layers.Dense(classes, activation="softmax")(x))
 """,
-        "its class Own has a train_step of its own, which training here does not use",
+        "its class Own defines its own train_step, which few-weights does not use",
     ),
     "a subclassed model": (
         """
@@ -369,7 +370,7 @@ def net(width, image_shape, classes):
     scaled.factor = 3.0
     return end(x0, scaled(x), classes)
 """,
-        "answers otherwise after it was saved as .keras and read back",
+        "returns other probabilities after it was saved as .keras and read back",
     ),
     "a lambda": (
         """
@@ -377,7 +378,7 @@ def net(width, image_shape, classes):
     x0, x = flat(image_shape)
     return end(x0, layers.Lambda(lambda x: 2 * x)(x), classes)
 """,
-        "cannot be exported: .* write a layer of its own instead of a Lambda",
+        "cannot be exported: .* write a layer class instead of a Lambda",
     ),
     "a layer that is not registered": (
         """
@@ -396,7 +397,7 @@ def net(width, image_shape, classes):
 
 @pytest.fixture
 def examine(tmp_path, monkeypatch):
-    """Examine a function `net` in a file of its own; Keras' settings are put back."""
+    """Examine a function `net` in a separate file; Keras' settings are restored afterwards."""
     import keras
 
     policy = keras.config.dtype_policy()
@@ -415,14 +416,14 @@ def examine(tmp_path, monkeypatch):
 def test_unusual_networks_that_are_right_pass(examine, what):
     model, warnings = examine(RIGHT[what], export="Lambda" not in RIGHT[what])
     assert warnings == []
-    table = counting.layer_table(model)
-    assert sum(row["parameters"] for row in table) == counting.trainable_parameters(model)
-    named = counting.named_weights(model)
+    table = counts.layer_table(model)
+    assert sum(row["parameters"] for row in table) == counts.trainable_parameters(model)
+    named = named_weights(model)
     assert [array.shape for array in named.values()] == [tuple(w.shape) for w in model.weights]
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_would_be_wrong_is_one_sentence(examine, what):
+def test_a_mistake_is_reported_in_one_sentence(examine, what):
     code, message = WRONG[what]
     with pytest.raises(StudyError, match=message) as error:
         examine(code)
@@ -431,7 +432,7 @@ def test_what_would_be_wrong_is_one_sentence(examine, what):
 
 
 @pytest.mark.parametrize("what", NOT_EXPORTED)
-def test_what_cannot_be_exported_is_said_before_training(examine, what):
+def test_a_network_that_cannot_be_exported_is_refused_before_training(examine, what):
     code, message = NOT_EXPORTED[what]
     examine(code)
     with pytest.raises(StudyError, match=message) as error:
@@ -440,7 +441,7 @@ def test_what_cannot_be_exported_is_said_before_training(examine, what):
 
 
 @pytest.mark.parametrize("what", ["zeros everywhere", "a seed in an initializer"])
-def test_one_seed_has_none_to_differ_from(examine, what):
+def test_a_single_seed_need_not_change_the_weights(examine, what):
     examine(WRONG[what][0], seeds=[4])
 
 
@@ -470,11 +471,11 @@ def test_images_that_are_scaled_again_are_a_warning(examine, what):
     code, message = SCALED_AGAIN[what]
     _, warnings = examine(code)
     assert len(warnings) == 1
-    assert warnings[0].startswith("mine of width 3: images arrive divided by 255 already, and the layer ")
+    assert warnings[0].startswith("mine of width 3: images are given divided by 255 already, and the layer ")
     assert message in warnings[0]
 
 
-def test_answers_that_depend_on_the_batch_are_a_warning(examine):
+def test_outputs_that_depend_on_the_batch_are_a_warning(examine):
     _, warnings = examine(
         """
 def net(width, image_shape, classes):
@@ -482,10 +483,12 @@ def net(width, image_shape, classes):
     return end(x0, x - ops.mean(x, axis=0, keepdims=True), classes)
 """
     )
-    assert warnings == ["mine of width 3: what it says of an image depends on the other images of the batch"]
+    assert warnings == [
+        "mine of width 3: what it returns for an image depends on the other images of the batch"
+    ]
 
 
-def test_widths_that_change_nothing():
+def test_widths_that_give_the_same_network_are_a_warning():
     def records(*parameters):
         return [
             {"width": width, "parameters": count, "multiply_adds": count}

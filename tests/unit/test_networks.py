@@ -1,4 +1,4 @@
-"""Networks of the user's own are built as they say, and each mistake is told in one sentence."""
+"""A user's networks are built as they say, and each mistake is reported in one sentence."""
 
 import keras
 import numpy as np
@@ -9,7 +9,8 @@ from samples.networks import build
 from few_weights.data.datasets import Dataset
 from few_weights.errors import StudyError
 from few_weights.networks import builder, saved_models
-from few_weights.networks.counting import multiply_adds, named_weights, trainable_parameters
+from few_weights.networks.counts import multiply_adds, trainable_parameters
+from few_weights.networks.weights import named_weights
 from few_weights.plan.runs import Run
 from few_weights.training import export
 
@@ -18,13 +19,13 @@ SOFTMAX = {"Dense": {"units": "classes", "activation": "softmax"}}
 
 OWN = """
 from keras import Model, Sequential, layers
-import beside
+import sibling
 
 def wide(width, image_shape, classes, depth=1):
     inputs = layers.Input(image_shape)
     x = layers.Flatten()(inputs)
     for _ in range(depth):
-        x = layers.Concatenate()([x, layers.Dense(beside.twice(width), activation="relu")(x)])
+        x = layers.Concatenate()([x, layers.Dense(sibling.twice(width), activation="relu")(x)])
     return Model(inputs, layers.Dense(classes, activation="softmax")(x))
 
 def ends(width, image_shape, classes, units, activation="softmax"):
@@ -47,7 +48,7 @@ def broken(width, image_shape, classes):
 
 @pytest.fixture
 def file(tmp_path):
-    (tmp_path / "beside.py").write_text("def twice(width):\n    return 2 * width\n")
+    (tmp_path / "sibling.py").write_text("def twice(width):\n    return 2 * width\n")
     path = tmp_path / "nets.py"
     path.write_text(OWN)
     return str(path)
@@ -75,16 +76,16 @@ def test_a_function_is_given_the_width_and_its_options(file):
 @pytest.mark.parametrize(
     ("function", "options", "message"),
     [
-        ("wode", {}, "nets.py holds no function 'wode'; it holds: wide, ends,"),
-        ("wide", {"dept": 2}, "wide knows no option 'dept'; it knows: depth"),
+        ("wode", {}, "nets.py has no function 'wode'; its functions are: wide, ends,"),
+        ("wide", {"dept": 2}, "wide has no option 'dept'; its options are: depth"),
         ("ends", {}, "ends needs the option 'units'"),
         (
             "ends",
             {"units": 5},
-            r"it ends in \(None, 5\); it must end in one probability a class",
+            r"it ends in \(None, 5\); it must end in one probability per class",
         ),
-        ("ends", {"units": 7, "activation": None}, "does not give probabilities; end it in .* softmax"),
-        ("ends", {"units": 7, "activation": "sigmoid"}, "does not give probabilities"),
+        ("ends", {"units": 7, "activation": None}, "does not return probabilities; end it in .* softmax"),
+        ("ends", {"units": 7, "activation": "sigmoid"}, "does not return probabilities"),
         ("fixed", {}, r"it takes \(None, 28, 28, 1\); it must take one batch of images, \(None, 12, 10, 3\)"),
         ("nothing", {}, "the function returns NoneType, not a keras.Model"),
         ("without_input", {}, "begin with layers.Input"),
@@ -98,13 +99,13 @@ def test_a_mistake_in_a_function_is_one_sentence(file, function, options, messag
     assert "\n" not in str(error.value)
 
 
-def test_a_file_that_does_not_run_is_told_with_its_line(tmp_path):
+def test_a_file_that_does_not_run_is_reported_with_its_line(tmp_path):
     (tmp_path / "bad.py").write_text("import keras\nimport not_there\n")
     with pytest.raises(StudyError, match="bad.py, line 2: ModuleNotFoundError: No module named 'not_there'"):
         build_own(str(tmp_path / "bad.py"), "wide")
 
 
-def test_layers_written_down():
+def test_layers_in_yaml_are_built():
     convolution = {"Conv2D": {"filters": "width", "kernel_size": [3, 3], "padding": "same", "name": "conv-1"}}
     dense = {"Dense": {"units": "max(1, 2 * width // 3)"}}
     model = build_listed(convolution, {"BatchNormalization": None}, "Flatten", dense, SOFTMAX)
@@ -119,10 +120,10 @@ def test_layers_written_down():
         (["Flaten", SOFTMAX], r"layers\[0\] \(Flaten\): Keras has no such layer; did you mean 'Flatten'\?"),
         (
             ["Flatten", {"Dense": {"units": "2 * widht"}}],
-            r"layers\[1\] \(Dense\) units: '2 \* widht' holds 'widht'; an expression takes width, classes",
+            r"layers\[1\] \(Dense\) units: '2 \* widht' contains 'widht'; an expression may contain width",
         ),
         (["Flatten", {"Dense": {"units": "(width - 1) / 2"}}], "is 1.5 at width 4 .* write .width - 1. // 2"),
-        (["Flatten", {"Dense": {"units": "__import__('os').getpid()"}}], "an expression takes"),
+        (["Flatten", {"Dense": {"units": "__import__('os').getpid()"}}], "an expression may contain"),
         (["Flatten", {"Dense": {"unit": 3}}], r"layers\[1\] \(Dense\) unit: .* did you mean 'units'"),
         (["Flatten", {"Conv2D": {"filters": 1, "kernel_size": 3}}], r"layers\[1\] \(Conv2D\): .*ndim"),
         (["Input", "Flatten", SOFTMAX], r"layers\[0\] \(Input\): leave it out"),
@@ -135,8 +136,8 @@ def test_a_mistake_in_a_layer_is_one_sentence(entries, message):
     assert "\n" not in str(error.value)
 
 
-def test_networks_of_ours_know_their_options_alone():
-    with pytest.raises(StudyError, match="mlp knows no option 'dropuot'; it knows: dropout"):
+def test_built_in_networks_refuse_unknown_options():
+    with pytest.raises(StudyError, match="mlp has no option 'dropuot'; its options are: dropout"):
         build("mlp", 8, (28, 28, 1), 10, dropuot=True)
 
 
@@ -144,12 +145,12 @@ def test_networks_of_ours_know_their_options_alone():
     ("name", "rates"),
     [("mlp", [0.2, 0.2]), ("pooled_mlp", [0.2, 0.2]), ("cnn", [0.25, 0.5]), ("vgg", [0.25, 0.25])],
 )
-def test_dropout_is_the_tutorials_and_adds_no_weights(name, rates):
-    plain, dropping = (build(name, 2, (28, 28, 1), 10, dropout=dropout) for dropout in (False, True))
-    found = [layer.rate for layer in dropping.layers if isinstance(layer, layers.Dropout)]
+def test_dropout_is_that_of_the_tutorials_and_adds_no_weights(name, rates):
+    plain, with_dropout = (build(name, 2, (28, 28, 1), 10, dropout=dropout) for dropout in (False, True))
+    found = [layer.rate for layer in with_dropout.layers if isinstance(layer, layers.Dropout)]
     assert found == rates
     assert not any(isinstance(layer, layers.Dropout) for layer in plain.layers)
-    assert trainable_parameters(dropping) == trainable_parameters(plain)
+    assert trainable_parameters(with_dropout) == trainable_parameters(plain)
 
 
 def test_a_network_inside_another_is_counted():
@@ -174,7 +175,7 @@ def masked(width, image_shape, classes):
 
 @pytest.mark.parametrize("follows_seed", [True, False])
 def test_a_trained_network_is_exported_as_it_was_or_not_at_all(tmp_path, monkeypatch, follows_seed):
-    """It is built as the run built it, with the run's seed, and asked for the run's own predictions."""
+    """It is built as the run built it, with the run's seed, and must give the run's own predictions."""
     monkeypatch.setenv("FOLLOWS_SEED", "1" if follows_seed else "")
     (tmp_path / "nets.py").write_text(RANDOM)
     network = {"file": str(tmp_path / "nets.py"), "function": "masked", "options": {}}
@@ -194,7 +195,7 @@ def test_a_trained_network_is_exported_as_it_was_or_not_at_all(tmp_path, monkeyp
         np.testing.assert_array_equal(saved_models.predict(again, images), trained)
         np.testing.assert_array_equal(original, trained)
     else:
-        message = r"mine width 4 seed 7: built again with its weights, the network answers \d+ of 200 test "
+        message = r"mine width 4 seed 7: rebuilt .*, the network predicts another class for \d+ of 200 test "
         with pytest.raises(StudyError, match=message):
             export.trained_network(row, network, dataset, tmp_path)
 

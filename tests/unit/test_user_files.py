@@ -1,4 +1,4 @@
-"""A user's file runs as `python file.py` would in its folder, and what it does reaches no further."""
+"""A user's file runs as `python file.py` would in its folder, and its side effects are contained."""
 
 import codecs
 import json
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from samples.networks import ADAM
 
 from few_weights.errors import StudyError
 from few_weights.networks import user_files
@@ -49,7 +50,7 @@ def test_a_file_is_read_as_python_reads_it(tmp_path, content):
 @pytest.mark.parametrize(
     "content", [b"x = 'Gr\xf6\xdfe'\n", b"x = 'a\x00b'\n", b"def net(:\n"], ids=["latin-1", "zero", "syntax"]
 )
-def test_what_python_cannot_read_is_one_sentence(tmp_path, content):
+def test_a_file_that_python_cannot_read_is_reported_in_one_sentence(tmp_path, content):
     file = write(tmp_path / "nets.py", NET.encode() + content)
     with pytest.raises(StudyError, match="nets.py.*: this is not valid Python"):
         fingerprints.network_fingerprint(model_descriptions.SCRIPT, file=Path(file))
@@ -60,7 +61,7 @@ def test_what_python_cannot_read_is_one_sentence(tmp_path, content):
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("import sys\nsys.exit(0)", r"nets.py, line 11: Python is ended here; put what is for running"),
+        ("import sys\nsys.exit(0)", r"nets.py, line 11: Python is ended here; put code that is for running"),
         ("exit()", "nets.py, line 10: Python is ended here"),
         (
             "import argparse\np = argparse.ArgumentParser()\np.add_argument('--epochs', required=True)\n"
@@ -73,17 +74,17 @@ def test_what_python_cannot_read_is_one_sentence(tmp_path, content):
         ("import not_there", "nets.py, line 10: ModuleNotFoundError: No module named 'not_there'"),
         (
             "import time\ntry:\n    time.sleep(9)\nexcept Exception:\n    pass",
-            "nets.py, line 12: the file has not run to its end after 2 seconds; put what is for running",
+            "nets.py, line 12: the file has not run to its end after 2 seconds; put code that is for running",
         ),
         (
             "import threading, time\nthreading.Thread(target=time.sleep, args=(9,)).start()",
-            "nets.py starts a thread .* that runs on after the file is loaded",
+            "nets.py starts a thread .* that keeps running after the file is loaded",
         ),
     ],
 )
-def test_what_a_file_does_at_import_is_one_sentence(tmp_path, monkeypatch, code, message):
-    monkeypatch.setattr(user_files, "PATIENCE", 0.1)
-    monkeypatch.setattr(user_files, "LIMIT", 2.0)
+def test_an_error_at_import_is_reported_in_one_sentence(tmp_path, monkeypatch, code, message):
+    monkeypatch.setattr(user_files, "THREAD_SECONDS", 0.1)
+    monkeypatch.setattr(user_files, "FILE_SECONDS", 2.0)
     write(tmp_path / "helper.py", "\n\nundefined\n")
     file = write(tmp_path / "nets.py", f"{NET}\n{code}\n")
     with pytest.raises(StudyError, match=message) as error:
@@ -91,7 +92,7 @@ def test_what_a_file_does_at_import_is_one_sentence(tmp_path, monkeypatch, code,
     assert "\n" not in str(error.value)
 
 
-def test_what_a_file_does_at_import_changes_nothing(tmp_path, capsys):
+def test_side_effects_at_import_are_undone(tmp_path, capsys):
     code = """
 import argparse, os, sys
 arguments, _ = argparse.ArgumentParser().parse_known_args()
@@ -158,8 +159,7 @@ def test_packages_of_siblings_count_for_the_fingerprint(tmp_path):
 
 
 def describe(tmp_path, files):
-    """Describe networks as a start of Snakemake does: (the exit status, what is written, the records)."""
-    adam = {"name": "adam", "learning_rate": 0.003, "beta_1": 0.9, "beta_2": 0.999}
+    """Describe networks as Snakemake does when it starts; the finished process, and the records or None."""
     networks = {
         name: {
             "network": {"file": str(file), "function": "net", "options": {}}
@@ -168,7 +168,7 @@ def describe(tmp_path, files):
             "widths": [2],
             "full_matrix": [],
         }
-        | ({"training": {"optimizer": adam, "seeds": [0, 1], "export": False}} if file else {})
+        | ({"training": {"optimizer": ADAM, "seeds": [0, 1], "export": False}} if file else {})
         for name, file in files.items()
     }
     request = {"image_shape": [12, 12, 1], "classes": 3, "networks": networks}
@@ -181,7 +181,8 @@ def describe(tmp_path, files):
     return job, json.loads(output.read_text()) if output.exists() else None
 
 
-def test_no_files_settings_reach_other_networks(tmp_path):
+@pytest.mark.slow
+def test_settings_of_a_file_affect_no_other_network(tmp_path):
     first = write(
         tmp_path / "first.py",
         NET.replace("def net", "keras.config.set_image_data_format('channels_first')\ndef net")
@@ -197,7 +198,8 @@ def test_no_files_settings_reach_other_networks(tmp_path):
     assert all(record["warnings"] == [] for record in records)
 
 
-def test_a_file_that_ends_python_hard_is_named(tmp_path):
+@pytest.mark.slow
+def test_a_file_that_kills_its_process_is_named(tmp_path):
     for code, message in (
         ("import os; os._exit(0)", "Python ended with status 0 while its networks were built"),
         ("import os; os.kill(os.getpid(), 9)", "killed by signal 9 while .* \\(out of memory\\?\\)"),
@@ -210,7 +212,7 @@ def test_a_file_that_ends_python_hard_is_named(tmp_path):
         assert re.search(message, lines[0]), lines
 
 
-def test_the_run_follows_its_seed_whatever_the_file_sets(tmp_path):
+def test_a_run_follows_its_seed_whatever_the_file_sets(tmp_path):
     """The seed is set after the file has run, so that two seeds differ and one is always the same."""
     from few_weights.networks.builder import build_network
 

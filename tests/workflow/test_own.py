@@ -185,7 +185,7 @@ def test_mistakes_are_told_before_anything_runs(tmp_path):
     (elsewhere.folder / "nets.py").write_text(NETWORK.replace("layers.Flatten()(inputs)", "inputs"))
     assert (
         "mine of width 8 cannot be built on images of (9, 11, 3), 7 classes: it ends in (None, 9, 11, 7); "
-        "it must end in one probability a class, (None, 7)\n"
+        "it must end in one probability per class, (None, 7)\n"
     ) in elsewhere.refused()
     assert not (elsewhere.folder / "results").exists()
 

@@ -1,8 +1,8 @@
-"""How fast is the engine? Plain Keras and ours in turn, one thread each, over every model of the article.
+"""How fast is the engine? Times it and plain Keras in turn, one thread each, over every model of the article.
 
-Each side is a process of its own with its own TensorFlow, and waits while the other computes.
-Data, compilation and a warm-up lie outside what is timed; the evaluation of the test images lies inside.
-Writes a CSV (a row a model), a figure and the machine's description. See `make benchmark`.
+Each side is a separate process with its own TensorFlow, and waits while the other computes. Data, compilation
+and a warm-up are not timed; the evaluation on the test images is. Writes a CSV (one row per model), a figure
+and a description of the machine. See `make benchmark`.
 """
 
 import argparse
@@ -13,7 +13,9 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -25,15 +27,22 @@ from few_weights.report.figures import benchmark, style
 SCRIPTS = Path(__file__).parent
 TRAIN_EXAMPLES = 60_000
 
-#: These train on a third of the images, and their time is multiplied: it is minutes an epoch.
+#: These take minutes per epoch, so they train on a third of the images, and their time is scaled up.
 SHORTENED = ("cnn", "vgg")
 SHORTENED_EXAMPLES = 20_096  # 157 whole batches of 128
 
 
 class Side:
-    """One contender, as a process that trains an epoch each time it is asked to."""
+    """One contender, as a process that trains an epoch each time it is asked to.
 
-    def __init__(self, python: str, side: str, data: Path, core: int | None):
+    Args:
+        python: the interpreter to run it with.
+        side: its name, as benchmark_side.py takes it.
+        data: the .npz of the data set.
+        core: the processor core to pin it to; None pins it to none.
+    """
+
+    def __init__(self, python: str, side: str, data: Path, core: int | None) -> None:
         command = [python, str(SCRIPTS / "benchmark_side.py"), side, str(data)]
         if core is not None:
             command = ["taskset", "--cpu-list", str(core), *command]
@@ -42,32 +51,48 @@ class Side:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
 
-    def ask(self, **request) -> dict:
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """Send a request and wait for the answer; benchmark_side.py lists the requests.
+
+        Raises:
+            StudyError: the process has ended, or does not support the request.
+        """
+        assert self.process.stdin and self.process.stdout, "both are pipes"
         print(json.dumps(request), file=self.process.stdin, flush=True)
-        answer = self.process.stdout.readline()
-        if not answer:
+        line = self.process.stdout.readline()
+        if not line:
             raise StudyError(f"the {self.name} process ended; run benchmark_side.py by hand to see why")
-        return json.loads(answer)
+        answer: dict[str, Any] = json.loads(line)
+        if "problem" in answer:
+            raise StudyError(answer["problem"])
+        return answer
 
     def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.communicate()
 
 
-def measure_model(sides: list[Side], architecture: str, width: int, section: dict, rounds: int) -> dict:
-    """Seconds an epoch of each side, in turn."""
+def measure_model(
+    sides: list[Side], architecture: str, width: int, section: Mapping[str, Any], rounds: int
+) -> dict[str, Any]:
+    """A row of benchmark.csv: the seconds per epoch of each side, measured in turn.
+
+    Args:
+        section: the architecture's section of the study.
+        rounds: epochs of each side.
+    """
     examples = SHORTENED_EXAMPLES if architecture in SHORTENED else TRAIN_EXAMPLES
     model = {"architecture": architecture, "width": width, "optimizer": section["optimizer"]}
-    facts = {}
+    facts: dict[str, Any] = {}
     for side in sides:
         facts |= side.ask(prepare=model | {"batch_size": section["batch_size"]})
-    seconds = {side.name: [] for side in sides}
+    seconds: dict[str, list[float]] = {side.name: [] for side in sides}
     for _ in range(rounds):
         for side in sides:
             answer = side.ask(epoch=examples)
             whole = answer["train"] * TRAIN_EXAMPLES / examples + answer["evaluate"]
             seconds[side.name].append(whole)
-    row = {"architecture": architecture, "width": width, **facts, "examples": examples, "rounds": rounds}
+    row: dict[str, Any] = {"architecture": architecture, "width": width, **facts}
+    row |= {"examples": examples, "rounds": rounds}
     for name, values in seconds.items():
         row[f"{name}_seconds"] = round(statistics.median(values), 3)
         row[f"{name}_seconds_all"] = " ".join(f"{value:.3f}" for value in values)
@@ -79,13 +104,17 @@ def measure_model(sides: list[Side], architecture: str, width: int, section: dic
     return row
 
 
-def share_of_peak(row: dict, peak: float) -> float:
-    """Arithmetic an epoch needs, over what one core could do in the time.
+def share_of_peak(row: Mapping[str, Any], peak: float) -> float:
+    """The operations that an epoch needs, over those that one core could do in its time.
 
-    Two operations a multiply-add, three passes a training image (forward, and backward to inputs and to
-    weights; the first layer's inputs are counted though they need none) and one a test image.
+    Counted are two operations per multiply-add; three passes per training image (forward, and backward to
+    inputs and to weights, although the first layer's inputs need no gradient) and one per test image.
     Convolutions are counted as the plain sum. Winograd's algorithm takes a quarter of its multiplications, so
     the share can be above 1.
+
+    Args:
+        row: of benchmark.csv.
+        peak: operations per second of one core.
     """
     operations = 2 * row["multiply_adds"] * (3 * TRAIN_EXAMPLES + 10_000)
     return round(operations / row["ours_seconds"] / peak, 3)
@@ -96,9 +125,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, default=Path("config/article.yaml"))
     parser.add_argument("--data", type=Path, default=Path("results/data/mnist.npz"))
-    parser.add_argument("--rounds", type=int, default=3, help="epochs of each side and model")
+    parser.add_argument("--rounds", type=int, default=3, help="epochs per side and model")
     parser.add_argument("--core", type=int, help="pin both sides to this core (Linux)")
-    parser.add_argument("--models", nargs="+", help="only these, such as cnn:2 mlp:32")
+    parser.add_argument("--models", nargs="+", help="only these models, such as cnn:2 mlp:32")
     parser.add_argument("--pytorch", help="a Python with PyTorch: adds it as a third side, for cnn alone")
     parser.add_argument("--output", required=True, type=Path, help="folder of benchmark.csv and the figure")
     arguments = parser.parse_args()
@@ -141,7 +170,7 @@ def main() -> None:
             + (f"  pytorch {row['pytorch_seconds']:.2f} s" if "pytorch_seconds" in row else ""),
             flush=True,
         )
-        # After every model: an hour of measuring must not be lost to the last of them.
+        # After every model: if a later one fails, what has been measured is not lost.
         table = pd.DataFrame(rows)
         write_atomically(arguments.output / "benchmark.csv", table.to_csv(index=False, lineterminator="\n"))
     mean = statistics.geometric_mean(table["keras_ratio"])

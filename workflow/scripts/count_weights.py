@@ -1,4 +1,4 @@
-"""The trained networks' weights by every usual rule of counting: metrics.json of every run -> counts.csv.
+"""Count the trained networks' weights by every usual rule: metrics.json of every run -> counts.csv.
 
 One row per model. Only the weights that are not zero differ from seed to seed: their mean over the seeds.
 """
@@ -9,7 +9,9 @@ from pathlib import Path
 
 from few_weights.errors import entry_point
 from few_weights.files import csv_text, read_rows, write_atomically
+from few_weights.networks.count_types import WeightCounts
 from few_weights.plan.runs import Run
+from few_weights.training.metrics import Metrics
 
 COLUMNS = [
     *("architecture", "width", "trainable", "non_zero", "at_each_use"),
@@ -25,11 +27,11 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="CSV to write: one row per model")
     arguments = parser.parse_args()
 
-    models: dict[tuple[str, int], list[dict]] = {}
+    models: dict[tuple[str, int], list[WeightCounts]] = {}
     for row in read_rows(arguments.runs):
         run = Run(row["architecture"], int(row["width"]), int(row["seed"]))
-        metrics = json.loads(run.metrics_path(arguments.folder).read_text(encoding="utf-8"))
-        if "weights" not in metrics:  # of a run from before they were recorded
+        metrics: Metrics = json.loads(run.metrics_path(arguments.folder).read_text(encoding="utf-8"))
+        if "weights" not in metrics:  # of an earlier version, which did not record them
             print(f"{run} does not say how its weights are counted", flush=True)
             continue
         models.setdefault((run.architecture, run.width), []).append(metrics["weights"])

@@ -118,7 +118,7 @@ def _describe(request: Mapping) -> dict:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from few_weights.engine.errors import EngineError
     from few_weights.engine.full_matrix_adam import require_few
-    from few_weights.networks import check, counting
+    from few_weights.networks import check, counts
     from few_weights.networks.builder import build_network, check_network
 
     image_shape, classes = tuple(request["image_shape"]), request["classes"]
@@ -135,7 +135,7 @@ def _describe(request: Mapping) -> dict:
                 else:
                     model, warnings = build_network(name, network, width, image_shape, classes), []
                     check_network(name, width, model)
-                parameters = counting.trainable_parameters(model)
+                parameters = counts.trainable_parameters(model)
                 if width in wanted["full_matrix"]:
                     require_few(f"{name} of width {width}", parameters)
                 described.append(
@@ -143,7 +143,7 @@ def _describe(request: Mapping) -> dict:
                         "architecture": name,
                         "width": width,
                         "parameters": parameters,
-                        "multiply_adds": counting.multiply_adds(model),
+                        "multiply_adds": counts.multiply_adds(model),
                         "warnings": warnings,
                     }
                 )

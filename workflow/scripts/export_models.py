@@ -1,8 +1,8 @@
 """Export one architecture's trained networks: each as .keras, those at the breakpoints also as TFLite.
 
-All go into one .zip, with exports.json, which has one record per network: a network that cannot be exported
-is a sentence there, and leaves the others as they are. Of a breakpoint's seeds, the one that is right most
-often on the selection images becomes TFLite.
+All go into one .zip with exports.json, which has one record per network. For a network that cannot be
+exported the record says why, and the rest is exported all the same. Of a breakpoint's seeds, the one with the
+most correct predictions on the selection images becomes TFLite.
 """
 
 import argparse
@@ -10,16 +10,23 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from few_weights.data.datasets import load_dataset
+from few_weights.data.datasets import Dataset, load_dataset
 from few_weights.errors import StudyError, entry_point
 from few_weights.files import read_rows, write_atomically
+from few_weights.plan.recipe import Network
 from few_weights.plan.runs import Run
 from few_weights.training.quiet import quiet
+
+if TYPE_CHECKING:
+    import keras
 
 
 @entry_point
@@ -38,50 +45,85 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet():
         from few_weights.networks import saved_models
-        from few_weights.training import export
 
     dataset = load_dataset(arguments.data, arguments.dataset)
     rows = [row for row in read_rows(arguments.runs) if row["architecture"] == arguments.architecture]
     buffer = io.BytesIO()
-    records = []
     with zipfile.ZipFile(buffer, "w") as archive:
-
-        def export(row: dict, target: str, file: str, convert: Callable, predict: Callable) -> None:
-            """Add one network's file and record; `convert` makes the file, and `predict` asks it."""
-            run = Run(row["architecture"], int(row["width"]), int(row["seed"]))
-            record = {"architecture": run.architecture, "target": target, "width": run.width}
-            record |= {"seed": run.seed, "parameters": row["parameters"], "file": file}
-            try:
-                model, original = export.trained_network(row, arguments.network, dataset, arguments.folder)
-                content = convert(model)
-                answers = predict(content, dataset.x_test)
-                record["changed_predictions"] = export.require_same(str(run), answers, original)
-            except StudyError as error:
-                record["problem"] = str(error)
-                print(f"{file} is missing: {error}", flush=True)
-            else:
-                archive.writestr(file, content)
-                record |= {"bytes": len(content), "test_accuracy": row["test_accuracy"]}
-                record["exported_test_accuracy"] = float(np.mean(answers == dataset.y_test))
-                print(f"{file}: {len(content):,} bytes", flush=True)
-            records.append(record)
-
+        exporter = Exporter(archive, arguments.network, dataset, arguments.folder)
         for row in rows:
             name = f"{row['architecture']}-width-{row['width']}-seed-{row['seed']}"
-            export(row, "", f"{name}.keras", saved_models.keras_bytes, saved_models.predict_keras)
+            exporter.export(row, "", f"{name}.keras", saved_models.keras_bytes, saved_models.predict_keras)
         for answer in read_rows(arguments.breakpoints):
             if answer["reached"] == "True" and answer["architecture"] == arguments.architecture:
-                best = _best_run(rows, answer)
-                file = f"{arguments.architecture}-{answer['target']}.tflite"
-                export(
-                    best, answer["target"], file, saved_models.convert_to_tflite, saved_models.predict_tflite
+                exporter.export(
+                    _best_run(rows, answer),
+                    answer["target"],
+                    f"{arguments.architecture}-{answer['target']}.tflite",
+                    saved_models.convert_to_tflite,
+                    saved_models.predict_tflite,
                 )
-        archive.writestr("exports.json", json.dumps(records, indent=1))
+        archive.writestr("exports.json", json.dumps(exporter.records, indent=1))
     write_atomically(arguments.archive, buffer.getvalue())
 
 
+@dataclass
+class Exporter:
+    """Converts networks of one architecture into an open archive and keeps a record of each.
+
+    Args:
+        archive: the .zip to write to.
+        network: what the architecture is.
+        dataset: whose test images every converted network is asked for.
+        folder: the study's, where runs/ lies.
+    """
+
+    archive: zipfile.ZipFile
+    network: Network
+    dataset: Dataset
+    folder: Path
+    records: list[dict[str, object]] = field(default_factory=list)
+
+    def export(
+        self,
+        row: Mapping[str, str],
+        target: str,
+        file: str,
+        convert: Callable[["keras.Model"], bytes],
+        predict: Callable[[bytes, NDArray[np.uint8]], NDArray[np.integer]],
+    ) -> None:
+        """Add one run's network to the archive, or record why it cannot be exported.
+
+        Args:
+            row: the run's row of runs.csv.
+            target: the accuracy of the breakpoint that it is exported for, or "".
+            file: the file's name in the archive.
+            convert: makes the file's content of the network.
+            predict: the classes that the file's network gives to images.
+        """
+        from few_weights.training.export import count_changed, trained_network
+
+        run = Run(row["architecture"], int(row["width"]), int(row["seed"]))
+        record: dict[str, object] = {"architecture": run.architecture, "target": target, "width": run.width}
+        record |= {"seed": run.seed, "parameters": row["parameters"], "file": file}
+        try:
+            model, original = trained_network(row, self.network, self.dataset, self.folder)
+            content = convert(model)
+            predictions = predict(content, self.dataset.x_test)
+            record["changed_predictions"] = count_changed(str(run), predictions, original)
+        except StudyError as error:
+            record["problem"] = str(error)
+            print(f"{file} is missing: {error}", flush=True)
+        else:
+            self.archive.writestr(file, content)
+            record |= {"bytes": len(content), "test_accuracy": row["test_accuracy"]}
+            record["exported_test_accuracy"] = float(np.mean(predictions == self.dataset.y_test))
+            print(f"{file}: {len(content):,} bytes", flush=True)
+        self.records.append(record)
+
+
 def _best_run(rows: list[dict[str, str]], answer: dict[str, str]) -> dict[str, str]:
-    """The best seed of a breakpoint on the images that chose it; of equals, the first."""
+    """The row of a breakpoint's seed with the best accuracy on the selection images; of equals, the first."""
     seeds = [row for row in rows if row["width"] == answer["width"]]
     return max(seeds, key=lambda row: float(row[f"{answer['selection']}_accuracy"]))
 

@@ -1,4 +1,4 @@
-"""List the exported networks, and those that could not be: the architectures' archives -> exports.csv."""
+"""List exported networks, and those that could not be: the architectures' archives -> exports.csv."""
 
 import argparse
 import json

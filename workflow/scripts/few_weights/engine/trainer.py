@@ -146,9 +146,9 @@ def _require_keras_step(model: keras.Model) -> None:
     for name in ("train_step", "compute_loss"):
         if getattr(type(model), name) is not getattr(keras.Model, name) or name in vars(model):
             raise EngineError(
-                f"{type(model).__name__} has a {name} of its own, but a study trains every network by Keras' "
-                "step, with the cross-entropy of its classes as the loss; leave it out, and let a layer call "
-                "add_loss for what comes on top"
+                f"{type(model).__name__} defines its own {name}, but a study trains every network by Keras' "
+                "step, with the cross-entropy of its classes as the loss; remove it, and let a layer call "
+                "add_loss for additional terms"
             )
 
 

@@ -1,9 +1,10 @@
-"""The networks of ours, each a function from a width to a `keras.Model`.
+"""The built-in networks, each a function from a width to a `keras.Model`.
 
-A study brings networks of its own with `file` or `layers`; see `networks.builder`. To add one for good, write
-one function here and put `@architecture` above it: its name is then a valid key under `architectures:` in a
-study.
-Every layer is spelled out with its initialisation; nothing leans on a default.
+To add one, write a function here and put `@architecture` above it: its name is then a valid key under
+`architectures:` in a study. A study can also bring its own networks, with `file` or `layers`; see
+`networks.builder`.
+
+Every layer is spelled out with its initialisation; nothing relies on a default.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from few_weights.engine.again import Again
 from few_weights.errors import StudyError
 
 #: Builds a network: (width, shape of an image as (rows, columns, channels), number of classes, and a study's
-#: `options` as keyword arguments) -> model that ends in one probability a class.
+#: `options` as keyword arguments) -> model that ends in one probability per class.
 Builder = Callable[..., keras.Model]
 
 
@@ -23,7 +24,7 @@ ARCHITECTURES: dict[str, Builder] = {}
 
 
 def builder_of(name: str) -> Builder:
-    """The function that builds the network of that name.
+    """Return the function that builds the built-in network of a name.
 
     Raises:
         StudyError: there is no such architecture.
@@ -65,27 +66,27 @@ def halving() -> layers.Layer:
 
 
 def classifier(classes: int) -> layers.Layer:
-    """The output: one probability a class."""
+    """The output layer: one probability per class."""
     return layers.Dense(
         classes, activation="softmax", kernel_initializer="glorot_uniform", bias_initializer="zeros"
     )
 
 
-def dropping(rate: float, dropout: bool) -> list[layers.Layer]:
-    """The Keras tutorials' dropout at this place, where a study asks for it: `options: {dropout: true}`."""
+def optional_dropout(rate: float, dropout: bool) -> list[layers.Layer]:
+    """The dropout of the Keras tutorials, if a study asks for it with `options: {dropout: true}`."""
     return [layers.Dropout(rate)] if dropout else []
 
 
 def gelu() -> layers.Layer:
-    """The smooth ReLU of Hendrycks and Gimpel 2016, which lets no unit die: in small networks each counts."""
+    """GELU (Hendrycks and Gimpel 2016), a smooth ReLU: no unit dies, and small networks need each unit."""
     return layers.Activation("gelu")
 
 
 def depthwise(padding: str = "same") -> layers.Layer:
-    """A 3 x 3 kernel for each channel, without bias.
+    """A depthwise convolution: one 3 x 3 kernel per channel, without bias.
 
-    Keras' schemes would count all channels as the input of each kernel; these weights are uniform with
-    variance 1/9, for the nine inputs there are.
+    Initial weights are uniform with variance 1/9, since each output has nine inputs; Keras' own initializers
+    would count the inputs of all channels.
     """
     return layers.DepthwiseConv2D(
         kernel_size=3,
@@ -96,12 +97,12 @@ def depthwise(padding: str = "same") -> layers.Layer:
 
 
 def pointwise(filters: int) -> layers.Layer:
-    """A 1 x 1 convolution: each position's channels mixed."""
+    """A 1 x 1 convolution, which mixes the channels of each position."""
     return layers.Conv2D(filters, kernel_size=1, kernel_initializer="he_uniform", bias_initializer="zeros")
 
 
 def small_stem(filters: int, padding: str = "same") -> list[layers.Layer]:
-    """The image averaged to half its size, then a 3 x 3 convolution without bias."""
+    """Average pooling to half the size, then a 3 x 3 convolution without bias."""
     return [
         layers.AveragePooling2D(pool_size=2, strides=2, padding="valid"),
         layers.Conv2D(
@@ -111,10 +112,10 @@ def small_stem(filters: int, padding: str = "same") -> list[layers.Layer]:
     ]
 
 
-def places_to_classes(classes: int) -> list[layers.Layer]:
-    """From a map of 3 x 3: one weight for each channel and place, then a dense layer on the channels.
+def readout(classes: int) -> list[layers.Layer]:
+    """From 3 x 3 pixels to classes: one weight per channel and position, then a dense layer on the channels.
 
-    Global average pooling would do without those weights, and lose where things are.
+    Global average pooling would save those weights, but lose where in the image things are.
     """
     return [
         depthwise("valid"),
@@ -127,15 +128,15 @@ def places_to_classes(classes: int) -> list[layers.Layer]:
 
 @architecture
 def mlp(width: int, image_shape: tuple[int, int, int], classes: int, dropout: bool = False) -> keras.Model:
-    """Two hidden layers on the raw pixels. On MNIST n² + 796 n + 10 parameters for width n."""
+    """Two hidden layers on the raw pixels. On MNIST n² + 796 n + 10 parameters at width n."""
     return keras.Sequential(
         [
             layers.Input(image_shape),
             layers.Flatten(),
             dense(width),
-            *dropping(0.2, dropout),
+            *optional_dropout(0.2, dropout),
             dense(width),
-            *dropping(0.2, dropout),
+            *optional_dropout(0.2, dropout),
             classifier(classes),
         ]
     )
@@ -145,16 +146,16 @@ def mlp(width: int, image_shape: tuple[int, int, int], classes: int, dropout: bo
 def pooled_mlp(
     width: int, image_shape: tuple[int, int, int], classes: int, dropout: bool = False
 ) -> keras.Model:
-    """As `mlp`, on the image pooled to half its size. On MNIST n² + 208 n + 10 parameters."""
+    """Two hidden layers on the pooled image. On MNIST n² + 208 n + 10 parameters at width n."""
     return keras.Sequential(
         [
             layers.Input(image_shape),
             halving(),
             layers.Flatten(),
             dense(width),
-            *dropping(0.2, dropout),
+            *optional_dropout(0.2, dropout),
             dense(width),
-            *dropping(0.2, dropout),
+            *optional_dropout(0.2, dropout),
             classifier(classes),
         ]
     )
@@ -162,17 +163,17 @@ def pooled_mlp(
 
 @architecture
 def cnn(width: int, image_shape: tuple[int, int, int], classes: int, dropout: bool = False) -> keras.Model:
-    """The Keras tutorial's CNN. On MNIST 1170 n² + 56 n + 10 parameters."""
+    """The CNN of the Keras tutorial. On MNIST 1170 n² + 56 n + 10 parameters at width n."""
     return keras.Sequential(
         [
             layers.Input(image_shape),
             convolution(width),
             convolution(2 * width),
             halving(),
-            *dropping(0.25, dropout),
+            *optional_dropout(0.25, dropout),
             layers.Flatten(),
             dense(4 * width),
-            *dropping(0.5, dropout),
+            *optional_dropout(0.5, dropout),
             classifier(classes),
         ]
     )
@@ -180,18 +181,18 @@ def cnn(width: int, image_shape: tuple[int, int, int], classes: int, dropout: bo
 
 @architecture
 def vgg(width: int, image_shape: tuple[int, int, int], classes: int, dropout: bool = False) -> keras.Model:
-    """Two pairs of convolutions, then straight to the classes. On MNIST 63 n² + 335 n + 10 parameters."""
+    """Two pairs of convolutions, no hidden dense layer. On MNIST 63 n² + 335 n + 10 parameters at width n."""
     return keras.Sequential(
         [
             layers.Input(image_shape),
             convolution(width),
             convolution(width),
             halving(),
-            *dropping(0.25, dropout),
+            *optional_dropout(0.25, dropout),
             convolution(2 * width),
             convolution(2 * width),
             halving(),
-            *dropping(0.25, dropout),
+            *optional_dropout(0.25, dropout),
             layers.Flatten(),
             classifier(classes),
         ]
@@ -200,9 +201,9 @@ def vgg(width: int, image_shape: tuple[int, int, int], classes: int, dropout: bo
 
 @architecture
 def separable(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
-    """Two separable convolutions on the halved image, with a readout that knows places.
+    """Two separable convolutions on the image at half its size, with a readout by position.
 
-    Of our own making, from the depthwise separable convolutions of Chollet 2017 (Xception) and of Howard and
+    Made for this study from the depthwise separable convolutions of Chollet 2017 (Xception) and of Howard and
     others 2017 (MobileNets).
     """
     return keras.Sequential(
@@ -217,14 +218,14 @@ def separable(width: int, image_shape: tuple[int, int, int], classes: int) -> ke
             pointwise(width),
             gelu(),
             halving(),
-            *places_to_classes(classes),
+            *readout(classes),
         ]
     )
 
 
 @architecture
 def deep_separable(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
-    """As `separable`, with a third separable convolution before the last pooling."""
+    """Three separable convolutions: `separable` with another one before the last pooling."""
     return keras.Sequential(
         [
             layers.Input(image_shape),
@@ -240,7 +241,7 @@ def deep_separable(width: int, image_shape: tuple[int, int, int], classes: int) 
             pointwise(width),
             gelu(),
             halving(),
-            *places_to_classes(classes),
+            *readout(classes),
         ]
     )
 
@@ -248,8 +249,7 @@ def deep_separable(width: int, image_shape: tuple[int, int, int], classes: int) 
 def recurrence(width: int) -> list[layers.Layer]:
     """A separable convolution, then a block that is applied once at this size and twice at half of it.
 
-    It has the same weights each time. To apply one block several times is an idea of recurrent convolutional
-    networks (Liang and Hu 2015).
+    The block has the same weights each time, as in recurrent convolutional networks (Liang and Hu 2015).
     """
     spatial, mixing = depthwise(), pointwise(width)
     return [
@@ -272,22 +272,26 @@ def recurrence(width: int) -> list[layers.Layer]:
 
 @architecture
 def recurrent(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
-    """As `separable`, with a block that is applied several times. On MNIST 2 n² + 48 n + 10 parameters."""
+    """One separable convolution, then one applied several times.
+
+    On MNIST 2 n² + 48 n + 10 parameters at width n.
+    """
     return keras.Sequential(
         [
             layers.Input(image_shape),
             *small_stem(width),
             *recurrence(width),
-            *places_to_classes(classes),
+            *readout(classes),
         ]
     )
 
 
 @architecture
 def strided_recurrent(width: int, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
-    """As `recurrent`, with a first convolution that halves the image itself, so that it sees every pixel.
+    """Variant of `recurrent` whose first convolution halves the image itself, so that it sees every pixel.
 
-    With s = floor(2 n / 3) filters of 4 x 4 there, on MNIST 25 s + s n + n² + 30 n + 10 parameters.
+    That convolution has s = floor(2 n / 3) filters of 4 x 4; on MNIST the network has
+    25 s + s n + n² + 30 n + 10 parameters at width n.
     """
     return keras.Sequential(
         [
@@ -302,6 +306,6 @@ def strided_recurrent(width: int, image_shape: tuple[int, int, int], classes: in
             ),
             gelu(),
             *recurrence(width),
-            *places_to_classes(classes),
+            *readout(classes),
         ]
     )

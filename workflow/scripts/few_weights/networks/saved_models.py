@@ -1,4 +1,4 @@
-"""Networks as files for other programs (.keras and TFLite), read back and asked for their answers."""
+"""Networks as files for other programs (.keras and TFLite), and the predictions of such files."""
 
 import contextlib
 import io
@@ -6,65 +6,67 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from few_weights.errors import StudyError, brief
 
+#: uint8, (examples, rows, columns, channels).
+Images = NDArray[np.uint8]
+
+#: (examples,): the class of each.
+Classes = NDArray[np.integer]
+
 #: Images that are computed at a time.
-PART = 1000
+BATCH = 1000
 
 
-def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """The classes that a network gives to images (uint8), as whole numbers."""
-    parts = np.array_split(images, -(-len(images) // PART))
+def predict(model: keras.Model, images: Images) -> Classes:
+    """The class that a network predicts for each image.
+
+    Args:
+        images: uint8, (examples, rows, columns, channels). Divided by 255 before the network sees them.
+
+    Returns:
+        (examples,), integers.
+    """
+    parts = np.array_split(images, -(-len(images) // BATCH))
     return np.concatenate(
         [np.asarray(model(part / np.float32(255), training=False)).argmax(1) for part in parts]
     )
-
-
-def set_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
-    """Give a network its trained weights, in the order of its layers, as training wrote them.
-
-    Raises:
-        StudyError: they are those of another network.
-    """
-    try:
-        model.set_weights(list(weights.values()))
-    except ValueError as error:
-        raise StudyError(f"they are not the weights of this network ({brief(error)})") from error
 
 
 def keras_bytes(model: keras.Model) -> bytes:
     """The network as a .keras file, which `keras.saving.load_model` reads.
 
     Raises:
-        StudyError: a layer of the user's cannot be saved.
+        StudyError: a layer that the user defined cannot be saved.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.keras")
         try:
             keras.saving.save_model(model, path)
-        except Exception as error:  # whatever a layer of the user's does
+        except Exception as error:  # a user's layer may raise anything
             raise StudyError(
-                f"the network cannot be saved as .keras ({brief(error)}); give its own layers a get_config, "
-                "or leave export_models out"
+                f"the network cannot be saved as .keras ({brief(error)}); define get_config in its own "
+                "layers, or remove export_models from the study"
             ) from error
         return path.read_bytes()
 
 
 def convert_to_tflite(model: keras.Model) -> bytes:
-    """The network as a TFLite file, in float32. It takes images divided by 255, as the network does.
+    """The network as a TFLite file, in float32, which takes images divided by 255.
 
-    It takes any number of images at a time; or one, where TFLite can hold the network in no other way, as
-    with the loop of a recurrent layer.
+    It takes any number of images at a time; or a single one, if TFLite cannot represent the network
+    otherwise, as with the loop of a recurrent layer.
 
     Raises:
-        StudyError: an operation of the network has no counterpart there.
+        StudyError: TFLite has no counterpart for an operation of the network.
     """
     # Constants, because TFLite's loops cannot read variables.
     weights = [
@@ -72,27 +74,29 @@ def convert_to_tflite(model: keras.Model) -> bytes:
         for variables in (model.trainable_variables, model.non_trainable_variables)
     ]
 
-    @tf.function(input_signature=[tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)])
-    def answer_one(images):
+    def compute_one(images: tf.Tensor) -> tf.Tensor:
         constants = [[tf.constant(array) for array in arrays] for arrays in weights]
         return model.stateless_call(*constants, images, training=False)[0]
 
-    def any_number():
+    def any_number() -> tf.lite.TFLiteConverter:
         return tf.lite.TFLiteConverter.from_keras_model(model)
 
-    def one():
-        return tf.lite.TFLiteConverter.from_concrete_functions([answer_one.get_concrete_function()], model)
+    def one() -> tf.lite.TFLiteConverter:
+        signature = [tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)]
+        function = tf.function(compute_one, input_signature=signature).get_concrete_function()
+        return tf.lite.TFLiteConverter.from_concrete_functions([function], model)
 
-    error = None
+    errors: list[Exception] = []
     for converter in (any_number, one):
         try:
-            # The converter writes about itself to both streams.
+            # The converter logs to both streams.
             with contextlib.redirect_stdout(io.StringIO()), _quiet():
                 content = converter().convert()
             predict_tflite(content, np.zeros((3, *model.input_shape[1:]), np.uint8))
             return content
-        except Exception as problem:  # the converter's own errors are of many kinds
-            error = problem
+        except Exception as problem:  # the converter raises many kinds of errors
+            errors.append(problem)
+    error = errors[-1]
     if isinstance(error, StudyError):
         raise error
     operations = sorted(set(re.findall(r"'?tf\.(\w+)'? op ", str(error))))
@@ -100,26 +104,26 @@ def convert_to_tflite(model: keras.Model) -> bytes:
     raise StudyError(f"the network cannot be converted to TFLite: {why}") from error
 
 
-def predict_tflite(content: bytes, images: np.ndarray) -> np.ndarray:
-    """The classes that a TFLite network gives to images (uint8), as whole numbers.
+def predict_tflite(content: bytes, images: Images) -> Classes:
+    """The class that a TFLite file predicts for each image; arguments and result are those of `predict`.
 
     Raises:
-        StudyError: TFLite cannot compute it.
+        StudyError: TFLite cannot compute the network.
     """
-    with warnings.catch_warnings():  # it announces its successor, a package of its own
+    with warnings.catch_warnings():  # it announces its successor, a separate package
         warnings.simplefilter("ignore")
         interpreter = tf.lite.Interpreter(model_content=content)
-    taken, given = interpreter.get_input_details()[0], interpreter.get_output_details()[0]["index"]
-    part_size = PART if taken["shape_signature"][0] == -1 else 1
+    taken, returned = interpreter.get_input_details()[0], interpreter.get_output_details()[0]["index"]
+    batch_size = BATCH if taken["shape_signature"][0] == -1 else 1
     classes = []
     try:
-        for part in np.array_split(images, -(-len(images) // part_size)):
-            if part_size > 1:
+        for part in np.array_split(images, -(-len(images) // batch_size)):
+            if batch_size > 1:
                 interpreter.resize_tensor_input(taken["index"], part.shape)
             interpreter.allocate_tensors()
             interpreter.set_tensor(taken["index"], part / np.float32(255))
             interpreter.invoke()
-            classes.append(interpreter.get_tensor(given).argmax(1))
+            classes.append(interpreter.get_tensor(returned).argmax(1))
     except (RuntimeError, ValueError) as error:
         raise StudyError(
             f"the network is converted to TFLite but does not run there: {brief(error)}"
@@ -128,7 +132,7 @@ def predict_tflite(content: bytes, images: np.ndarray) -> np.ndarray:
 
 
 def load_keras(content: bytes) -> keras.Model:
-    """The network in a .keras file, as `keras.saving.load_model` reads it.
+    """The network in a .keras file.
 
     Raises:
         StudyError: it cannot be read back.
@@ -138,27 +142,27 @@ def load_keras(content: bytes) -> keras.Model:
         path.write_bytes(content)
         try:
             return keras.saving.load_model(path, compile=False)
-        except Exception as error:  # whatever a layer of the user's does
+        except Exception as error:  # a user's layer may raise anything
             raise StudyError(
                 f"the network is saved as .keras but cannot be read back ({brief(error)}); register its own "
-                "layers with keras.saving.register_keras_serializable, write a layer of its own instead of a "
-                "Lambda, or leave export_models out"
+                "layers with keras.saving.register_keras_serializable, write a layer class instead of a "
+                "Lambda, or remove export_models from the study"
             ) from error
 
 
-def predict_keras(content: bytes, images: np.ndarray) -> np.ndarray:
-    """The classes that a .keras file gives to images (uint8), as whole numbers."""
+def predict_keras(content: bytes, images: Images) -> Classes:
+    """The class that a .keras file predicts for each image; arguments and result are those of `predict`."""
     return predict(load_keras(content), images)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what C++ code writes to standard error out of a log."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    """Discard what C++ code writes to standard error."""
+    standard_error, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
         os.close(nowhere)

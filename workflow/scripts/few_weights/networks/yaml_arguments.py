@@ -8,6 +8,7 @@ import operator
 import random
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 
@@ -19,10 +20,11 @@ from few_weights.plan.yaml_scalars import number_in, truth_in
 INPUT_SIZES = {"input_shape", "batch_input_shape", "batch_shape", "batch_size"}
 
 
+#: Names of arguments in Keras 2 that some layers still accept.
 FORMER = {"alpha", "implementation", "rms_scaling", "input_length"}
 
 
-OPERATORS: dict[type, Callable] = {
+OPERATORS: dict[type[ast.operator | ast.unaryop], Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -33,37 +35,44 @@ OPERATORS: dict[type, Callable] = {
 }
 
 
-FUNCTIONS: dict[str, Callable] = {"min": min, "max": max, "int": int, "round": round, "abs": abs}
+FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max, "int": int, "round": round, "abs": abs}
 
 
-#: Arguments that must be whole numbers, or lists of them, and the least that they may be (None: any).
-WHOLE = dict.fromkeys(
-    ("units", "filters", "kernel_size", "strides", "pool_size", "dilation_rate", "depth_multiplier", "size")
-    + ("n", "input_dim", "output_dim", "output_size", "height", "width", "dims"),
-    1,
-) | {"groups": None, "axis": None, "target_shape": None, "cropping": 0, "padding": 0, "output_padding": 0}
+#: Arguments that must be whole numbers, or lists of them, and their smallest value (None: any).
+WHOLE: dict[str, int | None] = {
+    **dict.fromkeys(("units", "filters", "kernel_size", "strides", "pool_size", "dilation_rate"), 1),
+    **dict.fromkeys(("depth_multiplier", "size", "n", "input_dim", "output_dim", "output_size"), 1),
+    **dict.fromkeys(("height", "width", "dims"), 1),
+    **dict.fromkeys(("cropping", "padding", "output_padding"), 0),
+    **dict.fromkeys(("groups", "axis", "target_shape"), None),
+}
 
 
-#: Those of them that take one number alone.
+#: Those of them that must be a single number.
 SINGLE = {"units", "filters", "depth_multiplier", "n", "input_dim", "output_dim", "height", "width", "groups"}
 
 
-#: Arguments that must be real numbers, apart from those that Keras gives one by default.
+#: Arguments that must be real numbers, besides those whose default is one.
 REAL = {"rate", "scale", "offset", "stddev", "negative_slope"}
 
 
-#: Arguments that every layer takes, and names from Keras 2 that single layers still read.
+#: Arguments that every layer takes.
 EVERY_LAYER = {"name", "dtype", "trainable", "activity_regularizer", "autocast"}
 
 
 def evaluate_expression(text: str, variables: Mapping[str, int]) -> Value:
-    """The value of an arithmetic expression; any other text, such as `relu`, stays what it is.
+    """The value of an arithmetic expression; any other text, such as `relu`, is returned as it is.
 
-    There are numbers, the variables, `+ - * / //`, brackets, `min`, `max`, `round`, `int` and `abs`, and
-    tuples and lists of them. `True`, `yes`, `None` and the like are what they say. `/` gives a real number.
+    An expression may contain numbers, the variables, `+ - * / //`, brackets, `min`, `max`, `round`, `int` and
+    `abs`, and tuples and lists of these. `True`, `yes`, `None` and the like are converted. `/` gives a real
+    number.
+
+    Args:
+        text: as it is in the YAML.
+        variables: their values by name.
 
     Raises:
-        StudyError: it is an expression, but holds something else.
+        StudyError: it is an expression, but contains something else.
     """
     word = text.strip()
     if word.lower() in ("none", "null", "~"):
@@ -82,15 +91,15 @@ def evaluate_expression(text: str, variables: Mapping[str, int]) -> Value:
     return _value_of(tree, word, variables)
 
 
-def _value_of(node: ast.expr, text: str, variables: Mapping[str, int]) -> int | float | list:
-    def value(part):
+def _value_of(node: ast.expr, text: str, variables: Mapping[str, int]) -> Value:
+    def value(part: ast.expr) -> Value:
         return _value_of(part, text, variables)
 
-    def calculate(function, *parts):
+    def calculate(function: Callable[..., Any], *parts: Value) -> int | float:
         try:
             if any(isinstance(part, list) for part in parts):
                 raise TypeError
-            result = function(*parts)
+            result: int | float = function(*parts)
         except ZeroDivisionError:
             raise StudyError(f"'{text}' divides by zero") from None
         except (TypeError, OverflowError, MemoryError):
@@ -122,19 +131,30 @@ def _value_of(node: ast.expr, text: str, variables: Mapping[str, int]) -> int | 
     near = difflib.get_close_matches(ast.unparse(node).lower(), [*variables, *FUNCTIONS], n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     raise StudyError(
-        f"'{text}' holds '{ast.unparse(node)}'; an expression takes {', '.join(variables)}, numbers, "
-        f"+ - * / //, brackets, {', '.join(FUNCTIONS)}{hint}"
+        f"'{text}' contains '{ast.unparse(node)}'; an expression may contain {', '.join(variables)}, "
+        f"numbers, + - * / //, brackets, {', '.join(FUNCTIONS)}{hint}"
     )
 
 
 def layer_arguments(
-    layer_class: type[keras.Layer], arguments: Mapping, variables: Mapping[str, int]
-) -> tuple[dict, list[str]]:
-    """A layer's arguments with every expression replaced by its value, and what is wrong with them."""
+    layer_class: type[keras.Layer], arguments: Mapping[str, Value], variables: Mapping[str, int]
+) -> tuple[dict[str, Value], list[str]]:
+    """Convert a layer's arguments in YAML to those that Keras takes.
+
+    Args:
+        layer_class: the layer.
+        arguments: as they are in the YAML.
+        variables: values of the variables that expressions may contain, by name.
+
+    Returns:
+        The arguments with every expression replaced by its value, and the problems with them, each one part
+        of a sentence.
+    """
     parameters = dict(list(inspect.signature(layer_class.__init__).parameters.items())[1:])
     known = {key for key, parameter in parameters.items() if parameter.kind is not parameter.VAR_KEYWORD}
     allowed = known | EVERY_LAYER | (FORMER if len(known) < len(parameters) else set())
-    values, problems = {}, []
+    values: dict[str, Value] = {}
+    problems: list[str] = []
     for key, written in arguments.items():
         try:
             if key not in allowed:
@@ -157,12 +177,14 @@ def _unknown_argument(key: str, known: set[str]) -> str:
     if ":" in key:
         return "put a space after the colon"
     near = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.5)
-    others = ", ".join(sorted(known - EVERY_LAYER)) or "none"
-    return "there is no such argument; " + (f"did you mean '{near[0]}'?" if near else f"known are: {others}")
+    known_names = ", ".join(sorted(known - EVERY_LAYER)) or "none"
+    return "there is no such argument; " + (
+        f"did you mean '{near[0]}'?" if near else f"known are: {known_names}"
+    )
 
 
-def _argument(key: str, written: Value, default, variables: Mapping[str, int]) -> Value:
-    if key == "name":  # free text: `conv-1` is no subtraction
+def _argument(key: str, written: Value, default: object, variables: Mapping[str, int]) -> Value:
+    if key == "name":  # free text: `conv-1` is not a subtraction
         return None if written is None else str(written)
     kind = key.rpartition("_")[2]
     if kind in NAMED:
@@ -207,7 +229,12 @@ def _evaluate(value: Value, variables: Mapping[str, int]) -> Value:
 
 
 def _whole(value: Value, written: Value, least: int | None, variables: Mapping[str, int]) -> Value:
-    """A whole number, or a list of them, for what was calculated."""
+    """Check that a calculated value is a whole number of at least `least`, or a list of these, and return it.
+
+    Args:
+        value: the calculated value.
+        written: as it is in the YAML, for the message.
+    """
     if isinstance(value, list):
         parts = written if isinstance(written, list) else [written] * len(value)
         return [_whole(item, part, least, variables) for item, part in zip(value, parts, strict=True)]
@@ -218,19 +245,18 @@ def _whole(value: Value, written: Value, least: int | None, variables: Mapping[s
         sizes = re.findall(r"\d+", value) if re.fullmatch(r"\s*\d+(\s*[x×]\s*\d+)+\s*", value) else []
         hint = f"; write [{', '.join(sizes)}]" if sizes else _near_variable(value, variables)
         raise StudyError(f"must be a whole number, not '{value}'{hint}")
-    if isinstance(value, bool | dict):
+    if isinstance(value, bool | Mapping):
         raise StudyError(f"must be a whole number, not {str(value).lower()}")
     at = f" at width {variables['width']}" if text and "width" in text else ""
-    said = f"'{text}' is {value:g}{at}" if text else f"it is {value}"
+    described = f"'{text}' is {value:g}{at}" if text else f"it is {value}"
     if isinstance(value, float):
         if not value.is_integer():
-            divided = text and "/" in text and "//" not in text
-            hint = f"; write {text.replace('/', '//')}" if divided else ""
-            raise StudyError(f"{said} and must be a whole number{hint}")
+            hint = f"; write {text.replace('/', '//')}" if text and "/" in text and "//" not in text else ""
+            raise StudyError(f"{described} and must be a whole number{hint}")
         value = int(value)
     if least is not None and value < least:
         hint = f"; write max({least}, {text})" if at else ""
-        raise StudyError(f"{said} and must be at least {least}{hint}")
+        raise StudyError(f"{described} and must be at least {least}{hint}")
     return value
 
 
@@ -240,7 +266,7 @@ def _near_variable(text: str, variables: Mapping[str, int]) -> str:
 
 
 def _named(kind: str, written: Value, variables: Mapping[str, int]) -> Value:
-    """An activation, initializer, regularizer or constraint, as a name or as Keras writes it in a mapping."""
+    """An activation, initializer, regularizer or constraint that Keras knows, as a name or a mapping."""
     value = written
     if isinstance(written, str):
         value = written.strip().strip("'\"")
@@ -251,13 +277,15 @@ def _named(kind: str, written: Value, variables: Mapping[str, int]) -> Value:
     state = random.getstate()
     try:
         NAMED[kind].get(value)
-    except Exception:  # Keras raises several kinds, whose messages show mappings at length
-        raise StudyError(f"Keras has no {kind} '{_shown(written)}'; {hint_for_name(kind, value)}") from None
+    except Exception:  # Keras raises several kinds of errors, with long messages
+        raise StudyError(
+            f"Keras has no {kind} '{_shortened(written)}'; {hint_for_name(kind, value)}"
+        ) from None
     finally:
-        # An initializer draws its seed from here; the network's own must not notice this check.
+        # An initializer draws its seed from this state; the check must not change the network's seeds.
         random.setstate(state)
     return value
 
 
-def _shown(value: Value) -> str:
+def _shortened(value: Value) -> str:
     return str(value) if len(str(value)) <= 60 else f"{str(value)[:57]}…"

@@ -1,4 +1,4 @@
-"""A network written down in a study's YAML: a list of Keras layers, with the width as a variable."""
+"""Builds a network that a study's YAML gives as a list of Keras layers, with the width as a variable."""
 
 import difflib
 import inspect
@@ -9,46 +9,54 @@ import keras
 
 from few_weights.errors import StudyError, brief
 from few_weights.networks.yaml_arguments import layer_arguments
-from few_weights.networks.yaml_hints import as_yaml, bound_arguments, letters_of
+from few_weights.networks.yaml_hints import Value, as_yaml, bound_arguments, letters_of
 
 
 def build_layers(
-    entries: Sequence[str | Mapping], width: int, image_shape: tuple[int, int, int], classes: int
+    entries: Sequence[str | Mapping[str, Mapping[str, Value] | None]],
+    width: int,
+    image_shape: tuple[int, int, int],
+    classes: int,
 ) -> keras.Model:
-    """The network of these layers, in order, on images of this shape.
+    """Build a network of layers that follow each other.
 
-    An entry is the name of a Keras layer (`Flatten`), or maps it to its arguments
-    (`{"Dense": {"units": "2 * width"}}`). The variables are `width` and `classes`.
+    Args:
+        entries: each the name of a Keras layer (`Flatten`), or a mapping from it to its arguments
+            (`{"Dense": {"units": "2 * width"}}`). The variables are `width` and `classes`.
+        width: value of the variable `width`.
+        image_shape: rows, columns, channels.
+        classes: value of the variable `classes`.
 
     Raises:
-        StudyError: entries are no layers, or one does not fit behind those before it; the message says which.
+        StudyError: entries are not layers, or one does not fit after those before it; the message says which.
     """
     variables = {"width": width, "classes": classes}
-    planned, problems = [], []
+    planned: list[tuple[str, type[keras.Layer], dict[str, Value]]] = []
+    problems: list[str] = []
     for position, entry in enumerate(entries):
         name, arguments = (entry.strip(), None) if isinstance(entry, str) else next(iter(entry.items()))
-        place = f"layers[{position}] ({name})"
+        label = f"layers[{position}] ({name})"
         try:
             layer_class = _layer_class(name)
             values, wrong = layer_arguments(layer_class, arguments or {}, variables)
         except StudyError as error:
-            problems.append(f"{place}: {error}")
+            problems.append(f"{label}: {error}")
         else:
-            problems += [f"{place} {problem}" for problem in wrong]
-            planned.append((place, layer_class, values))
+            problems += [f"{label} {problem}" for problem in wrong]
+            planned.append((label, layer_class, values))
     if problems:
         raise StudyError("; also ".join(problems))
     model = keras.Sequential([keras.layers.Input(image_shape)])
-    for place, layer_class, values in planned:
+    for label, layer_class, values in planned:
         try:
             model.add(layer_class(**values))
-        except Exception as error:  # whatever Keras finds wrong with what the study says
+        except Exception as error:  # Keras raises many kinds of errors
             hint = "; put it before Flatten" if "expected min_ndim=4, found ndim=2" in str(error) else ""
-            raise StudyError(f"{place}: {brief(error)}{hint}") from error
+            raise StudyError(f"{label}: {brief(error)}{hint}") from error
     return model
 
 
-#: Layers that a list of layers cannot say, and why.
+#: Layers that a list of layers cannot contain, and why.
 PYTHON_ONLY = (
     dict.fromkeys(
         ("Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract")
@@ -67,11 +75,17 @@ PYTHON_ONLY = (
 
 
 def _layer_class(name: str) -> type[keras.Layer]:
+    """The Keras layer of a name.
+
+    Raises:
+        StudyError: there is none, or not for a list of layers; the message says what to write instead.
+    """
     if name in ("Input", "InputLayer"):
         raise StudyError("leave it out; the input has the shape of the data set's images")
     if name in PYTHON_ONLY:
         raise StudyError(
-            f"{PYTHON_ONLY[name]}, which a list of layers cannot say; write the network in Python, with file"
+            f"{PYTHON_ONLY[name]}, which a list of layers cannot express; write the network in Python, "
+            "with file"
         )
     known = {
         key
@@ -81,20 +95,21 @@ def _layer_class(name: str) -> type[keras.Layer]:
     if name in known:
         return getattr(keras.layers, name)
     by_letters = {letters_of(key): key for key in known} | {"linear": "Dense"}
-    word, _, rest = re.fullmatch(r"([\w.]*)(.*?)(.*)", name, re.DOTALL).groups()
+    rest = re.sub(r"^[\w.]*", "", name)
+    word = name.removesuffix(rest)
     exact = by_letters.get(letters_of(word.rpartition(".")[2]))
     if exact and rest.startswith("("):
         arguments = bound_arguments(getattr(keras.layers, exact), f"f{rest}")
         if arguments is not None:
-            kept = {key: value for key, value in arguments.items() if key != "kwargs"}
-            kept |= arguments.get("kwargs", {})
-            raise StudyError(f"write {exact}{f': {as_yaml(kept)}' if kept else ''}")
+            written = {key: value for key, value in arguments.items() if key != "kwargs"}
+            written |= arguments.get("kwargs", {})
+            raise StudyError(f"write {exact}{f': {as_yaml(written)}' if written else ''}")
     if exact and rest.strip().startswith("{"):
         raise StudyError(f"a colon is missing: write {exact}: {rest.strip()}")
     near = [exact] if exact else difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if not near:
         near = [by_letters[key] for key in difflib.get_close_matches(letters_of(name), by_letters, n=1)]
     if near and (flat := re.sub("[13]D", "2D", near[0])) in known and not re.search(r"\d", name):
-        near = [flat]  # of the kinds of a layer, the one for images
+        near = [flat]  # of the variants of a layer, the one for images
     hint = f"did you mean '{near[0]}'?" if near else "keras.io/api/layers lists them"
     raise StudyError(f"Keras has no such layer; {hint}")

@@ -1,6 +1,7 @@
-"""Training: one run, from its place in the study to its metrics, predictions and weights on disk.
+"""Training: one run, from its recipe to its metrics, predictions and weights on disk.
 
 In: a `Run`, its recipe and a `Dataset`. Out: metrics.json, predictions.npz and
-weights.npz, and checkpoints on the way.
+weights.npz, and checkpoints while it trains. `metrics`, `run_files` and
+`checkpoint` import no TensorFlow.
 May import: plan, data, networks, engine.
 """

@@ -1,19 +1,21 @@
-"""Training images shifted a little, anew each epoch: more images than there are."""
+"""Augmentation: training images shifted by a few pixels, differently in each epoch."""
 
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 
-def draw_shifts(augmentation: Mapping, seed: int, epoch: int, examples: int) -> np.ndarray:
-    """How far each training image moves in an epoch: it follows from seed and epoch (from 1) alone.
+def draw_shifts(augmentation: Mapping[str, int], seed: int, epoch: int, examples: int) -> NDArray[np.int32]:
+    """How far each training image is shifted in an epoch; it follows from seed and epoch alone.
 
     Args:
-        augmentation: `shift` is the largest, in pixels.
+        augmentation: `shift` is the largest shift, in pixels.
+        epoch: counted from 1.
 
     Returns:
-        (examples, 2): rows down and columns to the right, whole numbers from minus to plus the largest, each
-        as likely as another. Fractions would blur the images, and those judged on are sharp.
+        (examples, 2): rows down and columns to the right, in pixels: integers from -shift to shift, all
+        equally likely. Fractions would blur the training images, and the test images are sharp.
     """
     generator = np.random.default_rng([seed, epoch, 1])  # [seed, epoch] draws the order of the images
     largest = augmentation["shift"]

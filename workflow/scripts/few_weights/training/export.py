@@ -1,38 +1,41 @@
-"""A run's trained network, built again from its files and checked against its predictions."""
+"""A run's trained network, rebuilt from its files and checked against the run's predictions."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from few_weights.data.datasets import Dataset
 from few_weights.errors import StudyError
 from few_weights.networks.builder import build_network
-from few_weights.networks.saved_models import predict, set_weights
+from few_weights.networks.saved_models import predict
+from few_weights.networks.weights import set_weights
+from few_weights.plan.recipe import Network
 from few_weights.plan.runs import Run
 from few_weights.training.run_files import read_run_arrays
 
-#: How many of the test images a converted network may answer otherwise than the original: rounding may turn a
-#: few that stand between two classes, no more.
-MOST_CHANGED = 0.001
+#: The share of predictions on the test images that may change when a network is rebuilt or converted:
+#: rounding may change a few that are between two classes, no more.
+CHANGED_BY_ROUNDING = 0.001
 
 
 def trained_network(
-    row: Mapping[str, str], network: Mapping, dataset: Dataset, folder: Path
-) -> tuple[keras.Model, np.ndarray]:
+    row: Mapping[str, str], network: Network, dataset: Dataset, folder: Path
+) -> tuple[keras.Model, NDArray[np.uint8]]:
     """The network that a run trained: built as the run built it, with the weights that it stored.
 
     Args:
-        row: the run's, of runs.csv.
+        row: the run's row of runs.csv.
         network: what its architecture is.
         folder: the study's, where runs/ lies.
 
     Returns:
-        The network, and the classes that the trained one gave to the test images.
+        The network, and the class that the run predicted for each test image.
 
     Raises:
-        StudyError: a file of the run is damaged, or the network does not answer as the run's did.
+        StudyError: a file of the run is damaged, or the network does not predict what the run did.
     """
     run = Run(row["architecture"], int(row["width"]), int(row["seed"]))
     model = build_network(
@@ -45,33 +48,38 @@ def trained_network(
     try:
         set_weights(model, weights)
     except StudyError as error:
-        raise StudyError(f"{path}: {error}; delete it and start again, {run} is trained anew") from error
+        raise StudyError(f"{path}: {error}; delete it and start again, {run} is trained again") from error
     predictions = read_run_arrays(run.predictions_path(folder), run, row.get("predictions_sha256"))
     original = predictions["test"]
     changed = int(np.count_nonzero(predict(model, dataset.x_test) != original))
     if changed > most_changed(len(original)):
         raise StudyError(
-            f"{run}: built again with its weights, the network answers {changed} of {len(original)} test "
-            "images otherwise than the one that was trained, so it is not exported; it holds a random "
-            "constant that follows no seed: keep it as a weight, self.add_weight(..., trainable=False)"
+            f"{run}: rebuilt with its weights, the network predicts another class for {changed} of "
+            f"{len(original)} test images than the trained one did, so it is not exported; it contains a "
+            "random constant that does not depend on the seed: keep it as a weight, "
+            "self.add_weight(..., trainable=False)"
         )
     return model, original
 
 
-def require_same(name: str, converted: np.ndarray, original: np.ndarray) -> int:
+def count_changed(name: str, converted: NDArray[np.integer], original: NDArray[np.integer]) -> int:
     """How many predictions a conversion changed.
 
+    Args:
+        name: the run, for the message.
+        converted, original: the class that each network predicts for each image.
+
     Raises:
-        StudyError: they are too many to be rounding.
+        StudyError: more changed than rounding can explain.
     """
     changed = int(np.count_nonzero(converted != original))
     if changed > most_changed(len(original)):
         raise StudyError(
-            f"{name}: {changed} of {len(original)} answers changed by the conversion; not exported"
+            f"{name}: the conversion changed {changed} of {len(original)} predictions, so it is not exported"
         )
     return changed
 
 
 def most_changed(images: int) -> float:
-    """How many of so many answers rounding may change."""
-    return max(1, MOST_CHANGED * images)
+    """How many of the predictions on so many images rounding may change."""
+    return max(1, CHANGED_BY_ROUNDING * images)

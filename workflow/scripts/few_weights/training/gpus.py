@@ -1,6 +1,6 @@
-"""Which GPU a job on a workstation may use: Snakemake counts GPUs, but hands out none.
+"""Which GPU a job on a workstation may use: Snakemake counts GPUs, but does not assign them.
 
-On a cluster the scheduler does it, and nothing here is called.
+On a cluster the scheduler assigns them, and nothing here is called.
 """
 
 import fcntl
@@ -14,36 +14,45 @@ from typing import IO
 from few_weights.errors import StudyError
 
 
-def take_slot(gpus: list[str], jobs_per_gpu: int, folder: Path) -> tuple[str, IO]:
-    """Wait for a free place on one of the GPUs, the emptiest first. Returns the GPU and the place's lock.
+def take_slot(gpus: list[str], jobs_per_gpu: int, folder: Path) -> tuple[str, IO[str]]:
+    """Wait for a free slot on one of the GPUs, least used first.
 
-    A place is a locked file, so it is free again when its process ends, however that ends. The lock must be
-    kept open as long as the GPU is used.
+    A slot is a locked file, so it is free again when its process ends, however that ends.
+
+    Args:
+        gpus: as CUDA numbers or names them.
+        folder: where the files of the slots lie; created where needed.
+
+    Returns:
+        The GPU, and the slot's file, which must be kept open as long as the GPU is used.
     """
     folder.mkdir(parents=True, exist_ok=True)
     while True:
-        for place in range(jobs_per_gpu):
+        for slot in range(jobs_per_gpu):
             for gpu in gpus:
-                lock = (folder / f"gpu-{gpu}-{place}").open("w")
+                file = (folder / f"gpu-{gpu}-{slot}").open("w")
                 try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    lock.close()
+                    file.close()
                 else:
-                    return gpu, lock
+                    return gpu, file
         time.sleep(1)
 
 
-def share_gpu(jobs_per_gpu: int) -> IO:
-    """Show TensorFlow, which must not be loaded yet, the one GPU of this job. Returns what holds its place.
+def share_gpu(jobs_per_gpu: int) -> IO[str]:
+    """Show one GPU to TensorFlow, which must not be loaded yet.
+
+    Returns:
+        The slot's file, to be kept open until the process ends.
 
     Raises:
         StudyError: there is no GPU.
     """
-    lock_folder = Path(tempfile.gettempdir(), f"few-weights-gpus-{os.getuid()}")
-    gpu, lock = take_slot(_gpus(), jobs_per_gpu, lock_folder)
+    folder = Path(tempfile.gettempdir(), f"few-weights-gpus-{os.getuid()}")
+    gpu, slot = take_slot(_gpus(), jobs_per_gpu, folder)
     os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-    return lock
+    return slot
 
 
 def _gpus() -> list[str]:
@@ -52,12 +61,12 @@ def _gpus() -> list[str]:
         return visible.split(",")
     command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        gpus = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     except (OSError, subprocess.CalledProcessError):
-        found = []
-    if not found:
+        gpus = []
+    if not gpus:
         raise StudyError(
             "the profile shares GPUs among jobs, but nvidia-smi finds none; is the driver loaded? "
-            "To train on the CPU, leave the profile out"
+            "To train on the CPU, run without the profile"
         )
-    return found
+    return gpus

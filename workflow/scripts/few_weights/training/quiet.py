@@ -1,4 +1,4 @@
-"""Keeping what compiled libraries write about themselves out of a log."""
+"""Keeping messages of compiled libraries out of the log."""
 
 import contextlib
 import os
@@ -9,21 +9,21 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back what this process writes to standard error, and show it only if an exception follows.
+    """Hold back what this process writes to standard error, and show it only if an exception is raised.
 
-    TensorFlow greets from C++ at its import, before it reads the level that it is to log at.
+    TensorFlow's C++ code logs messages during its import, before it reads the log level that it is given.
     """
     sys.stderr.flush()
-    kept = os.dup(2)
+    standard_error = os.dup(2)
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
             yield
         except BaseException:
             held.seek(0)
-            os.write(kept, held.read())
+            os.write(standard_error, held.read())
             raise
         finally:
             sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(standard_error, 2)
+            os.close(standard_error)

@@ -1,4 +1,4 @@
-"""The arrays of a run, predictions.npz and weights.npz: a digest in metrics.json says what belongs into them.
+"""The arrays of a run, predictions.npz and weights.npz, checked against their digests in metrics.json.
 
 The digest covers the arrays and not the bytes of the file, because two versions of zlib compress the same
 arrays to different bytes.
@@ -11,23 +11,25 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from few_weights.data.datasets import read_npz
 from few_weights.errors import StudyError
 from few_weights.plan.runs import Run
 
 
-def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
+def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """The content of a compressed .npz that holds these arrays by name."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
 
 
-def arrays_sha256(arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of arrays with their names, types and shapes, in their order."""
+def arrays_sha256(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """SHA-256 over the names, types, shapes and contents of arrays, in their order."""
     digest = hashlib.sha256()
     for name, array in arrays.items():
         digest.update(f"{name}\n{array.dtype.str}\n{array.shape}\n".encode())
@@ -48,15 +50,14 @@ def results_are_whole(files: Mapping[str, bytes]) -> bool:
     return True
 
 
-def read_run_arrays(path: Path, run: Run, sha256: str | None) -> dict[str, np.ndarray]:
-    """The arrays of a run's file.
+def read_run_arrays(path: Path, run: Run, sha256: str | None) -> dict[str, NDArray[Any]]:
+    """The arrays in a file of a run, by name.
 
     Args:
-        path: its predictions.npz or weights.npz.
+        path: the run's predictions.npz or weights.npz.
         run: the run that the file belongs to.
         sha256: what the run's metrics.json (and so runs.csv) says its `arrays_sha256` is; None or empty for
-        a run
-            from before it was recorded, whose file is only checked for damage.
+            a run of an earlier version that did not record it, whose file is only checked for damage.
 
     Raises:
         StudyError: the file is missing, damaged, or holds something else than the run's training wrote.
