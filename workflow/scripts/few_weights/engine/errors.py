@@ -1,4 +1,4 @@
-"""What the engine refuses."""
+"""The error that the engine raises for networks it refuses."""
 
 
 class EngineError(ValueError):

@@ -4,7 +4,12 @@ import tensorflow as tf
 
 
 def shift_images(images: tf.Tensor, shifts: tf.Tensor) -> tf.Tensor:
-    """Images (batch, rows, columns, channels), moved by (batch, 2) rows and columns; what enters is black."""
+    """Shift images by whole pixels; pixels that come in from outside are black.
+
+    Args:
+        images: (batch, rows, columns, channels).
+        shifts: (batch, 2), rows down and columns to the right.
+    """
     down, right = tf.unstack(tf.cast(shifts, tf.float32), axis=1)
     one, zero = tf.ones_like(down), tf.zeros_like(down)
     return tf.raw_ops.ImageProjectiveTransformV3(

@@ -1,45 +1,46 @@
-"""How values lie in memory: images side by side in the lanes of vectors."""
+"""Memory layouts: a group of images at a time, one in each lane of a vector."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from llvmlite import ir
 
-from few_weights.engine.machine_code import LANES, ZERO, Code
+from few_weights.engine.machine_code import LANES, ZERO, Code, Number
 from few_weights.engine.products import Matrix
 
 
 def whole_vectors(size: int) -> int:
-    """`size`, rounded up to what whole vectors hold."""
+    """`size`, rounded up to a multiple of `LANES`."""
     return -(-size // LANES) * LANES
 
 
-def spread_stride(size: int) -> int:
-    """A distance of at least `size` float32 between things that are used together.
+def padded_stride(size: int) -> int:
+    """A stride of at least `size` float32 between arrays that are used together.
 
-    It is an odd number of cache lines of 64 bytes: a power of two would put them all into the same few places
-    of the cache.
+    It is an odd number of cache lines of 64 bytes: with a power of two, all would compete for the same few
+    lines of the cache.
     """
     lines = -(-size // 16)
     return 16 * (lines + 1 - lines % 2)
 
 
-#: The points are 0, these two with both signs, and infinity. Of 14 pairs tried this one rounds best: sums of
-#: 288 products come out with 5 times the error of the plain sum; with the usual 1 and 2 it is 11 times.
+#: The points of Winograd's algorithm are 0, these two with both signs, and infinity. Of 14 pairs tried, this
+#: one rounds best: sums of 288 products have 5 times the error of the plain sum; with 1 and 2, 11 times.
 NEAR, FAR = 2 / 3, 3 / 2
 
 
-#: About how many tiles are transformed before they are multiplied. From 4 to 18 it hardly matters.
+#: About how many tiles are transformed before they are multiplied. Between 4 and 18 it hardly matters.
 BLOCK = 9
 
 
 @dataclass(frozen=True)
 class Images:
-    """How the images of a group lie in memory, one in each lane: [row, column, channel, lane].
+    """Memory layout of a group of images: [row, column, channel, lane].
 
     Args:
         rows, columns, channels: of an image.
         border: rows and columns of zeros before the first.
-        height, width: rows and columns there is room for.
+        height, width: rows and columns that are allocated.
     """
 
     rows: int
@@ -67,7 +68,7 @@ class Images:
         return self.border * (self.row_stride + self.column_stride)
 
     def tile(self, size: int) -> list[int]:
-        """Offsets of a tile's size x size pixels from its corner, row by row."""
+        """Offsets of the size x size pixels of a tile from its corner, row by row."""
         return [
             row * self.row_stride + column * self.column_stride
             for row in range(size)
@@ -75,7 +76,7 @@ class Images:
         ]
 
     def write_zeros_outside(self, code: Code, pointer: ir.Value) -> None:
-        """Set all that lies around the images to 0."""
+        """Write code that sets everything around the images to 0."""
         below, right = self.border + self.rows, self.border + self.columns
         rectangles = [
             (0, self.border, 0, self.width),
@@ -94,12 +95,12 @@ class Images:
 
 @dataclass(frozen=True)
 class Features:
-    """Where the features of a group's images lie, one image in each lane: rows of features side by side.
+    """Memory layout of features: [group, row, column, lane], one image in each lane.
 
     Args:
         rows, columns: how many rows of how many features.
-        first: the offset of the first.
-        row_stride, group_stride: from a row to the next, and from a group to the next.
+        first: the offset of the first feature.
+        row_stride, group_stride: from one row to the next, and from one group of images to the next.
     """
 
     rows: int
@@ -108,13 +109,13 @@ class Features:
     row_stride: int
     group_stride: int
 
-    def matrix(self, pointer, row, column, code: Code) -> Matrix:
-        """[feature, group], from a feature of a row on."""
+    def matrix(self, pointer: ir.Value, row: Number, column: Number, code: Code) -> Matrix:
+        """The features from a column of a row on, as a matrix [feature, group]."""
         start = code.add(self.first, code.multiply(row, self.row_stride), code.multiply(column, LANES))
         return Matrix(pointer, start, LANES, self.group_stride)
 
-    def parts(self, code: Code, size: int):
-        """All features, up to so many of a row at a time: row, first and how many."""
+    def parts(self, code: Code, size: int) -> Iterator[tuple[Number, Number, int]]:
+        """All features, up to `size` of a row at a time: yields row, first column and how many columns."""
         with code.loop(self.rows) as row:
             for column, length in code.parts(self.columns, size):
                 yield row, column, length

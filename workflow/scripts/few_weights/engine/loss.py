@@ -1,4 +1,4 @@
-"""Softmax, cross-entropy and its gradient, in machine code."""
+"""Machine code for softmax, cross-entropy and its gradient."""
 
 from llvmlite import ir
 
@@ -8,20 +8,22 @@ from few_weights.engine.machine_code import FLOAT, LANES, ZERO, Code, Program, c
 
 
 def write_loss(program: Program, name: str, logits: Features) -> Code:
-    """(count; logits, image labels, logits' gradient, losses, predictions).
+    """Write a function for the loss and the prediction of each image, and the gradient of the mean loss.
 
-    The cross-entropy of each image in nats after a softmax, its class with the largest logit as float32, and
-    the gradient of the mean loss.
+    A loss is the cross-entropy in nats after a softmax; a prediction is the class with the largest logit, as
+    float32.
+
+    Its arguments: (count; logits, image labels, gradient of the logits, losses, predictions).
     """
     code = program.function(name, numbers=1, pointers=5)
     count, values, labels, gradient, losses, predictions = code.arguments
     builder = code.builder
-    share = code.fill(builder.fdiv(ir.Constant(FLOAT, 1.0), builder.sitofp(count, FLOAT)))
+    share = code.broadcast(builder.fdiv(ir.Constant(FLOAT, 1.0), builder.sitofp(count, FLOAT)))
     lanes = ir.Constant(ir.VectorType(count.type, LANES), list(range(LANES)))
     with code.loop(groups_of(code, count)) as group:
-        place = code.multiply(group, LANES)
-        here = builder.icmp_signed("<", builder.add(code.fill(place), lanes), code.fill(count))
-        share_here = builder.select(here, share, ZERO)
+        first = code.multiply(group, LANES)
+        is_used = builder.icmp_signed("<", builder.add(code.broadcast(first), lanes), code.broadcast(count))
+        share_here = builder.select(is_used, share, ZERO)
         start = code.multiply(group, logits.group_stride)
         offsets = [code.add(start, number * LANES) for number in range(logits.columns)]
         scores = [code.load(values, offset) for offset in offsets]
@@ -33,7 +35,7 @@ def write_loss(program: Program, name: str, logits: Features) -> Code:
         shifted = [builder.fsub(score, largest) for score in scores]
         powers = [code.elementwise("exp", score) for score in shifted]
         total = code.sum(powers)
-        label = code.load(labels, place)
+        label = code.load(labels, first)
         true = ZERO
         for number, offset in enumerate(offsets):
             is_true = builder.fcmp_ordered("==", label, constant(number))
@@ -42,7 +44,7 @@ def write_loss(program: Program, name: str, logits: Features) -> Code:
                 builder.fdiv(powers[number], total), builder.select(is_true, constant(1), ZERO)
             )
             code.store(builder.fmul(error, share_here), gradient, offset)
-        code.store(builder.fsub(code.elementwise("log", total), true), losses, place)
-        code.store(predicted, predictions, place)
+        code.store(builder.fsub(code.elementwise("log", total), true), losses, first)
+        code.store(predicted, predictions, first)
     code.finish()
     return code

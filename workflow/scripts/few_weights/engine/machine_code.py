@@ -1,17 +1,19 @@
-"""Machine code for the processor at hand, written from Python and compiled by LLVM: loops over vectors.
+"""Generates machine code for this processor: loops over vectors, written from Python and compiled by LLVM.
 
-A `Program` holds functions. Each is a `Code`, whose methods append instructions: Python's own loops unroll,
-`Code.loop` makes a loop that runs.
+A `Program` holds functions. Each is a `Code`, whose methods append instructions. A `for` loop in Python is
+unrolled; `Code.loop` creates a loop in the machine code.
 """
 
 import contextlib
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from llvmlite import binding, ir
+from numpy.typing import NDArray
 
-#: Numbers in a vector: what AVX2 holds. LLVM makes two of one where the processor's vectors are half as long.
+#: Numbers in a vector, as in AVX2. LLVM uses two registers for one where the processor's vectors are shorter.
 LANES = 8
 
 
@@ -33,12 +35,12 @@ INTEGERS = ir.VectorType(INTEGER, LANES)
 POINTER = FLOAT.as_pointer()
 
 
-#: A whole number that is known now, or one that the program will compute.
-Number = ir.Value | int
+#: An integer that is known when the code is written, or one that the program computes.
+Number: TypeAlias = "ir.Value | int"
 
 
 def constant(value: float) -> ir.Constant:
-    """A vector of one number. LLVM takes a float32 only as one."""
+    """A vector with one number in all lanes, rounded to float32 as LLVM requires."""
     return ir.Constant(VECTOR, [float(np.float32(value))] * LANES)
 
 
@@ -51,18 +53,22 @@ NO_BITS = ir.Constant(INTEGERS, [0] * LANES)
 class Program:
     """Functions that are compiled together and may call each other."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.module = ir.Module()
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
         self.x86 = binding.get_default_triple().startswith("x86_64")
-        #: Memory that the code knows by its address. It lives as long as the program.
-        self.rooms: list[np.ndarray] = []
+        #: Buffers whose addresses are in the code. They live as long as the program.
+        self.buffers: list[NDArray[np.float32]] = []
 
     def function(self, name: str, numbers: int = 0, pointers: int = 0) -> "Code":
-        """A function of whole numbers and then pointers to float32, which returns nothing.
+        """Add a function without a return value.
 
-        No two of its pointers may lead to the same memory, unless it only reads there.
+        Args:
+            name: unique in the program.
+            numbers: how many integers it takes first.
+            pointers: how many pointers to float32 it takes after them. No two may point to the same memory,
+                unless the function only reads there.
         """
         kind = ir.FunctionType(ir.VoidType(), [INDEX] * numbers + [POINTER] * pointers)
         function = ir.Function(self.module, kind, name)
@@ -71,21 +77,25 @@ class Program:
             argument.add_attribute("noalias")
         return Code(self, function)
 
-    def room(self, size: int) -> np.ndarray:
-        """`size` zeros from a border of cache lines on. Behind them is room for the rest of a vector."""
+    def allocate(self, size: int) -> NDArray[np.float32]:
+        """A buffer of `size` zeros, aligned to a cache line, after which a whole vector may be written."""
         memory = np.zeros(size + LANES + 16, np.float32)
         start = -memory.ctypes.data // 4 % 16
-        self.rooms.append(memory[start : start + size])
-        return self.rooms[-1]
+        self.buffers.append(memory[start : start + size])
+        return self.buffers[-1]
 
     def compile(self) -> Callable[[str], Callable[..., None]]:
-        """The finished program: gives a function by its name, which takes whole numbers and addresses."""
+        """Compile the program.
+
+        Returns:
+            A lookup from a function's name to a callable that takes integers, and addresses as integers.
+        """
         machine = binding.Target.from_default_triple().create_target_machine(
             cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=2
         )
         module = binding.parse_assembly(str(self.module))
-        # Registers for variables, and loops with their test at the end. The code is written as it is to run:
-        # all that LLVM can do beside took twice as long to compile and gave nothing.
+        # Registers for variables, and loops with their test at the end. The code is written as it should run:
+        # all other passes of LLVM doubled the time to compile and made nothing faster.
         passes = binding.create_new_module_pass_manager()
         passes.add_sroa_pass()
         passes.add_loop_rotate_pass()
@@ -94,41 +104,45 @@ class Program:
         engine = binding.create_mcjit_compiler(module, machine)
         engine.finalize_object()
 
-        def function(name):
+        def function(name: str) -> Callable[..., None]:
             arguments = len(self.module.get_global(name).args)
             kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * arguments)
-            callable_ = kind(engine.get_function_address(name))
-            callable_.engine = engine  # The code lives as long as the engine does.
-            return callable_
+            compiled = kind(engine.get_function_address(name))
+            # The code lives as long as the LLVM engine does.
+            setattr(compiled, "engine", engine)  # noqa: B010
+            return compiled
 
         return function
 
     def intrinsic(self, name: str, result: ir.Type, arguments: Sequence[ir.Type]) -> ir.Function:
-        """One of LLVM's own functions."""
+        """A function that LLVM provides."""
         known = self.module.globals.get(name)
         return known or ir.Function(self.module, ir.FunctionType(result, arguments), name)
 
 
 class Code:
-    """A function being written; its arguments are `arguments`."""
+    """A function that is being written; `arguments` are its arguments as values."""
 
-    def __init__(self, program: Program, function: ir.Function):
+    def __init__(self, program: Program, function: ir.Function) -> None:
         self.program = program
         self.function = function
         self.arguments = function.args
-        # Variables are made in a block of their own before all else, where LLVM looks for them to put them
-        # into registers.
+        # Variables are created in a separate first block, where LLVM looks for those to put into registers.
         self._variables = ir.IRBuilder(function.append_basic_block())
         self.builder = ir.IRBuilder(function.append_basic_block())
         self._begin = self.builder.block
 
     def finish(self) -> None:
+        """End the function; nothing can be added after this."""
         self.builder.ret_void()
         self._variables.branch(self._begin)
 
     @contextlib.contextmanager
     def loop(self, stop: Number, step: int = 1, start: Number = 0) -> Iterator[Number]:
-        """What is written inside is done for start, start + step ... below `stop`."""
+        """Repeat the code written in this context for start, start + step, ... below `stop`.
+
+        Yields the counter. If the loop runs exactly once, no loop is written, and the counter is an int.
+        """
         if isinstance(stop, int) and isinstance(start, int) and start < stop <= start + step:
             yield start
             return
@@ -145,10 +159,13 @@ class Code:
         self.builder.position_at_end(end)
 
     def parts(self, total: Number, size: int) -> Iterator[tuple[Number, int]]:
-        """What is written for each of these is done for all of `total` things, `size` at a time.
+        """Repeat the code written for each yielded pair until `total` items are done, `size` at a time.
 
-        They are: the first, and how many. What remains is done at once where it is known how much it is, and
-        one by one elsewhere.
+        The code is written twice: once for whole parts, once for the rest. The rest is a part by itself if
+        its size is known; otherwise it is done one item at a time.
+
+        Yields:
+            The index of a part's first item, and how many items it has.
         """
         if isinstance(total, int):
             whole = total // size * size
@@ -168,13 +185,13 @@ class Code:
         """Call another function of the program."""
         self.builder.call(code.function, [self.number(argument) for argument in arguments])
 
-    # Whole numbers and addresses
+    # Integers and addresses
 
     def variable(self, value: ir.Value) -> ir.Value:
-        """A place that holds a value, to be read and written with `get` and `set`."""
-        place = self._variables.alloca(value.type)
-        self.builder.store(value, place)
-        return place
+        """A new variable, to be read and written with `get` and `set`."""
+        pointer = self._variables.alloca(value.type)
+        self.builder.store(value, pointer)
+        return pointer
 
     def get(self, variable: ir.Value) -> ir.Value:
         return self.builder.load(variable)
@@ -187,11 +204,11 @@ class Code:
 
     def add(self, *terms: Number) -> Number:
         known = sum(term for term in terms if isinstance(term, int))
-        others = [term for term in terms if not isinstance(term, int)]
-        if not others:
+        values = [term for term in terms if not isinstance(term, int)]
+        if not values:
             return known
-        total = others[0]
-        for term in others[1:]:
+        total = values[0]
+        for term in values[1:]:
             total = self.builder.add(total, term)
         return self.builder.add(total, self.number(known)) if known else total
 
@@ -216,57 +233,57 @@ class Code:
         value, other = self.number(value), self.number(other)
         return self.builder.select(self.builder.icmp_signed("<", value, other), value, other)
 
-    def address(self, array: np.ndarray) -> ir.Value:
-        """A pointer to the first number of an array, which must outlive the program and never move."""
+    def address(self, array: NDArray[np.float32]) -> ir.Value:
+        """A pointer to the first number of a buffer of `Program.allocate`."""
         return ir.Constant(INDEX, array.ctypes.data).inttoptr(POINTER)
 
     def at(self, pointer: ir.Value, offset: Number) -> ir.Value:
         return self.builder.gep(pointer, [self.number(offset)])
 
     def load_index(self, pointer: ir.Value, offset: Number) -> ir.Value:
-        """A whole number out of an array of int32."""
-        place = self.builder.bitcast(self.at(pointer, offset), INTEGER.as_pointer())
-        return self.builder.sext(self.builder.load(place), INDEX)
+        """The integer at `pointer[offset]` in an array of int32."""
+        address = self.builder.bitcast(self.at(pointer, offset), INTEGER.as_pointer())
+        return self.builder.sext(self.builder.load(address), INDEX)
 
     # Vectors
 
     def load(self, pointer: ir.Value, offset: Number, kind: ir.Type = VECTOR) -> ir.Value:
-        """The vector from `pointer[offset]` on."""
-        place = self.builder.bitcast(self.at(pointer, offset), kind.as_pointer())
-        return self.builder.load(place, align=4)
+        """The vector that begins at `pointer[offset]`."""
+        address = self.builder.bitcast(self.at(pointer, offset), kind.as_pointer())
+        return self.builder.load(address, align=4)
 
     def store(self, vector: ir.Value, pointer: ir.Value, offset: Number, lanes: int = LANES) -> None:
-        """Put a vector, or the first lanes of it, to where `load` would take it from."""
-        place = self.builder.bitcast(self.at(pointer, offset), vector.type.as_pointer())
+        """Write a vector, or its first lanes, to `pointer[offset]`."""
+        address = self.builder.bitcast(self.at(pointer, offset), vector.type.as_pointer())
         if lanes == LANES:
-            self.builder.store(vector, place, align=4)
+            self.builder.store(vector, address, align=4)
             return
         bits = ir.VectorType(ir.IntType(1), LANES)
         mask = ir.Constant(bits, [lane < lanes for lane in range(LANES)])
-        kinds = [VECTOR, place.type, INTEGER, bits]
+        kinds = [VECTOR, address.type, INTEGER, bits]
         function = self.program.intrinsic(f"llvm.masked.store.v{LANES}f32.p0", ir.VoidType(), kinds)
-        self.builder.call(function, [vector, place, ir.Constant(INTEGER, 4), mask])
+        self.builder.call(function, [vector, address, ir.Constant(INTEGER, 4), mask])
 
-    def spread(self, pointer: ir.Value, offset: Number) -> ir.Value:
-        """A vector that holds `pointer[offset]` in all lanes."""
-        return self.fill(self.builder.load(self.at(pointer, offset)))
+    def load_broadcast(self, pointer: ir.Value, offset: Number) -> ir.Value:
+        """A vector with `pointer[offset]` in all lanes."""
+        return self.broadcast(self.builder.load(self.at(pointer, offset)))
 
-    def fill(self, number: ir.Value) -> ir.Value:
-        """A vector that holds a number in all lanes."""
+    def broadcast(self, number: ir.Value) -> ir.Value:
+        """A vector with a number in all lanes."""
         kind = ir.VectorType(number.type, LANES)
         unknown = ir.Constant(kind, ir.Undefined)
         vector = self.builder.insert_element(unknown, number, ir.Constant(INTEGER, 0))
         return self.builder.shuffle_vector(vector, unknown, ir.Constant(INTEGERS, [0] * LANES))
 
-    def pick(self, one: ir.Value, other: ir.Value, lanes: Sequence[int]) -> ir.Value:
-        """A vector of chosen lanes of two, those of the second counted on from the first."""
+    def shuffle(self, one: ir.Value, other: ir.Value, lanes: Sequence[int]) -> ir.Value:
+        """A vector of chosen lanes of two vectors; lanes of the second count from `LANES` on."""
         return self.builder.shuffle_vector(one, other, ir.Constant(INTEGERS, list(lanes)))
 
     def scale(self, factor: float, vector: ir.Value) -> ir.Value:
         return self.builder.fmul(constant(factor), vector)
 
-    def weigh(self, *terms: tuple[float, ir.Value]) -> ir.Value:
-        """The sum of factor * vector."""
+    def weighted_sum(self, *terms: tuple[float, ir.Value]) -> ir.Value:
+        """The sum of factor * vector over all terms."""
         total = self.scale(*terms[0])
         for factor, vector in terms[1:]:
             total = self.multiply_add(factor, vector, total)
@@ -278,39 +295,40 @@ class Code:
         return self.elementwise("fmuladd", factor, vector, other)
 
     def elementwise(self, name: str, *vectors: ir.Value) -> ir.Value:
-        """A function of LLVM's on each lane: "sqrt", "exp", "log", "fmuladd"."""
+        """Apply a function that LLVM provides to each lane: "sqrt", "exp", "log", "fmuladd"."""
         function = self.program.intrinsic(f"llvm.{name}.v{LANES}f32", VECTOR, [VECTOR] * len(vectors))
         return self.builder.call(function, vectors)
 
-    def largest(self, one: ir.Value, other: ir.Value) -> ir.Value:
-        """The larger in each lane, or the second where one of them is not a number."""
+    def maximum(self, one: ir.Value, other: ir.Value) -> ir.Value:
+        """The larger value in each lane, or that of the second vector where one is NaN."""
         return self.builder.select(self.builder.fcmp_ordered(">", one, other), one, other)
 
     def where_positive(self, condition: ir.Value, value: ir.Value) -> ir.Value:
-        """`value` in the lanes where `condition` is above 0 or not a number, 0 in the others."""
+        """`value` in the lanes where `condition` is above 0 or NaN, 0 in the others."""
         return self.builder.select(self.builder.fcmp_unordered(">", condition, ZERO), value, ZERO)
 
-    def mark(self, bits: ir.Value) -> ir.Value:
-        """A mask for `where`: the lanes with any bit."""
+    def nonzero_mask(self, bits: ir.Value) -> ir.Value:
+        """A mask for `where`: the lanes in which any bit is set."""
         return self.builder.sext(self.builder.icmp_unsigned("!=", bits, NO_BITS), INTEGERS)
 
     def where(self, mask: ir.Value, value: ir.Value) -> ir.Value:
-        """`value` in the lanes that are marked, 0 in the others."""
+        """`value` in the lanes of the mask, 0 in the others."""
         return self.builder.bitcast(self.builder.and_(self.builder.bitcast(value, INTEGERS), mask), VECTOR)
 
     def sum(self, vectors: Sequence[ir.Value]) -> ir.Value:
-        """Of vectors, in pairs."""
+        """The sum of vectors, added in pairs."""
+        vectors = list(vectors)
         while len(vectors) > 1:
             pairs = zip(vectors[::2], vectors[1::2], strict=False)
             vectors = [self.builder.fadd(*pair) for pair in pairs] + vectors[len(vectors) // 2 * 2 :]
         return vectors[0]
 
     def lane_sums(self, vectors: Sequence[ir.Value]) -> ir.Value:
-        """A vector whose lanes are the sums over the lanes of up to `LANES` vectors."""
-        vectors = [*vectors, *[ZERO] * (LANES - len(vectors))]
+        """The sum over the lanes of each of up to `LANES` vectors, as one vector."""
+        vectors = [*vectors, *([ZERO] * (LANES - len(vectors)))]
         width = 1
         while width < LANES:
-            # Each vector holds sums of `width` vectors side by side, again and again.
+            # Each vector now contains sums of `width` vectors next to each other, repeatedly.
             low = [lane for lane in range(LANES) if lane // width % 2 == 0]
             pairs = zip(vectors[::2], vectors[1::2], strict=True)
             halves = []
@@ -321,30 +339,30 @@ class Code:
                     for first in range(0, len(low), width):
                         lanes = [lane + shift for lane in low[first : first + width]]
                         chosen += [*lanes, *(LANES + lane for lane in lanes)]
-                    parts.append(self.pick(*pair, chosen))
+                    parts.append(self.shuffle(*pair, chosen))
                 halves.append(self.builder.fadd(*parts))
             vectors, width = halves, 2 * width
         return vectors[0]
 
     def transpose(self, vectors: Sequence[ir.Value]) -> list[ir.Value]:
-        """`LANES` vectors as the columns of a square become its rows."""
+        """Transpose a square: `LANES` vectors that are its columns become its rows."""
         vectors, width = list(vectors), 1
         while width < LANES:
             for first in range(LANES):
                 if first // width % 2 == 0:
                     pair = vectors[first], vectors[first + width]
-                    for place, shift in ((first, 0), (first + width, width)):
+                    for index, shift in ((first, 0), (first + width, width)):
                         chosen = [
                             lane + shift if lane // width % 2 == 0 else LANES + lane - width + shift
                             for lane in range(LANES)
                         ]
-                        vectors[place] = self.pick(*pair, chosen)
+                        vectors[index] = self.shuffle(*pair, chosen)
             width *= 2
         return vectors
 
     @contextlib.contextmanager
     def without_denormals(self) -> Iterator[None]:
-        """Numbers below 1e-38 count as 0 inside, as in TensorFlow: processors are slow with them."""
+        """In this context numbers below 1e-38 are 0, as in TensorFlow: processors are slow with them."""
         if not self.program.x86:
             yield
             return

@@ -1,16 +1,17 @@
-"""Networks of 3 x 3 convolutions, 2 x 2 max pooling and dense layers, trained by machine code of our own.
+"""Trains networks of 3 x 3 convolutions, 2 x 2 max pooling and dense layers by generated machine code.
 
-An epoch is one call. Eight images are computed at once, one in each lane of a vector, so that a network of
-one channel fills the processor as well as one of 32 does. The code is written for one network, one optimizer
-and one batch size; see `NativeLoop`.
+An epoch is one call. Eight images are computed simultaneously, one in each lane of a vector, so that a
+network with one channel uses the processor as well as one with 32. The code is generated for one network, one
+optimizer and one batch size; see `NativeLoop`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 from keras import layers
+from numpy.typing import NDArray
 
 from few_weights.engine.layouts import whole_vectors
 from few_weights.engine.machine_code import LANES, Program
@@ -18,15 +19,21 @@ from few_weights.engine.network_program import Plan, write_network
 from few_weights.engine.plain import is_plain, seconds_by_keras, trains_only
 from few_weights.engine.updates import UPDATES
 
+#: Images and labels as float32, contiguous.
+NativeData = tuple[NDArray[np.float32], NDArray[np.float32]]
+
 
 def plan_network(model: keras.Model, body: Sequence[keras.Layer], steps: int) -> Plan | str:
-    """The plan of layers that follow each other, or why there is none, as "for conv2d".
+    """The plan for layers that follow each other; or why there is none, such as "for conv2d".
 
     Args:
-        body: the model's layers, but for leading ones without weights.
+        model: the model.
+        body: its layers, without leading ones that have no weights.
         steps: how many the training takes.
     """
-    convolutions, dense, flat = [], [], False
+    convolutions: list[tuple[layers.Conv2D, bool]] = []
+    dense: list[layers.Dense] = []
+    flat = False
     for layer in body:
         if _is_convolution(layer) and not dense and not flat:
             convolutions.append((layer, False))
@@ -60,50 +67,50 @@ def plan_network(model: keras.Model, body: Sequence[keras.Layer], steps: int) ->
     return plan
 
 
-#: Compiling a convolution of fewer filters than a vector holds, or of more. Keras takes 0.2 seconds to trace
-#: one. Dense layers, whatever their size, compile faster than Keras traces them: 0.1 seconds.
+#: Seconds to compile a convolution with fewer filters than a vector has lanes, and with more. Keras takes 0.2
+#: seconds to trace one. Dense layers of any size compile faster than Keras traces them: 0.1 seconds.
 CONVOLUTION_SECONDS = (0.3, 0.6)
 
 
-#: The loss is written out for each class: 1.4 seconds for so many, 11 for 1,000.
+#: The loss is unrolled over the classes: 1.4 seconds to compile for so many, 11 for 1,000.
 MOST_CLASSES = 256
 
 
 _LINEAR = keras.activations.linear
 
 
-#: What is read of a layer with weights.
+#: Settings that are supported for layers with weights.
 _COMMON = ("activation", "use_bias")
 
 
 _WEIGHTS = ("kernel", "bias")
 
 
-def _is_convolution(layer):
-    read = ("filters", "kernel_size", "padding", "strides", *_COMMON)
+def _is_convolution(layer: keras.Layer) -> bool:
+    settings = ("filters", "kernel_size", "padding", "strides", *_COMMON)
     return (
-        is_plain(layer, layers.Conv2D, read, _WEIGHTS)
+        is_plain(layer, layers.Conv2D, settings, _WEIGHTS)
         and layer.kernel_size == (3, 3)
         and layer.strides == (1, 1)
         and layer.padding in ("valid", "same")
     )
 
 
-def halves(layer: keras.Layer, kind: type) -> bool:
-    """Whether it is pooling of that kind, of 2 x 2 pixels that do not overlap."""
+def halves(layer: keras.Layer, kind: type[keras.Layer]) -> bool:
+    """Whether a layer is pooling of a kind, over 2 x 2 pixels that do not overlap."""
     plain = is_plain(layer, kind, ("pool_size", "strides", "padding"))
     return plain and layer.padding == "valid" and layer.pool_size == layer.strides == (2, 2)
 
 
 def why_not_optimizer(optimizer: keras.optimizers.Optimizer) -> str | None:
-    """Why this optimizer's steps are not written here, as "with adam", or None if they are."""
+    """Why there is no machine code for an optimizer, such as "with adamw"; None if there is."""
     name, settings = type(optimizer).__name__.lower(), optimizer.get_config()
     if name not in UPDATES:
         return f"with {name}"
     if not isinstance(settings["learning_rate"], float):
         return "with a schedule"
-    idle = {"name", "learning_rate", "ema_momentum", *UPDATES[name].settings}
-    unknown = [key for key, value in settings.items() if value and key not in idle]
+    supported = {"name", "learning_rate", "ema_momentum", *UPDATES[name].settings}
+    unknown = [key for key, value in settings.items() if value and key not in supported]
     return f"with {unknown[0]}" if unknown else None
 
 
@@ -112,38 +119,37 @@ class NativeLoop:
 
     Args:
         plan: the network.
-        optimizer: Keras', built for that network; one that `why_not_optimizer` has nothing against.
-        batch_size: images a step.
+        optimizer: Keras', built for that network; `why_not_optimizer` returns None for it.
+        batch_size: images per step.
     """
 
-    def __init__(self, plan: Plan, optimizer: keras.optimizers.Optimizer, batch_size: int):
+    def __init__(self, plan: Plan, optimizer: keras.optimizers.Optimizer, batch_size: int) -> None:
         self._optimizer, self._batch_size = optimizer, batch_size
         variables = plan.variables
-        places = [optimizer._get_variable_index(variable) for variable in variables]
+        indices = [optimizer._get_variable_index(variable) for variable in variables]
         update = UPDATES[type(optimizer).__name__.lower()]
-        kept = [[getattr(optimizer, name)[place] for place in places] for name in update.kept]
+        state = [[getattr(optimizer, name)[index] for index in indices] for name in update.state]
         self._settings, self._rates = optimizer.get_config(), update.rates
-        # The weights one after the other in one array, each from a whole vector on; and likewise what the
-        # optimizer keeps.
+        # All weights are in one buffer, each aligned to a whole vector; likewise the optimizer's state.
         *starts, size = np.cumsum([0, *(whole_vectors(math.prod(each.shape)) for each in variables)]).tolist()
         self._program = Program()
-        arrays = [self._program.room(size) for _ in (variables, *kept)]
-        #: Keras' variables and our copies of them.
+        arrays = [self._program.allocate(size) for _ in (variables, *state)]
+        #: Keras' variables, each with the copy that the machine code uses.
         self._copies = [
             (variable, array[start : start + math.prod(variable.shape)].reshape(variable.shape))
-            for array, group in zip(arrays, (variables, *kept), strict=True)
+            for array, group in zip(arrays, (variables, *state), strict=True)
             for variable, start in zip(group, starts, strict=True)
         ]
         write_network(self._program, plan, arrays, starts, update, self._settings, batch_size)
         functions = self._program.compile()
         self._train, self._evaluate = functions("train"), functions("evaluate")
 
-    def place(self, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Images (float32, as the first layer takes them) and labels, as `train` and `evaluate` want them."""
+    def prepare(self, images: NDArray[np.float32], labels: NDArray[np.integer]) -> NativeData:
+        """Images, as the first layer takes them, and labels, in the form that `train` and `evaluate` take."""
         return np.ascontiguousarray(images, np.float32), np.ascontiguousarray(labels, np.float32)
 
-    def train(self, data: tuple[np.ndarray, np.ndarray], order: np.ndarray) -> tuple[float, int]:
-        """An epoch in that order. Returns the sum of the cross-entropies in nats, and how many were right."""
+    def train(self, data: NativeData, order: NDArray[np.integer]) -> tuple[float, int]:
+        """Train an epoch in an order; returns the sum of the losses in nats, and how many were correct."""
         steps = math.ceil(len(order) / self._batch_size)
         taken = int(self._optimizer.iterations)
         rates = float(self._optimizer.learning_rate) * self._rates(self._settings, taken + np.arange(steps))
@@ -151,18 +157,24 @@ class NativeLoop:
         for variable, copy in self._copies:
             variable.assign(copy)
         self._optimizer.iterations.assign_add(steps)
-        return losses.sum(dtype=np.float64), np.count_nonzero(predictions == data[1][order])
+        return losses.sum(dtype=np.float64), int(np.count_nonzero(predictions == data[1][order]))
 
-    def evaluate(self, data: tuple[np.ndarray, np.ndarray]) -> tuple[float, np.ndarray]:
-        """The sum of the cross-entropies in nats, and each example's class."""
+    def evaluate(self, data: NativeData) -> tuple[float, NDArray[np.uint8]]:
+        """The sum of the cross-entropies in nats, and the class predicted for each example."""
         losses, predictions = self._run(self._evaluate, data, np.arange(len(data[1])))
         return losses.sum(dtype=np.float64), predictions.astype(np.uint8)
 
-    def _run(self, function, data, order, *others):
+    def _run(
+        self,
+        function: Callable[..., None],
+        data: NativeData,
+        order: NDArray[np.integer],
+        *rates: NDArray[np.float32],
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         for variable, copy in self._copies:
             copy[...] = variable
-        # A group's unused lanes are written too.
+        # The unused lanes of a group are written, too.
         losses, predictions = (np.empty(len(order) + LANES, np.float32) for _ in range(2))
-        arrays = (*data, np.ascontiguousarray(order, np.int32), losses, predictions, *others)
+        arrays = (*data, np.ascontiguousarray(order, np.int32), losses, predictions, *rates)
         function(len(order), *(array.ctypes.data for array in arrays))
         return losses[: len(order)], predictions[: len(order)]

@@ -1,23 +1,25 @@
-"""The program that trains one network: how its layers lie in memory, and in what order they are called."""
+"""Writes the program that trains one network: the memory layout of its layers, and the order of calls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
 import numpy as np
 from keras import layers
+from llvmlite import ir
+from numpy.typing import NDArray
 
 from few_weights.engine.dense import Dense
 from few_weights.engine.gather import groups_of, write_gather
-from few_weights.engine.layouts import Features, Images, spread_stride
+from few_weights.engine.layouts import Features, Images, padded_stride
 from few_weights.engine.loss import write_loss
-from few_weights.engine.machine_code import LANES, Code, Program
-from few_weights.engine.updates import Update, write_update
+from few_weights.engine.machine_code import LANES, Code, Number, Program
+from few_weights.engine.updates import Settings, Update, write_update
 from few_weights.engine.winograd import Convolution
 
 
 class Plan(NamedTuple):
-    """What a network is made of: convolutions, each with whether pooling follows it, then dense layers."""
+    """The layers of a network: convolutions, each with whether pooling follows it, then dense layers."""
 
     convolutions: list[tuple[layers.Conv2D, bool]]
     dense: list[layers.Dense]
@@ -33,34 +35,40 @@ class Plan(NamedTuple):
         return " and ".join(f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items() if count)
 
 
-class Room(NamedTuple):
-    """Memory of which each group of images has a part, or all take turns with one where `stride` is 0."""
+class Buffer(NamedTuple):
+    """Memory with a part for each group of images; if `stride` is 0, all groups use the same part in turn."""
 
-    array: np.ndarray
+    array: NDArray[np.float32]
     stride: int = 0
 
-    def at(self, code: Code, group=0):
+    def at(self, code: Code, group: Number = 0) -> ir.Value:
+        """A pointer to the part of a group."""
         return code.at(code.address(self.array), code.multiply(group, self.stride))
 
 
 def lay_out(plan: Plan) -> tuple[list[Images], list[Convolution], list[Dense]]:
-    """How all lies in memory: images before each convolution and behind the last, and the layers."""
-    images, shapes = [], []
+    """The memory layout of a network.
+
+    Returns:
+        The images before each convolution and after the last, the convolutions, and the dense layers.
+    """
+    images: list[Images] = []
+    shapes: list[tuple[int, int, bool, bool]] = []
     for number, (layer, pooled) in enumerate(plan.convolutions):
         rows, columns, filters = layer.output.shape[1:]
         size = 2 if pooled else 4
         if number == 0:
-            images.append(_room_for(layer.input.shape[1:], layer, (0, 0)))
+            images.append(_allocate_images(layer.input.shape[1:], layer, (0, 0)))
         following = [*(after for after, _ in plan.convolutions[number + 1 :]), None][0]
-        written = [size * -(-length // 4) for length in (rows, columns)]
+        written = (size * -(-rows // 4), size * -(-columns // 4))
         halved = (rows // 2, columns // 2, filters) if pooled else (rows, columns, filters)
-        images.append(_room_for(halved, following, written))
+        images.append(_allocate_images(halved, following, written))
         shapes.append((rows, columns, layer.activation is keras.activations.relu, pooled))
     convolutions = [
         Convolution(before, after, *shape)
         for before, after, shape in zip(images[:-1], images[1:], shapes, strict=True)
     ]
-    dense = []
+    dense: list[Dense] = []
     features = _features_of(images[-1]) if images else _flat(plan.dense[0].kernel.shape[0])
     for layer in plan.dense:
         units = _flat(layer.units)
@@ -69,24 +77,32 @@ def lay_out(plan: Plan) -> tuple[list[Images], list[Convolution], list[Dense]]:
     return images, convolutions, dense
 
 
-def _room_for(shape, layer, written):
-    """Images of that shape, with room for the whole tiles that are written and that `layer` reads."""
+def _allocate_images(
+    shape: tuple[int, int, int], layer: layers.Conv2D | None, written: tuple[int, int]
+) -> Images:
+    """The layout of images, large enough for the whole tiles that are written and that `layer` reads.
+
+    Args:
+        shape: rows, columns, channels.
+        layer: the convolution that follows, if any.
+        written: rows and columns that the convolution before writes, in whole tiles.
+    """
     rows, columns, channels = shape
     border = 1 if layer is not None and layer.padding == "same" else 0
     needed = [border + max(pair) for pair in zip((rows, columns), written, strict=True)]
     if layer is not None:
         read = [4 * -(-length // 4) + 2 for length in layer.output.shape[1:3]]
         needed = [max(pair) for pair in zip(needed, read, strict=True)]
-    return Images(rows, columns, channels, border, *needed)
+    return Images(rows, columns, channels, border, height=needed[0], width=needed[1])
 
 
-def _flat(size):
-    return Features(1, size, 0, 0, spread_stride(size * LANES))
+def _flat(size: int) -> Features:
+    return Features(1, size, 0, 0, padded_stride(size * LANES))
 
 
-def _features_of(images):
-    """Images row by row, or as one row where nothing lies between."""
-    columns, stride = images.columns * images.channels, spread_stride(images.size)
+def _features_of(images: Images) -> Features:
+    """Images as features: row by row, or as one row if there is nothing between the rows."""
+    columns, stride = images.columns * images.channels, padded_stride(images.size)
     if images.width == images.columns:
         return Features(1, images.rows * columns, images.first, 0, stride)
     return Features(images.rows, columns, images.first, images.row_stride, stride)
@@ -95,65 +111,79 @@ def _features_of(images):
 def write_network(
     program: Program,
     plan: Plan,
-    arrays: Sequence[np.ndarray],
+    arrays: Sequence[NDArray[np.float32]],
     starts: Sequence[int],
     update: Update,
-    settings: Mapping,
+    settings: Settings,
     batch_size: int,
 ) -> None:
     """Write the functions "train" and "evaluate".
 
-    They take (examples; data, labels, order, losses, predictions), and "train" also the rate of each step.
+    Their arguments: (examples; data, labels, order, losses, predictions), and for "train" also the learning
+    rate of each step.
 
     Args:
-        arrays: all weights in one, and the same for each thing that the optimizer keeps.
-        starts: where kernel and bias of each layer begin in them.
-        update, settings: the optimizer's.
+        program: where to write them.
+        plan: the network.
+        arrays: a buffer of all weights, and one more of the same layout for each list of variables in the
+            optimizer's state.
+        starts: offsets in them of each layer's kernel and bias.
+        update, settings: the optimizer.
+        batch_size: images per step.
     """
     images, convolutions, dense = lay_out(plan)
     first = _features_of_pixels(images[0]) if images else dense[0].features
     groups = -(-batch_size // LANES)
 
-    def room(stride):
-        return Room(program.room(stride * groups), stride)
+    def buffer_per_group(stride: int) -> Buffer:
+        return Buffer(program.allocate(stride * groups), stride)
 
-    gradients = program.room(len(arrays[0]))
-    parameters = [(Room(arrays[0][start:]), Room(gradients[start:])) for start in starts]
-    scratch = [Room(program.room(max([0, *(each.scratch_size for each in convolutions)]))) for _ in range(2)]
-    network_input = values = room(first.group_stride)
-    gradient = Room(program.room(images[0].size if images else 0))
-    spatial, flat = [], []
-    for number, layer in enumerate([*convolutions, *dense]):
-        output = room(layer.output_stride)
-        # What goes back from convolution to convolution is done with before the next group's turn.
-        at_once = number < len(convolutions) - 1
-        upstream = Room(program.room(layer.output_stride)) if at_once else room(layer.output_stride)
+    gradients = program.allocate(len(arrays[0]))
+    parameters = [(Buffer(arrays[0][start:]), Buffer(gradients[start:])) for start in starts]
+    scratch = [
+        Buffer(program.allocate(max([0, *(each.scratch_size for each in convolutions)]))) for _ in range(2)
+    ]
+    network_input = values = buffer_per_group(first.group_stride)
+    gradient = Buffer(program.allocate(images[0].size if images else 0))
+    spatial: list[ConvolutionStage] = []
+    flat: list[DenseStage] = []
+    stage_layers: list[Convolution | Dense] = [*convolutions, *dense]
+    for number, layer in enumerate(stage_layers):
+        output = buffer_per_group(layer.output_stride)
+        # The gradient between two convolutions is used before the next group is computed.
+        used_immediately = number < len(convolutions) - 1
+        upstream = (
+            Buffer(program.allocate(layer.output_stride))
+            if used_immediately
+            else buffer_per_group(layer.output_stride)
+        )
         (kernel, kernel_gradient), (bias, bias_gradient) = parameters[2 * number : 2 * number + 2]
         memory = Memory(values, output, gradient, upstream, kernel, kernel_gradient, bias, bias_gradient)
-        if number < len(convolutions):
-            choice = room(layer.output_stride) if layer.pooled else Room(program.room(0))
-            spatial.append(ConvolutionStage(program, number, layer, memory, choice, scratch))
+        if isinstance(layer, Convolution):
+            argmax = buffer_per_group(layer.output_stride) if layer.pooled else Buffer(program.allocate(0))
+            spatial.append(ConvolutionStage(program, number, layer, memory, argmax, scratch))
         else:
             flat.append(DenseStage(program, number, layer, memory))
         values, gradient = output, upstream
-    labels = room(LANES)
+    labels = buffer_per_group(LANES)
     gather, loss = write_gather(program, "gather", first), write_loss(program, "loss", dense[-1].units)
     take_step = write_update(program, "update", update, settings, len(arrays[0]))
 
-    def write_pass(code, first_example):
+    def write_pass(code: Code, first_example: Number) -> ir.Value:
+        """Write the forward pass of a batch; returns its number of groups."""
         examples, data, all_labels, order, losses, predictions, *_ = code.arguments
         count = code.smaller(code.subtract(examples, first_example), batch_size)
         chosen = code.at(order, first_example)
         code.call(gather, count, data, all_labels, chosen, network_input.at(code), labels.at(code))
-        for stage in spatial:
-            stage.write_preparation(code)
+        for convolution in spatial:
+            convolution.write_preparation(code)
         groups_here = groups_of(code, count)
         if spatial:
             with code.loop(groups_here) as group:
-                for stage in spatial:
-                    stage.write_forward(code, group)
-        for stage in flat:
-            stage.write_forward(code, groups_here)
+                for convolution in spatial:
+                    convolution.write_forward(code, group)
+        for dense_stage in flat:
+            dense_stage.write_forward(code, groups_here)
         outcome = [code.at(pointer, first_example) for pointer in (losses, predictions)]
         code.call(loss, count, values.at(code), labels.at(code), gradient.at(code), *outcome)
         return groups_here
@@ -166,84 +196,102 @@ def write_network(
     code = program.function("train", numbers=1, pointers=6)
     with code.without_denormals(), code.loop(code.arguments[0], batch_size) as first_example:
         groups_here = write_pass(code, first_example)
-        for stage in reversed(flat):
-            stage.write_backward(code, groups_here)
+        for dense_stage in reversed(flat):
+            dense_stage.write_backward(code, groups_here)
         if spatial:
             with code.loop(groups_here) as group:
-                for stage in reversed(spatial):
-                    stage.write_backward(code, group)
-        for stage in spatial:
-            stage.write_completion(code)
+                for convolution in reversed(spatial):
+                    convolution.write_backward(code, group)
+        for convolution in spatial:
+            convolution.write_completion(code)
         rate = code.at(code.arguments[-1], code.divide(first_example, batch_size)[0])
-        weights, *kept = (code.address(array) for array in arrays)
-        code.call(take_step, rate, weights, code.address(gradients), *kept)
+        weights, *state = (code.address(array) for array in arrays)
+        code.call(take_step, rate, weights, code.address(gradients), *state)
     code.finish()
 
 
-def _features_of_pixels(images):
-    """The images before the first convolution, whose rows are fetched one by one."""
+def _features_of_pixels(images: Images) -> Features:
+    """The images before the first convolution as features, row by row, as they are gathered."""
     columns = images.columns * images.channels
-    return Features(images.rows, columns, images.first, images.row_stride, spread_stride(images.size))
+    return Features(images.rows, columns, images.first, images.row_stride, padded_stride(images.size))
 
 
 class Memory(NamedTuple):
-    """What a layer takes and gives, forth and back."""
+    """The buffers that a layer reads and writes, forward and backward."""
 
-    values: Room
-    output: Room
-    values_gradient: Room
-    output_gradient: Room
-    kernel: Room
-    kernel_gradient: Room
-    bias: Room
-    bias_gradient: Room
+    values: Buffer
+    output: Buffer
+    values_gradient: Buffer
+    output_gradient: Buffer
+    kernel: Buffer
+    kernel_gradient: Buffer
+    bias: Buffer
+    bias_gradient: Buffer
 
 
 class ConvolutionStage:
-    """A convolution's functions, and the calls of them."""
+    """A convolution's functions, and the calls of them.
 
-    def __init__(self, program: Program, number: int, layer: Convolution, memory: Memory, choice, scratch):
-        self._memory, self._choice, self._scratch = memory, choice, scratch
-        self._points, self._points_gradient = (Room(program.room(layer.points_size)) for _ in range(2))
-        self._sums = Room(program.room(layer.output.channels * LANES))
+    Args:
+        program: where to write them.
+        number: of the layer in the network, from 0.
+        layer, memory: the layer and its buffers.
+        argmax: which pixel of each pooling window was the largest.
+        scratch: two buffers for the transform domain.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        number: int,
+        layer: Convolution,
+        memory: Memory,
+        argmax: Buffer,
+        scratch: Sequence[Buffer],
+    ) -> None:
+        self._memory, self._argmax, self._scratch = memory, argmax, scratch
+        self._transformed_kernel, self._transformed_kernel_gradient = (
+            Buffer(program.allocate(layer.transformed_kernel_size)) for _ in range(2)
+        )
+        self._bias_gradient_lanes = Buffer(program.allocate(layer.output.channels * LANES))
         self._prepare = layer.write_kernel_transform(program, f"prepare_{number}")
         self._forward = layer.write_forward(program, f"forward_{number}")
         self._backward = layer.write_backward(program, f"backward_{number}", to_images=number > 0)
         self._complete = layer.write_gradient_transform(program, f"complete_{number}")
 
-    def write_preparation(self, code):
-        code.call(self._prepare, self._memory.kernel.at(code), self._points.at(code))
+    def write_preparation(self, code: Code) -> None:
+        code.call(self._prepare, self._memory.kernel.at(code), self._transformed_kernel.at(code))
 
-    def write_forward(self, code, group):
+    def write_forward(self, code: Code, group: Number) -> None:
         code.call(
             self._forward,
             self._memory.values.at(code, group),
-            self._points.at(code),
+            self._transformed_kernel.at(code),
             self._memory.bias.at(code),
             self._memory.output.at(code, group),
-            self._choice.at(code, group),
-            *(room.at(code) for room in self._scratch),
+            self._argmax.at(code, group),
+            *(buffer.at(code) for buffer in self._scratch),
         )
 
-    def write_backward(self, code, group):
+    def write_backward(self, code: Code, group: Number) -> None:
         code.call(
             self._backward,
             self._memory.values.at(code, group),
-            self._points.at(code),
+            self._transformed_kernel.at(code),
             self._memory.output.at(code, group),
-            self._choice.at(code, group),
+            self._argmax.at(code, group),
             self._memory.output_gradient.at(code, group),
-            self._points_gradient.at(code),
-            self._sums.at(code),
+            self._transformed_kernel_gradient.at(code),
+            self._bias_gradient_lanes.at(code),
             self._memory.values_gradient.at(code, group),
-            *(room.at(code) for room in self._scratch),
+            *(buffer.at(code) for buffer in self._scratch),
         )
 
-    def write_completion(self, code):
+    def write_completion(self, code: Code) -> None:
         code.call(
             self._complete,
-            self._points_gradient.at(code),
-            self._sums.at(code),
+            self._transformed_kernel_gradient.at(code),
+            self._bias_gradient_lanes.at(code),
             self._memory.kernel_gradient.at(code),
             self._memory.bias_gradient.at(code),
         )
@@ -252,12 +300,12 @@ class ConvolutionStage:
 class DenseStage:
     """A dense layer's functions, and the calls of them."""
 
-    def __init__(self, program: Program, number: int, layer: Dense, memory: Memory):
+    def __init__(self, program: Program, number: int, layer: Dense, memory: Memory) -> None:
         self._memory = memory
         self._forward = layer.write_forward(program, f"forward_{number}")
         self._backward = layer.write_backward(program, f"backward_{number}", to_features=number > 0)
 
-    def write_forward(self, code, groups):
+    def write_forward(self, code: Code, groups: Number) -> None:
         code.call(
             self._forward,
             groups,
@@ -267,7 +315,7 @@ class DenseStage:
             self._memory.output.at(code),
         )
 
-    def write_backward(self, code, groups):
+    def write_backward(self, code: Code, groups: Number) -> None:
         code.call(
             self._backward,
             groups,

@@ -1,6 +1,7 @@
-"""Keras' optimizers, and `full_matrix_adam`, from the settings that a study gives."""
+"""Builds Keras' optimizers, and `full_matrix_adam`, from the settings in a study."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 
@@ -8,12 +9,16 @@ from few_weights.engine.full_matrix_adam import FullMatrixAdam
 
 
 def build_optimizer(
-    optimizer: Mapping, schedule: Mapping | None = None, steps: int = 0
+    optimizer: Mapping[str, Any], schedule: Mapping[str, Any] | None = None, steps: int = 0
 ) -> keras.optimizers.Optimizer:
-    """Keras' optimizer of that `name`, or our `full_matrix_adam`, with the other keys as its arguments.
+    """Build an optimizer.
 
-    With the schedule `{"name": "warmup_cosine", "warmup": w}` its learning rate is a peak: it rises from 0 in
-    a straight line over the share w of all steps, and falls to 0 at the last as half a cosine.
+    Args:
+        optimizer: its `name`, which is Keras' or "full_matrix_adam", and its arguments.
+        schedule: with `{"name": "warmup_cosine", "warmup": w}` the learning rate of the optimizer is a peak:
+            it rises linearly from 0 over the share w of all steps, and falls to 0 at the last step as half a
+            cosine. None keeps it constant.
+        steps: of the whole training; needed with a schedule.
     """
     settings = dict(optimizer)
     if schedule is not None:

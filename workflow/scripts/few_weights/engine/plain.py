@@ -1,25 +1,31 @@
-"""Whether a fast way knows all about a layer, and is worth compiling."""
+"""Whether a layer has only settings that a fast path supports, and whether compiling it pays off."""
+
+from collections.abc import Iterable
 
 import keras
 
-#: What a setting must be for a layer to be as if it did not exist. All that is not named here must be None.
-IDLE = {"trainable": True, "data_format": "channels_last", "dilation_rate": (1, 1), "groups": 1}
+#: The values of settings that have no effect. Settings that are not listed have no effect if they are None.
+NO_EFFECT = {"trainable": True, "data_format": "channels_last", "dilation_rate": (1, 1), "groups": 1}
 
 
 def is_plain(
-    layer: keras.Layer, kind: type, settings: tuple[str, ...], weights: tuple[str, ...] | None = ()
+    layer: keras.Layer,
+    kind: type[keras.Layer],
+    settings: tuple[str, ...],
+    weights: tuple[str, ...] | None = (),
 ) -> bool:
-    """Whether a fast way that knows `settings` and `weights` of layers of this kind knows the layer.
+    """Whether a fast path that supports some settings and weights of a class of layers supports a layer.
 
-    A layer has many more settings: regularizers, constraints, groups, LoRA, a dtype, and whatever a later
-    Keras brings. Each must be at its idle value, so that what nobody has thought of goes by Keras.
+    A layer has many more settings: regularizers, constraints, groups, LoRA, a dtype, and those of later
+    versions of Keras. Each must be at a value without effect; so anything unforeseen is computed by Keras.
 
     Args:
-        kind: the very class. One that is derived from it may compute something else.
-        settings: names in the layer's configuration. Its activation is to be one of them, and checked by the
-            caller: the name in the configuration may be that of any function.
-        weights: attributes that hold all its variables, in the order of `layer.weights`; None for a layer
-            whose variables are another's.
+        layer: the layer.
+        kind: its exact class; a derived class may compute something else.
+        settings: names in the layer's configuration that the fast path supports. The caller checks the
+            activation: its name in the configuration may be that of any function.
+        weights: the attributes of all its variables, in the order of `layer.weights`; None for a layer
+            whose variables belong to another one.
     """
     if type(layer) is not kind or "call" in vars(layer) or layer.activity_regularizer is not None:
         return False
@@ -27,22 +33,24 @@ def is_plain(
         return False
     try:
         config = layer.get_config()
-    except Exception:  # a user's own regularizer or activation raises what it likes, and is not plain
+    except Exception:  # a user's regularizer or activation may raise anything
         return False
-    idle = all(
-        (tuple(value) if isinstance(value, list) else value) == IDLE.get(key)
+    without_effect = all(
+        (tuple(value) if isinstance(value, list) else value) == NO_EFFECT.get(key)
         for key, value in config.items()
         if key not in ("name", "dtype", *settings) and not key.endswith("_initializer")
     )
     if weights is None:
-        return idle
-    # Variables can be changed after the layer was made: tied, frozen, bounded, or made of two by LoRA.
+        return without_effect
+    # Variables can be changed after the layer was created: tied, frozen, constrained, or split by LoRA.
     known = [getattr(layer, name) for name in weights]
-    return idle and _are_same(layer.weights, known) and all(_is_plain_variable(each) for each in known)
+    return (
+        without_effect and _are_same(layer.weights, known) and all(_is_plain_variable(each) for each in known)
+    )
 
 
 def trains_only(model: keras.Model, weights: list[keras.Variable]) -> bool:
-    """Whether these are all the variables of a model, each once, and it is given float32 as it is."""
+    """Whether a model has exactly these variables, each once, and its input is float32 without conversion."""
     return (
         _are_same(model.variables, weights)
         and "call" not in vars(model)
@@ -52,19 +60,19 @@ def trains_only(model: keras.Model, weights: list[keras.Variable]) -> bool:
 
 
 def seconds_by_keras(steps: int) -> float:
-    """The least that a training by Keras takes: to trace a network of some layers, and so many steps.
+    """The least seconds that a training by Keras takes: tracing a small network, and so many steps.
 
-    What compiles for longer goes by Keras, in one thread of 2.6 GHz as measured.
+    A network that takes longer to compile is trained by Keras. Measured with one thread of 2.6 GHz.
     """
     return 3 + 0.004 * steps
 
 
-def _are_same(variables, others):
-    return [id(variable) for variable in variables] == [id(other) for other in others]
+def _are_same(variables: Iterable[keras.Variable], expected: Iterable[keras.Variable]) -> bool:
+    return [id(variable) for variable in variables] == [id(variable) for variable in expected]
 
 
-def _is_plain_variable(variable):
-    return (
+def _is_plain_variable(variable: keras.Variable) -> bool:
+    return bool(
         variable.dtype == "float32"
         and variable.trainable
         and variable.regularizer is None

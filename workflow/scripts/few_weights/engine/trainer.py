@@ -1,26 +1,29 @@
-"""Trains one Keras model on data in memory, with Keras' arithmetic and little else.
+"""Trains one Keras model on data in memory, with Keras' arithmetic and little overhead.
 
-The Keras model stays the description of the network and holds its weights between epochs. What differs is how
-an epoch is computed: as one compiled loop over data that stay where they are, in whichever way is fastest for
-the network at hand. `Trainer.path` says which way that was, and why.
+The Keras model describes the network and holds its weights between epochs. An epoch is one compiled loop over
+data that stay in memory, computed in the fastest way that the engine has for the network. `Trainer.path` says
+which one that is, and why.
 """
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
+from numpy.typing import NDArray
 
 from few_weights.engine.errors import EngineError
 from few_weights.engine.graph import Computation, GraphLoop, choose_computation
-from few_weights.engine.native import NativeLoop, Plan, plan_network, why_not_optimizer
+from few_weights.engine.native import NativeLoop, plan_network, why_not_optimizer
+from few_weights.engine.network_program import Plan
 from few_weights.engine.optimizers import build_optimizer
 from few_weights.engine.plain import is_plain
 
-#: Layers without weights, and what sets them: where a network begins with them, they are applied once to all
-#: images. They treat each image by itself, and draw no random numbers.
+#: Layers without weights, and their settings: if a network begins with them, they are applied once to all
+#: images. They compute each image independently of others, and draw no random numbers.
 WEIGHTLESS = {
     layers.AveragePooling2D: ("pool_size", "strides", "padding"),
     layers.Flatten: (),
@@ -30,30 +33,33 @@ WEIGHTLESS = {
 
 
 class Trainer:
-    """Trains a model, an epoch at a time.
+    """Trains a model, one epoch per call.
 
     Args:
         model: ends in a softmax over the classes.
         optimizer: `name` and settings, as `build_optimizer` takes them.
-        batch_size: images a step; the last step of an epoch takes what is left.
+        batch_size: images per step; the last step of an epoch takes the rest.
         images: uint8, (examples, rows, columns, channels). Divided by 255 before the network sees them.
-        labels: whole numbers, (examples,).
-        schedule: how the learning rate runs over the training, as `build_optimizer` takes it; None keeps it.
-        epochs: how many the schedule spreads over.
-        augmented: whether the images are shifted anew each epoch.
+        labels: integers, (examples,).
+        schedule: of the learning rate, as `build_optimizer` takes it; None keeps it constant.
+        epochs: of the whole training, for the schedule, and to decide what is worth compiling.
+        augmented: whether the images are shifted in each epoch.
+
+    Raises:
+        EngineError: the model brings its own training step, or too many parameters for its optimizer.
     """
 
     def __init__(
         self,
         model: keras.Model,
-        optimizer: Mapping,
+        optimizer: Mapping[str, Any],
         batch_size: int,
-        images: np.ndarray,
-        labels: np.ndarray,
-        schedule: Mapping | None = None,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.integer],
+        schedule: Mapping[str, Any] | None = None,
         epochs: int = 1,
         augmented: bool = False,
-    ):
+    ) -> None:
         self.model = model
         _require_keras_step(model)
         batch_size = min(batch_size, len(images))
@@ -62,86 +68,117 @@ class Trainer:
         if model.dtype_policy.name == "mixed_float16":  # as `compile` does
             self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
         self.optimizer.build(model.trainable_variables)
-        self._leading, way, self.path = choose_path(model, self.optimizer, steps, augmented)
-        if isinstance(way, Plan):
-            self._loop = NativeLoop(way, self.optimizer, batch_size)
+        self._leading, method, self.path = choose_path(model, self.optimizer, steps, augmented)
+        self._loop: NativeLoop | GraphLoop
+        if isinstance(method, Plan):
+            self._loop = NativeLoop(method, self.optimizer, batch_size)
         else:
-            changing = self._leading if augmented else ()
-            self._loop = GraphLoop(model, way, self.optimizer, batch_size, changing)
-        self._train_data = self._loop.place(_prepare([] if augmented else self._leading, images), labels)
-        self._test_data: dict[int, tuple] = {}
+            per_batch = self._leading if augmented else ()
+            self._loop = GraphLoop(model, method, self.optimizer, batch_size, per_batch)
+        self._train_data: Any = self._loop.prepare(
+            _prepare([] if augmented else self._leading, images), labels
+        )
+        self._test_data: dict[int, tuple[NDArray[np.uint8], Any]] = {}
 
-    def train_epoch(self, order: np.ndarray, shifts: np.ndarray | None = None) -> tuple[float, float]:
-        """Train on the examples in this order, once each.
+    def train_epoch(
+        self, order: NDArray[np.integer], shifts: NDArray[np.integer] | None = None
+    ) -> tuple[float, float]:
+        """Train on the examples in an order, once each.
 
-        With an augmented trainer, `shifts` holds a row an example, as `draw_shifts` returns it.
+        Args:
+            order: (examples,), indices of examples.
+            shifts: (examples, 2), rows down and columns to the right by which each example is shifted; only
+                if the trainer is augmented.
 
         Returns:
             Mean cross-entropy in nats and accuracy over the epoch, each batch before its own step, as Keras
             reports them.
         """
-        changes = () if shifts is None else (shifts,)
-        loss, correct = self._loop.train(self._train_data, order, *changes)
+        correct: float
+        if isinstance(self._loop, GraphLoop):
+            loss, correct = self._loop.train(self._train_data, order, shifts)
+        else:
+            assert shifts is None, "machine code does not shift images"
+            loss, correct = self._loop.train(self._train_data, order)
         return loss / len(order), correct / len(order)
 
-    def evaluate(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
+    def evaluate(
+        self, images: NDArray[np.uint8], labels: NDArray[np.integer]
+    ) -> tuple[float, NDArray[np.uint8]]:
         """Mean cross-entropy in nats, and the class predicted for each image.
 
-        The images are placed once; pass the same array after each epoch.
+        The images are converted once: pass the same array after each epoch.
         """
         if id(images) not in self._test_data:
-            # Kept together, so that no other array can take over this one's id.
-            self._test_data[id(images)] = (images, self._loop.place(_prepare(self._leading, images), labels))
+            # The images are stored, too, so that no other array can reuse their id.
+            prepared = self._loop.prepare(_prepare(self._leading, images), labels)
+            self._test_data[id(images)] = (images, prepared)
         loss, predictions = self._loop.evaluate(self._test_data[id(images)][1])
         return loss / len(images), predictions
 
-    def state(self) -> list[np.ndarray]:
-        """All that training changes: weights, layers' statistics and random states, optimizer's variables."""
+    def state(self) -> list[NDArray[Any]]:
+        """All that training changes: weights, layers' statistics and random states, the optimizer's state."""
         return [np.asarray(variable) for variable in self._variables()]
 
-    def restore(self, state: Sequence[np.ndarray]) -> None:
-        """Go on from a `state()` of the same model and optimizer: the next epoch gives the same bits."""
+    def restore(self, state: Sequence[NDArray[Any]]) -> None:
+        """Resume from a `state()` of the same model and optimizer: the next epoch gives the same bits."""
         for variable, value in zip(self._variables(), state, strict=True):
             variable.assign(value)
 
-    def _variables(self):
+    def _variables(self) -> list[keras.Variable]:
         return [*self.model.variables, *self.optimizer.variables]
 
 
 def choose_path(
     model: keras.Model, optimizer: keras.optimizers.Optimizer, steps: int, augmented: bool = False
 ) -> tuple[list[keras.Layer], Plan | Computation, str]:
-    """How to train a model for so many steps, whose images may be augmented.
+    """Choose how to train a model.
+
+    Args:
+        model, optimizer: what to train, and with what.
+        steps: of the whole training.
+        augmented: whether the images are shifted in each epoch.
 
     Returns:
-        The leading layers to apply to the data beforehand, the way to compute the rest, and it in words. By
-        Keras there are none: it computes the model as it is.
+        The leading layers that are applied to the data beforehand, how the rest is computed, and a
+        description of both. Keras computes the model as it is, without leading layers.
     """
     # A class derived from Sequential may compute something else.
     body = list(model.layers) if type(model) is keras.Sequential else [model]
-    leading = []
+    leading: list[keras.Layer] = []
     while len(body) > 1 and any(is_plain(body[0], kind, settings) for kind, settings in WEIGHTLESS.items()):
         leading.append(body.pop(0))
     times = "to each batch" if augmented else "once"
     once = f"; {', '.join(layer.name for layer in leading)} applied {times}" if leading else ""
-    if tf.config.get_visible_devices("GPU"):
-        plan = "on a GPU"
-    else:
-        shifting = "with shifted images" if augmented else None
-        plan = shifting or why_not_optimizer(optimizer) or plan_network(model, body, steps)
+    plan = _plan_or_reason(model, body, optimizer, steps, augmented)
     if isinstance(plan, Plan):
         return leading, plan, f"by machine code, {plan}{once}"
     computation = choose_computation(model, body, steps)
     if not computation.compiled:
         leading, once = [], ""
-    return leading, computation, f"{computation.words}, and not by machine code {plan}{once}"
+    return leading, computation, f"{computation.description}, and not by machine code {plan}{once}"
+
+
+def _plan_or_reason(
+    model: keras.Model,
+    body: list[keras.Layer],
+    optimizer: keras.optimizers.Optimizer,
+    steps: int,
+    augmented: bool,
+) -> Plan | str:
+    """The plan for machine code; or why there is none, such as "with shifted images"."""
+    if tf.config.get_visible_devices("GPU"):
+        return "on a GPU"
+    if augmented:
+        return "with shifted images"
+    return why_not_optimizer(optimizer) or plan_network(model, body, steps)
 
 
 def _require_keras_step(model: keras.Model) -> None:
-    """Refuse a model that Keras would train by code of the model's own, which is not called here.
+    """Refuse a model that brings its own training step, since it would not be called here.
 
     Raises:
-        EngineError: names it.
+        EngineError: names the method.
     """
     for name in ("train_step", "compute_loss"):
         if getattr(type(model), name) is not getattr(keras.Model, name) or name in vars(model):
@@ -152,11 +189,11 @@ def _require_keras_step(model: keras.Model) -> None:
             )
 
 
-def _prepare(leading: list[keras.Layer], images: np.ndarray) -> np.ndarray:
-    """The images as the first layer with weights sees them, as float32. In parts, to spare memory.
+def _prepare(leading: list[keras.Layer], images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Divide images by 255 and apply the leading layers; in parts, to save memory.
 
     The division is done here and not in the compiled step, where it would become a multiplication by 1 / 255,
-    one bit off what Keras is given.
+    whose result may differ in the last bit.
     """
     shape = leading[-1].output.shape[1:] if leading else images.shape[1:]
     prepared = np.empty((len(images), *shape), np.float32)
@@ -164,7 +201,7 @@ def _prepare(leading: list[keras.Layer], images: np.ndarray) -> np.ndarray:
     parts = min(20, len(images))
     for before, after in zip(*(np.array_split(array, parts) for array in (images, prepared)), strict=True):
         scaled = before / np.float32(255)
-        # Flattening and reshaping leave the numbers where they are.
+        # Flattening and reshaping do not change the order of the numbers.
         for layer in leading if pooling else ():
             scaled = layer(scaled)
         after[...] = np.reshape(scaled, after.shape)

@@ -1,17 +1,33 @@
-"""The step of each optimizer, in machine code."""
+"""Machine code for the step of each optimizer."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from llvmlite import ir
+from numpy.typing import NDArray
 
 from few_weights.engine.machine_code import LANES, Code, Program, constant
 
+#: The settings of an optimizer by name, as Keras' get_config returns them.
+Settings: TypeAlias = Mapping[str, Any]
 
-def _adadelta(code, settings, rate, weight, gradient, squares, changes):
+#: Vectors of weights and of an optimizer's state.
+Vectors: TypeAlias = "tuple[ir.Value, ...]"
+
+
+def _adadelta(
+    code: Code,
+    settings: Settings,
+    rate: ir.Value,
+    weight: ir.Value,
+    gradient: ir.Value,
+    squares: ir.Value,
+    changes: ir.Value,
+) -> Vectors:
     """Zeiler 2012, as Keras has it."""
 
-    def root(value):
+    def root(value: ir.Value) -> ir.Value:
         return code.elementwise("sqrt", code.builder.fadd(value, constant(settings["epsilon"])))
 
     squares = _average(code, settings["rho"], squares, gradient)
@@ -20,53 +36,66 @@ def _adadelta(code, settings, rate, weight, gradient, squares, changes):
     return code.builder.fsub(weight, code.builder.fmul(rate, change)), squares, changes
 
 
-def _rmsprop(code, settings, rate, weight, gradient, squares):
+def _rmsprop(
+    code: Code, settings: Settings, rate: ir.Value, weight: ir.Value, gradient: ir.Value, squares: ir.Value
+) -> Vectors:
     """Hinton's lecture 6e of 2012, as Keras 3 has it: epsilon is inside the root."""
     squares = _average(code, settings["rho"], squares, gradient)
     root = code.elementwise("sqrt", code.builder.fadd(squares, constant(settings["epsilon"])))
     return code.builder.fsub(weight, code.builder.fdiv(code.builder.fmul(rate, gradient), root)), squares
 
 
-def _adam(code, settings, rate, weight, gradient, means, squares):
-    """Kingma and Ba 2015, as Keras has it; what makes up for beginning at 0 is in the rate."""
-    means = code.weigh((settings["beta_1"], means), (1 - settings["beta_1"], gradient))
+def _adam(
+    code: Code,
+    settings: Settings,
+    rate: ir.Value,
+    weight: ir.Value,
+    gradient: ir.Value,
+    means: ir.Value,
+    squares: ir.Value,
+) -> Vectors:
+    """Kingma and Ba 2015, as Keras has it; the bias correction is part of the rate."""
+    means = code.weighted_sum((settings["beta_1"], means), (1 - settings["beta_1"], gradient))
     squares = _average(code, settings["beta_2"], squares, gradient)
     root = code.builder.fadd(code.elementwise("sqrt", squares), constant(settings["epsilon"]))
     change = code.builder.fdiv(code.builder.fmul(rate, means), root)
     return code.builder.fsub(weight, change), means, squares
 
 
-def _adam_rates(settings, steps):
+def _adam_rates(settings: Settings, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The bias correction of each step."""
     missing_1, missing_2 = (settings[beta] ** (steps + 1) for beta in ("beta_1", "beta_2"))
     return np.sqrt(1 - missing_2) / (1 - missing_1)
 
 
-def _sgd(code, settings, rate, weight, gradient):
+def _sgd(code: Code, settings: Settings, rate: ir.Value, weight: ir.Value, gradient: ir.Value) -> Vectors:
     return (code.builder.fsub(weight, code.builder.fmul(rate, gradient)),)
 
 
-def _average(code, rho, squares, value):
-    """A running mean of squares, one step on."""
-    return code.weigh((rho, squares), (1 - rho, code.builder.fmul(value, value)))
+def _average(code: Code, rho: float, squares: ir.Value, value: ir.Value) -> ir.Value:
+    """The next value of a running mean of squares."""
+    return code.weighted_sum((rho, squares), (1 - rho, code.builder.fmul(value, value)))
 
 
 class Update(NamedTuple):
-    """An optimizer: how a vector of weights takes a step.
+    """How an optimizer updates a vector of weights.
 
     Args:
-        kept: what Keras calls the lists of variables it keeps beside the weights.
-        settings: what it is set by, beside the learning rate.
-        step: (code, settings, rate, weights, gradient, and what is kept) -> the weights and what is kept.
-        rates: (settings, numbers of steps, from 0) -> the rate of each, over the learning rate.
+        state: names of the attributes in which Keras' optimizer keeps its lists of variables.
+        settings: names of its settings besides the learning rate.
+        step: (code, settings, rate, weights, gradient, state...) -> the new weights and the new state.
+        rates: (settings, numbers of steps, from 0) -> the rate of each step, over the learning rate.
     """
 
-    kept: tuple[str, ...]
+    state: tuple[str, ...]
     settings: tuple[str, ...]
-    step: Callable
-    rates: Callable[[Mapping, np.ndarray], np.ndarray] = lambda settings, steps: np.ones(len(steps))
+    step: Callable[..., Vectors]
+    rates: Callable[[Settings, NDArray[np.int64]], NDArray[np.float64]] = lambda settings, steps: np.ones(
+        len(steps)
+    )
 
 
-#: By the name of Keras' class, in small letters.
+#: By the name of Keras' class, in lower case.
 UPDATES = {
     "adadelta": Update(("_accumulated_grads", "_accumulated_delta_vars"), ("rho", "epsilon"), _adadelta),
     "adam": Update(("_momentums", "_velocities"), ("beta_1", "beta_2", "epsilon"), _adam, _adam_rates),
@@ -75,15 +104,15 @@ UPDATES = {
 }
 
 
-def write_update(program: Program, name: str, update: Update, settings: Mapping, size: int) -> Code:
-    """(rate, weights, gradients, and what the optimizer keeps): a step of `size` numbers."""
-    code = program.function(name, pointers=3 + len(update.kept))
-    rate, weights, gradients, *others = code.arguments
-    learning_rate = code.spread(rate, 0)
+def write_update(program: Program, name: str, update: Update, settings: Settings, size: int) -> Code:
+    """Write a step of `size` weights. Its arguments: (rate, weights, gradients, the optimizer's state...)."""
+    code = program.function(name, pointers=3 + len(update.state))
+    rate, weights, gradients, *state = code.arguments
+    learning_rate = code.load_broadcast(rate, 0)
     with code.loop(size, LANES) as offset:
-        before = [code.load(pointer, offset) for pointer in (weights, gradients, *others)]
+        before = [code.load(pointer, offset) for pointer in (weights, gradients, *state)]
         after = update.step(code, settings, learning_rate, *before)
-        for pointer, vector in zip((weights, *others), after, strict=True):
+        for pointer, vector in zip((weights, *state), after, strict=True):
             code.store(vector, pointer, offset)
     code.finish()
     return code

@@ -96,7 +96,7 @@ class Checkpoint:
             print(f"no checkpoint: {error}", flush=True)
 
     def keep_results(self, files: Mapping[str, Path]) -> None:
-        """Keep a finished run's files and remove its state. If that fails they are not kept, no more.
+        """Keep a finished run's files and remove its state. A failure to write is only logged.
 
         They are kept as hard links, which take no space and stay when Snakemake removes the first name.
         Where the file system has no hard links, the files are copied.
