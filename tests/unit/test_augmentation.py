@@ -33,6 +33,7 @@ def test_images_are_shifted_by_whole_pixels(shift):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "width"), [("pooled_mlp", 4), ("cnn", 1), ("vgg", 5)])
 def test_the_engine_trains_on_the_shifted_images(name, width):
     """As if it had been given these images; images for evaluation are not shifted."""

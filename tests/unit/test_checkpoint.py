@@ -55,12 +55,12 @@ def train(run, dataset, checkpoint=None, optimizer=ADADELTA):
     return metrics, metrics.pop("execution"), predictions, weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("run", "path", "optimizer"),
     [
         (Run("cnn", 3, 3), "by machine code", ADADELTA),
         (Run("mlp", 16, 3), "by machine code", ADAM),
-        (Run("cnn", 1, 3), "by Keras", FULL),
         (Run("cnn", 8, 3), "by Keras", MOMENTUM),
         (Run("pooled_mlp", 4, 3), "by Keras", FULL),
     ],

@@ -22,6 +22,8 @@ from few_weights.engine.again import Again
 from few_weights.engine.errors import EngineError
 from few_weights.engine.trainer import Trainer, choose_path
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("optimizer", [RMSPROP, ADADELTA], ids=lambda optimizer: optimizer["name"])
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make_model", NETWORKS.values(), ids=NETWORKS.keys())
 def test_a_step_changes_the_weights_as_in_keras(make_model):
     """One step of plain gradient descent: weights tell the gradient. 21 images leave three lanes empty.
@@ -55,6 +56,7 @@ def test_a_step_changes_the_weights_as_in_keras(make_model):
         np.testing.assert_allclose(mine - before, step, rtol=1e-4, atol=1e-5 * np.abs(step).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [ADADELTA, ADAM, RMSPROP, LARGE_STEPS], ids=lambda each: each["name"])
 def test_optimizers_step_as_in_keras(optimizer):
     """Weights, the optimizers' own variables, and the count of steps."""
@@ -70,6 +72,7 @@ def test_optimizers_step_as_in_keras(optimizer):
     assert int(trainer.optimizer.iterations) == 31
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [2, 8])
 def test_the_content_of_unused_memory_does_not_matter(width):
     """A batch that leaves lanes empty gives what the same examples give in batches of eight.

@@ -57,6 +57,7 @@ def test_no_step_is_long_where_the_second_moment_is_rounding():
     assert np.linalg.norm(np.diff(path, axis=0), axis=1).max() < 0.01 * 20**0.5 * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "width", "path"),
     [
@@ -80,6 +81,7 @@ def test_the_engine_trains_as_keras_does_with_it(name, width, path):
     assert np.all(losses[-10:].mean(axis=0) < 0.95 * losses[:10].mean(axis=0))
 
 
+@pytest.mark.slow
 def test_constraints_and_layers_of_another_dtype_are_respected():
     def make():
         hidden = [keras.layers.Flatten(), keras.layers.Dense(4, kernel_constraint="non_neg")]

@@ -200,16 +200,18 @@ def test_settings_of_a_file_affect_no_other_network(tmp_path):
 
 @pytest.mark.slow
 def test_a_file_that_kills_its_process_is_named(tmp_path):
-    for code, message in (
-        ("import os; os._exit(0)", "Python ended with status 0 while its networks were built"),
-        ("import os; os.kill(os.getpid(), 9)", "killed by signal 9 while .* \\(out of memory\\?\\)"),
-    ):
-        job, records = describe(tmp_path, {"mine": write(tmp_path / "nets.py", f"{NET}\n{code}\n")})
-        assert job.returncode == 1 and records is None
-        lines = job.stderr.strip().splitlines()
-        assert len(lines) == 1
-        assert lines[0].startswith(f"error: {tmp_path / 'nets.py'}: ")
-        assert re.search(message, lines[0]), lines
+    expected = {
+        "exits": ("import os; os._exit(0)", "Python ended with status 0 while its networks were built"),
+        "killed": ("import os; os.kill(os.getpid(), 9)", r"killed by signal 9 while .* \(out of memory\?\)"),
+    }
+    files = {name: write(tmp_path / f"{name}.py", f"{NET}\n{code}\n") for name, (code, _) in expected.items()}
+    job, records = describe(tmp_path, files)
+    assert job.returncode == 1 and records is None
+    lines = job.stderr.strip().removeprefix("error: ").splitlines()
+    assert len(lines) == 2
+    for line, (name, (_, message)) in zip(lines, expected.items(), strict=True):
+        assert line.startswith(f"{files[name]}: ")
+        assert re.search(message, line), line
 
 
 def test_a_run_follows_its_seed_whatever_the_file_sets(tmp_path):
