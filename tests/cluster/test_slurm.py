@@ -198,7 +198,7 @@ def test_faults_cost_time_and_nothing_else(user, local, slurm):
     }
     for run, (fault, _) in faults.items():
         (user.hook / run).write_text(fault)
-    user.edit("workflow/scripts/few_weights/checkpoint.py", "INTERVAL = 15.0", "INTERVAL = 0.1")
+    user.edit("workflow/scripts/few_weights/training/checkpoint.py", "INTERVAL = 15.0", "INTERVAL = 0.1")
     process = user.start("--group-components", "cheap=1", *TRAININGS)
     log = user.folder / "results/cluster/runs/mlp/width-512/seed-0/train.log"
     deadline = time.monotonic() + 90
