@@ -69,7 +69,8 @@ rule merge_runs:
 rule merge_searches:
     """Merge the rounds of all searches into one table."""
     input:
-        rounds=[rounds_of(architecture) for architecture in ARCHITECTURES],
+        # Unnamed: a list of functions cannot have a name.
+        *[rounds_of(architecture) for architecture in ARCHITECTURES],
     output:
         search="<study>/search.csv",
     log:
@@ -82,7 +83,7 @@ rule merge_searches:
         code=code_of("merge_searches.py"),
     shell:
         "python {params.script:q}"
-        " --rounds {input.rounds:q}"
+        " --rounds {input:q}"
         " --output {output.search:q}"
         " > {log:q} 2>&1"
 
