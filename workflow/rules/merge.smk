@@ -82,10 +82,7 @@ rule merge_searches:
         script=script("merge_searches.py"),
         code=code_of("merge_searches.py"),
     shell:
-        "python {params.script:q}"
-        " --rounds {input:q}"
-        " --output {output.search:q}"
-        " > {log:q} 2>&1"
+        "python {params.script:q}" " --rounds {input:q}" " --output {output.search:q}" " > {log:q} 2>&1"
 
 
 rule count_weights:
