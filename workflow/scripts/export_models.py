@@ -35,8 +35,7 @@ def main() -> None:
     parser.add_argument("--architecture", required=True, help="whose networks to export")
     parser.add_argument("--network", required=True, type=json.loads, help="JSON: what it is")
     parser.add_argument("--breakpoints", required=True, type=Path, help="breakpoints.csv")
-    parser.add_argument("--runs", required=True, type=Path, help="runs.csv")
-    parser.add_argument("--folder", required=True, type=Path, help="the study's folder, where runs/ lies")
+    parser.add_argument("--runs", required=True, type=Path, help="runs.csv, with runs/ next to it")
     parser.add_argument("--dataset", required=True, help="name of the data set")
     parser.add_argument("--data", required=True, type=Path, help="its .npz")
     parser.add_argument("--archive", required=True, type=Path, help="the .zip to write")
@@ -50,7 +49,7 @@ def main() -> None:
     rows = [row for row in read_rows(arguments.runs) if row["architecture"] == arguments.architecture]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        exporter = Exporter(archive, arguments.network, dataset, arguments.folder)
+        exporter = Exporter(archive, arguments.network, dataset, arguments.runs.parent)
         for row in rows:
             name = f"{row['architecture']}-width-{row['width']}-seed-{row['seed']}"
             exporter.export(row, "", f"{name}.keras", saved_models.keras_bytes, saved_models.predict_keras)
