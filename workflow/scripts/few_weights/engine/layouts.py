@@ -119,3 +119,51 @@ class Features:
         with code.loop(self.rows) as row:
             for column, length in code.parts(self.columns, size):
                 yield row, column, length
+
+
+@dataclass(frozen=True)
+class Map:
+    """How the values of a tensor lie for one group of images: [row, column, channel, lane], in a border of zeros.
+
+    Args:
+        rows, columns, channels: of the tensor.
+        top, left, bottom, right: rows and columns of zeros around it.
+    """
+
+    rows: int
+    columns: int
+    channels: int
+    top: int = 0
+    left: int = 0
+    bottom: int = 0
+    right: int = 0
+
+    @property
+    def column_stride(self) -> int:
+        return self.channels * LANES
+
+    @property
+    def row_stride(self) -> int:
+        return (self.left + self.columns + self.right) * self.column_stride
+
+    @property
+    def size(self) -> int:
+        return (self.top + self.rows + self.bottom) * self.row_stride
+
+    @property
+    def first(self) -> int:
+        """The offset of the first value."""
+        return self.top * self.row_stride + self.left * self.column_stride
+
+    def at(self, code: Code, row: Number, column: Number = 0, channel: Number = 0) -> Number:
+        """The offset of a value; rows and columns may lie in the border."""
+        return code.add(
+            self.first,
+            code.multiply(row, self.row_stride),
+            code.multiply(column, self.column_stride),
+            code.multiply(channel, LANES),
+        )
+
+    def matrix(self, code: Code, pointer: ir.Value, row: Number, column: Number = 0, step: int = 1) -> Matrix:
+        """[channel, column] of a row, from a column on, every `step` columns."""
+        return Matrix(pointer, self.at(code, row, column), LANES, step * self.column_stride)

@@ -8,17 +8,18 @@ from few_weights.engine.machine_code import FLOAT, LANES, ZERO, Code, Program, c
 
 
 def write_loss(program: Program, name: str, logits: Features) -> Code:
-    """Write a function for the loss and the prediction of each image, and the gradient of the mean loss.
+    """Write a function for the loss and the prediction of each image, and the gradient of the mean loss
+    over `batch` images, of which `count` are here.
 
     A loss is the cross-entropy in nats after a softmax; a prediction is the class with the largest logit, as
     float32.
 
-    Its arguments: (count; logits, image labels, gradient of the logits, losses, predictions).
+    Its arguments: (count, batch; logits, image labels, gradient of the logits, losses, predictions).
     """
-    code = program.function(name, numbers=1, pointers=5)
-    count, values, labels, gradient, losses, predictions = code.arguments
+    code = program.function(name, numbers=2, pointers=5)
+    count, batch, values, labels, gradient, losses, predictions = code.arguments
     builder = code.builder
-    share = code.broadcast(builder.fdiv(ir.Constant(FLOAT, 1.0), builder.sitofp(count, FLOAT)))
+    share = code.broadcast(builder.fdiv(ir.Constant(FLOAT, 1.0), builder.sitofp(batch, FLOAT)))
     lanes = ir.Constant(ir.VectorType(count.type, LANES), list(range(LANES)))
     with code.loop(groups_of(code, count)) as group:
         first = code.multiply(group, LANES)

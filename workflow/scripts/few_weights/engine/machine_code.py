@@ -61,7 +61,22 @@ class Program:
         #: Buffers whose addresses are in the code. They live as long as the program.
         self.buffers: list[NDArray[np.float32]] = []
 
-    def function(self, name: str, numbers: int = 0, pointers: int = 0) -> "Code":
+    def define(
+        self, name: str, pointers: Sequence[str], numbers: Sequence[str] = (), may_overlap: bool = False
+    ) -> "Code":
+        """Add a function without a return value, whose arguments have names.
+
+        Args:
+            name: unique in the program.
+            pointers: the names of its pointers to float32, which come last.
+            numbers: the names of the integers that it takes first.
+            may_overlap: whether its pointers may point to the same memory.
+        """
+        code = self.function(name, len(numbers), len(pointers), may_overlap)
+        code.named = dict(zip((*numbers, *pointers), code.arguments, strict=True))
+        return code
+
+    def function(self, name: str, numbers: int = 0, pointers: int = 0, may_overlap: bool = False) -> "Code":
         """Add a function without a return value.
 
         Args:
@@ -69,11 +84,12 @@ class Program:
             numbers: how many integers it takes first.
             pointers: how many pointers to float32 it takes after them. No two may point to the same memory,
                 unless the function only reads there.
+            may_overlap: allow it.
         """
         kind = ir.FunctionType(ir.VoidType(), [INDEX] * numbers + [POINTER] * pointers)
         function = ir.Function(self.module, kind, name)
         function.attributes.add("noinline")
-        for argument in function.args[numbers:]:
+        for argument in [] if may_overlap else function.args[numbers:]:
             argument.add_attribute("noalias")
         return Code(self, function)
 
@@ -127,6 +143,8 @@ class Code:
         self.program = program
         self.function = function
         self.arguments = function.args
+        #: The arguments by name, of a function that `Program.define` made.
+        self.named: dict[str, ir.Value] = {}
         # Variables are created in a separate first block, where LLVM looks for those to put into registers.
         self._variables = ir.IRBuilder(function.append_basic_block())
         self.builder = ir.IRBuilder(function.append_basic_block())
@@ -184,6 +202,14 @@ class Code:
     def call(self, code: "Code", *arguments: Number) -> None:
         """Call another function of the program."""
         self.builder.call(code.function, [self.number(argument) for argument in arguments])
+
+    def invoke(self, code: "Code", **arguments: Number) -> None:
+        """Call another function of the program with its arguments by name."""
+        if set(arguments) != set(code.named):
+            raise ValueError(
+                f"{code.function.name} takes {', '.join(code.named)}, not {', '.join(arguments)}"
+            )
+        self.call(code, *(arguments[name] for name in code.named))
 
     # Integers and addresses
 
@@ -263,6 +289,27 @@ class Code:
         kinds = [VECTOR, address.type, INTEGER, bits]
         function = self.program.intrinsic(f"llvm.masked.store.v{LANES}f32.p0", ir.VoidType(), kinds)
         self.builder.call(function, [vector, address, ir.Constant(INTEGER, 4), mask])
+
+    def lane(self, vector: ir.Value, lane: int) -> ir.Value:
+        """One number of a vector."""
+        return self.builder.extract_element(vector, ir.Constant(INTEGER, lane))
+
+    def as_vector(self, number: Number) -> ir.Value:
+        """A whole number as float32 in all lanes."""
+        if isinstance(number, int):
+            return constant(number)
+        return self.broadcast(self.builder.sitofp(number, FLOAT))
+
+    def lanes_below(self, count: ir.Value) -> ir.Value:
+        """A mask of the first `count` lanes."""
+        lanes = ir.Constant(ir.VectorType(INDEX, LANES), list(range(LANES)))
+        return self.builder.icmp_signed("<", lanes, self.broadcast(count))
+
+    def add_lane(self, vector: ir.Value, lane: int, pointer: ir.Value, offset: Number) -> None:
+        """Add one lane of a vector to `pointer[offset]`."""
+        number = self.builder.extract_element(vector, ir.Constant(INTEGER, lane))
+        place = self.at(pointer, offset)
+        self.builder.store(self.builder.fadd(self.builder.load(place), number), place)
 
     def load_broadcast(self, pointer: ir.Value, offset: Number) -> ir.Value:
         """A vector with `pointer[offset]` in all lanes."""

@@ -185,7 +185,7 @@ def write_network(
         for dense_stage in flat:
             dense_stage.write_forward(code, groups_here)
         outcome = [code.at(pointer, first_example) for pointer in (losses, predictions)]
-        code.call(loss, count, values.at(code), labels.at(code), gradient.at(code), *outcome)
+        code.call(loss, count, count, values.at(code), labels.at(code), gradient.at(code), *outcome)
         return groups_here
 
     code = program.function("evaluate", numbers=1, pointers=5)

@@ -13,6 +13,7 @@ def is_plain(
     kind: type[keras.Layer],
     settings: tuple[str, ...],
     weights: tuple[str, ...] | None = (),
+    states: Iterable[keras.Variable] = (),
 ) -> bool:
     """Whether a fast path that supports some settings and weights of a class of layers supports a layer.
 
@@ -26,6 +27,7 @@ def is_plain(
             activation: its name in the configuration may be that of any function.
         weights: the attributes of all its variables, in the order of `layer.weights`; None for a layer
             whose variables belong to another one.
+        states: its variables that are not trained.
     """
     if type(layer) is not kind or "call" in vars(layer) or layer.activity_regularizer is not None:
         return False
@@ -45,7 +47,19 @@ def is_plain(
     # Variables can be changed after the layer was created: tied, frozen, constrained, or split by LoRA.
     known = [getattr(layer, name) for name in weights]
     return (
-        without_effect and _are_same(layer.weights, known) and all(_is_plain_variable(each) for each in known)
+        without_effect
+        and {id(variable) for variable in layer.variables} == {id(variable) for variable in (*known, *states)}
+        and all(_is_plain_variable(each) for each in known)
+    )
+
+
+def has_only(model: keras.Model, variables: Iterable[keras.Variable]) -> bool:
+    """Whether these are all the variables of a model, in any order, and its input is float32 without conversion."""
+    return (
+        {id(variable) for variable in model.variables} == {id(variable) for variable in variables}
+        and "call" not in vars(model)
+        and model.dtype_policy.name == "float32"
+        and [each.dtype for each in model.inputs] == ["float32"]
     )
 
 

@@ -3,6 +3,8 @@
 A matrix of activations is [row, column] of vectors; a matrix of weights is [row, column] of single numbers.
 """
 
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from llvmlite import ir
@@ -118,3 +120,106 @@ def _store_sums(
 ) -> None:
     # Lanes after the last are read but not written; buffers of weights are allocated for it.
     code.store(code.builder.fadd(code.load(*address), vector) if add else vector, *address, lanes=lanes)
+
+
+class Depth(NamedTuple):
+    """One loop of a sum of products: how often, and by how much both factors go on, counted in float32."""
+
+    count: Number
+    first_step: int
+    second_step: int
+
+
+def write_sums(
+    code: Code,
+    weights: Matrix,
+    activations: Matrix,
+    result: Matrix,
+    shape: tuple[int, int],
+    depths: Sequence[Depth],
+    start: Callable[[Number], ir.Value] | None,
+) -> None:
+    """result[row, column] = start(row) + the sum over all depths of weight times activation.
+
+    Args:
+        weights: [row, 0], to which the depths add their first steps. Single numbers.
+        activations: [0, column], to which the depths add their second steps. Vectors.
+        shape: rows and columns.
+        start: gives the vector that a row's sums start from; None to add to what the result holds.
+    """
+    rows, columns = shape
+    width = min(range(1, 7), key=lambda size: _cost(rows, columns, size))
+    for column, across in code.parts(columns, width):
+        for row, down in code.parts(rows, ACCUMULATORS // width):
+            cells = [(r, c) for r in range(down) for c in range(across)]
+            targets = [result.at(code, code.add(row, r), code.add(column, c)) for r, c in cells]
+            if start is None:
+                sums = [code.variable(code.load(*target)) for target in targets]
+            else:
+                begins = [start(code.add(row, r)) for r in range(down)]
+                sums = [code.variable(begins[r]) for r, _ in cells]
+            with _over(code, depths) as (first, second):
+                vectors = [
+                    code.load(
+                        activations.pointer, code.add(activations.at(code, 0, code.add(column, c))[1], second)
+                    )
+                    for c in range(across)
+                ]
+                for r in range(down):
+                    offset = code.add(weights.at(code, code.add(row, r), 0)[1], first)
+                    factor = code.load_broadcast(weights.pointer, offset)
+                    for c, vector in enumerate(vectors):
+                        total = sums[r * across + c]
+                        code.set(total, code.multiply_add(factor, vector, code.get(total)))
+            for target, total in zip(targets, sums, strict=True):
+                code.store(code.get(total), *target)
+
+
+def write_gradient_sums(
+    code: Code, left: Matrix, right: Matrix, result: Matrix, shape: tuple[int, int], depths: Sequence[Depth]
+) -> None:
+    """result[row, column] += the sum over all depths and lanes of left times right, both vectors.
+
+    Args:
+        left: [row, 0], to which the depths add their first steps.
+        right: [0, column], to which the depths add their second steps.
+        result: single numbers, whose columns lie side by side.
+        shape: rows and columns.
+    """
+    rows, columns = shape
+    for column, across in code.parts(columns, LANES):
+        for row, down in code.parts(rows, max(1, LANES // across)):
+            cells = [(r, c) for r in range(down) for c in range(across)]
+            sums = [code.variable(ZERO) for _ in cells]
+            with _over(code, depths) as (first, second):
+                lefts = [
+                    code.load(left.pointer, code.add(left.at(code, code.add(row, r), 0)[1], first))
+                    for r in range(down)
+                ]
+                rights = [
+                    code.load(right.pointer, code.add(right.at(code, 0, code.add(column, c))[1], second))
+                    for c in range(across)
+                ]
+                for (r, c), total in zip(cells, sums, strict=True):
+                    code.set(total, code.multiply_add(lefts[r], rights[c], code.get(total)))
+            totals = code.lane_sums([code.get(total) for total in sums])
+            if across == LANES:
+                _store_sums(code, totals, result.at(code, row, column), LANES, True)
+                continue
+            for r in range(down):
+                lanes = [min(r * across + c, LANES - 1) for c in range(LANES)]
+                part = code.shuffle(totals, totals, lanes)
+                _store_sums(code, part, result.at(code, code.add(row, r), column), across, True)
+
+
+@contextlib.contextmanager
+def _over(code: Code, depths: Sequence[Depth]) -> Iterator[tuple[Number, Number]]:
+    """Loops in each other; gives the offsets that they have come to."""
+    with contextlib.ExitStack() as stack:
+        first: Number = 0
+        second: Number = 0
+        for depth in depths:
+            index = stack.enter_context(code.loop(depth.count))
+            first = code.add(first, code.multiply(index, depth.first_step))
+            second = code.add(second, code.multiply(index, depth.second_step))
+        yield first, second

@@ -1,0 +1,134 @@
+"""Activations in machine code: a function of each value, and its derivative."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from few_weights.engine.kinds import functions
+from few_weights.engine.kinds.kind import Plain
+from few_weights.engine.layouts import Map
+from few_weights.engine.machine_code import LANES, ZERO, Code, Program, constant
+
+
+def _relu(code, x):
+    return code.where_positive(x, x)
+
+
+def _relu_slope(code, x, y):
+    return code.where_positive(y, constant(1.0))
+
+
+def _gelu(code, x):
+    half = code.multiply_add(0.5, functions.erf(code, code.scale(math.sqrt(0.5), x)), constant(0.5))
+    return code.builder.fmul(x, half)
+
+
+def _gelu_slope(code, x, y):
+    half = code.multiply_add(0.5, functions.erf(code, code.scale(math.sqrt(0.5), x)), constant(0.5))
+    density = functions.exp(code, code.scale(-0.5, code.builder.fmul(x, x)))
+    return code.multiply_add(x, code.scale(1 / math.sqrt(2 * math.pi), density), half)
+
+
+def _tanh_slope(code, x, y):
+    return code.builder.fsub(constant(1.0), code.builder.fmul(y, y))
+
+
+def _sigmoid_slope(code, x, y):
+    return code.builder.fmul(y, code.builder.fsub(constant(1.0), y))
+
+
+def _silu(code, x):
+    return code.builder.fmul(x, functions.sigmoid(code, x))
+
+
+def _silu_slope(code, x, y):
+    sigmoid = functions.sigmoid(code, x)
+    return code.multiply_add(y, code.builder.fsub(constant(1.0), sigmoid), sigmoid)
+
+
+def _elu(code, x):
+    below = code.builder.fsub(functions.exp(code, x), constant(1.0))
+    return code.builder.select(code.builder.fcmp_ordered(">", x, ZERO), x, below)
+
+
+def _elu_slope(code, x, y):
+    return code.builder.select(
+        code.builder.fcmp_ordered(">", x, ZERO), constant(1.0), code.builder.fadd(y, constant(1.0))
+    )
+
+
+def _positive(code, x):
+    return code.builder.fcmp_ordered(">", x, ZERO)
+
+
+def _linear(code, x):
+    return x
+
+
+def _linear_slope(code, x, y):
+    return constant(1.0)
+
+
+#: By Keras' name: the function of x, and its derivative from x and y.
+ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
+    "linear": (_linear, _linear_slope),
+    "relu": (_relu, _relu_slope),
+    "gelu": (_gelu, _gelu_slope),
+    "tanh": (functions.tanh, _tanh_slope),
+    "sigmoid": (functions.sigmoid, _sigmoid_slope),
+    "silu": (_silu, _silu_slope),
+    "elu": (_elu, _elu_slope),
+}
+
+
+@dataclass(frozen=True)
+class Activation(Plain):
+    """A function of each value.
+
+    Args:
+        values, output: what goes in and comes out.
+        name: of `ACTIVATIONS`.
+        parameter: the slope below 0, of leaky_relu.
+    """
+
+    values: Map
+    output: Map
+    name: str
+    parameter: float = 0.0
+
+    def _function(self, code: Code, x):
+        if self.name == "leaky_relu":
+            return code.builder.select(_positive(code, x), x, code.scale(self.parameter, x))
+        return ACTIVATIONS[self.name][0](code, x)
+
+    def _slope(self, code: Code, x, y):
+        if self.name == "leaky_relu":
+            return code.builder.select(_positive(code, x), constant(1.0), constant(self.parameter))
+        return ACTIVATIONS[self.name][1](code, x, y)
+
+    def _each(self, code: Code):
+        """Loops over all values; the offsets of input and output."""
+        run = self.output.columns * self.output.channels * LANES
+        with code.loop(self.output.rows) as row, code.loop(run, LANES) as offset:
+            yield code.add(self.values.at(code, row), offset), code.add(self.output.at(code, row), offset)
+
+    def write_forward(self, program: Program, name: str) -> Code:
+        """(values, output)."""
+        code = program.define(name, ["values", "output"])
+        values, output = code.named.values()
+        for place, target in self._each(code):
+            code.store(self._function(code, code.load(values, place)), output, target)
+        code.finish()
+        return code
+
+    def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
+        """(values, output, upstream, values gradient): the gradient is added to what is there."""
+        code = program.define(name, ["values", "output", "upstream", "values_gradient"])
+        values, output, upstream, gradient = code.named.values()
+        for place, target in self._each(code):
+            x, y = code.load(values, place), code.load(output, target)
+            slope = self._slope(code, x, y)
+            before = code.load(gradient, place)
+            code.store(code.multiply_add(slope, code.load(upstream, target), before), gradient, place)
+        code.finish()
+        return code

@@ -1,0 +1,101 @@
+"""Dropout in machine code: which values are dropped follows from the seed, the step and the value's place alone."""
+
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+from few_weights.engine.layouts import Map
+from few_weights.engine.machine_code import INTEGER, INTEGERS, LANES, ZERO, Code, Program, constant
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """A share of the values set to 0 in training and the others scaled up, or a share of the channels.
+
+    Args:
+        values, output: what goes in and comes out.
+        rate: the share.
+        seed: 32 bits that tell this layer and this run from others.
+        spatial: whether whole channels are dropped.
+    """
+
+    values: Map
+    output: Map
+    rate: float
+    seed: int
+    spatial: bool = False
+
+    scratch_size = 0
+    shared_size = 0
+
+    def _write(self, code: Code, source, sink, source_map: Map, sink_map: Map, add: bool, drop: bool) -> None:
+        builder = code.builder
+        key = self._key(code) if drop else None
+        threshold = ir.Constant(INTEGERS, [min(int(self.rate * 2**32), 2**32 - 1)] * LANES)
+        with code.loop(self.values.rows) as row, code.loop(self.values.columns) as column:
+            with code.loop(self.values.channels) as channel:
+                value = code.load(source, source_map.at(code, row, column, channel))
+                if drop:
+                    number = code.number(channel)
+                    if not self.spatial:
+                        position = code.add(code.multiply(row, self.values.columns), column)
+                        number = code.number(code.add(code.multiply(position, self.values.channels), channel))
+                    bits = self._bits(code, key, builder.trunc(number, INTEGER))
+                    kept = builder.icmp_unsigned(">=", bits, threshold)
+                    scaled = builder.fmul(value, constant(1 / (1 - self.rate)))
+                    value = builder.select(kept, scaled, ZERO)
+                place = sink_map.at(code, row, column, channel)
+                if add:
+                    value = builder.fadd(code.load(sink, place), value)
+                code.store(value, sink, place)
+        code.finish()
+
+    def _key(self, code: Code):
+        """32 random bits for each lane: of the seed, the step and the number of the image in the step."""
+        builder = code.builder
+        step, first = (builder.trunc(code.named[name], INTEGER) for name in ("step", "first"))
+        lanes = ir.Constant(INTEGERS, list(range(LANES)))
+        image = builder.add(code.broadcast(first), lanes)
+        key = _mixed(code, builder.add(code.broadcast(step), ir.Constant(INTEGERS, [self.seed] * LANES)))
+        return _mixed(code, builder.xor(key, image))
+
+    def _bits(self, code: Code, key, number):
+        return _mixed(code, code.builder.add(key, _scrambled(code, code.broadcast(number))))
+
+    def write_forward(self, program: Program, name: str) -> Code:
+        """(values, output; step, first)."""
+        code = program.define(name, ["values", "output"], ["step", "first"])
+        named = code.named
+        self._write(code, named["values"], named["output"], self.values, self.output, add=False, drop=True)
+        return code
+
+    def write_inference(self, program: Program, name: str) -> Code | None:
+        """(values, output): nothing is dropped."""
+        code = program.define(name, ["values", "output"])
+        named = code.named
+        self._write(code, named["values"], named["output"], self.values, self.output, add=False, drop=False)
+        return code
+
+    def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
+        """(upstream, values_gradient; step, first)."""
+        code = program.define(name, ["upstream", "values_gradient"], ["step", "first"])
+        named = code.named
+        self._write(
+            code, named["upstream"], named["values_gradient"], self.output, self.values, add=True, drop=True
+        )
+        return code
+
+
+def _mixed(code: Code, bits: ir.Value) -> ir.Value:
+    """The last steps of MurmurHash3 (Appleby 2011): each bit of the result depends on all bits."""
+    builder = code.builder
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, None)):
+        bits = builder.xor(bits, builder.lshr(bits, ir.Constant(INTEGERS, [shift] * LANES)))
+        if factor:
+            bits = builder.mul(bits, ir.Constant(INTEGERS, [factor] * LANES))
+    return bits
+
+
+def _scrambled(code: Code, bits: ir.Value) -> ir.Value:
+    """Whole numbers spread over all of 32 bits, by the golden ratio (Knuth, volume 3, 6.4)."""
+    return code.builder.mul(bits, ir.Constant(INTEGERS, [0x9E3779B9] * LANES))

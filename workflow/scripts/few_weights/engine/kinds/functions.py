@@ -1,0 +1,88 @@
+"""Functions of single numbers in machine code, without the C library, whose last bit differs between versions.
+
+Each is accurate to a few units in the last place of float32.
+"""
+
+import math
+
+from llvmlite import ir
+
+from few_weights.engine.machine_code import INTEGERS, LANES, VECTOR, Code, constant
+
+#: erf(x) is x P(x²) / Q(x²) up to here, and 1 in float32 from here on.
+ERF_END = 3.925
+#: P and then Q without its first coefficient, 1: a least-squares fit of the relative error, which is 2e-8.
+ERF = [
+    1.12837915,
+    0.190573655,
+    0.0527666985,
+    0.00377171536,
+    0.000284829194,
+    2.04622991e-06,
+    0.502224238,
+    0.114174469,
+    0.0149815085,
+    0.00116366462,
+    3.80491494e-05,
+]
+
+
+def exp(code: Code, x: ir.Value) -> ir.Value:
+    """e to the power of x, from -87 up to 88; outside, the value at these ends."""
+    builder = code.builder
+    x = bounded(code, x, -87.0, 88.0)
+    # x = n log 2 + r, with the logarithm in two parts, so that r is exact.
+    whole = code.elementwise("floor", code.multiply_add(1 / math.log(2), x, constant(0.5)))
+    high = 0.693359375
+    rest = code.multiply_add(-high, whole, x)
+    rest = code.multiply_add(high - math.log(2), whole, rest)
+    power = polynomial(code, rest, [1 / math.factorial(number) for number in range(8)])
+    exponent = builder.fptosi(whole, INTEGERS)
+    bits = builder.shl(
+        builder.add(exponent, ir.Constant(INTEGERS, [127] * LANES)), ir.Constant(INTEGERS, [23] * LANES)
+    )
+    return builder.fmul(power, builder.bitcast(bits, VECTOR))
+
+
+def erf(code: Code, x: ir.Value) -> ir.Value:
+    """The error function."""
+    x = bounded(code, x, -ERF_END, ERF_END)
+    square = code.builder.fmul(x, x)
+    upper = polynomial(code, square, ERF[:6])
+    lower = polynomial(code, square, [1.0, *ERF[6:]])
+    return code.builder.fdiv(code.builder.fmul(x, upper), lower)
+
+
+def sigmoid(code: Code, x: ir.Value) -> ir.Value:
+    """1 / (1 + exp(-x))."""
+    power = exp(code, code.builder.fneg(x))
+    return code.builder.fdiv(constant(1.0), code.builder.fadd(constant(1.0), power))
+
+
+def tanh(code: Code, x: ir.Value) -> ir.Value:
+    """The hyperbolic tangent: by a series near 0, where the difference of exponentials would lose digits."""
+    builder = code.builder
+    square = builder.fmul(x, x)
+    # Of Lambert's continued fraction, up to 0.625 to 1e-8.
+    upper = polynomial(code, square, [135135.0, 17325.0, 378.0, 1.0])
+    lower = polynomial(code, square, [135135.0, 62370.0, 3150.0, 28.0])
+    near = builder.fdiv(builder.fmul(x, upper), lower)
+    power = exp(code, code.scale(2.0, x))
+    far = builder.fsub(constant(1.0), builder.fdiv(constant(2.0), builder.fadd(power, constant(1.0))))
+    small = builder.fcmp_ordered("<", square, constant(0.625**2))
+    return builder.select(small, near, far)
+
+
+def polynomial(code: Code, x: ir.Value, coefficients: list[float]) -> ir.Value:
+    """The sum of coefficient times power, the constant first, by Horner's rule."""
+    total = constant(coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        total = code.multiply_add(total, x, constant(coefficient))
+    return total
+
+
+def bounded(code: Code, x: ir.Value, low: float, high: float) -> ir.Value:
+    """x, or the bound that it lies beyond; not a number stays."""
+    builder = code.builder
+    x = builder.select(builder.fcmp_ordered("<", x, constant(low)), constant(low), x)
+    return builder.select(builder.fcmp_ordered(">", x, constant(high)), constant(high), x)

@@ -1,0 +1,45 @@
+"""What every kind of layer is: functions of a forward and a backward pass over one group of images."""
+
+from typing import Protocol
+
+from few_weights.engine.machine_code import Code, Program
+
+
+class Kind(Protocol):
+    """A layer with its shapes, which writes its functions.
+
+    The names of a function's arguments say what it is given: `values` (`values_1` ... of further inputs),
+    `output`, `upstream` (the gradient of the output), `values_gradient`, and each weight under Keras' name, with
+    `<weight>_gradient`. `scratch` is memory of each group that the forward pass leaves to the backward pass,
+    `shared` is memory of the whole batch. Of numbers, `count` is how many of the group's lanes hold images,
+    `batch` how many images the step has, `step` the number of the step and `first` that of the group's first
+    image. All gradients are added to what is there.
+    """
+
+    @property
+    def scratch_size(self) -> int:
+        """Numbers of `scratch`."""
+
+    @property
+    def shared_size(self) -> int:
+        """Numbers of `shared`."""
+
+    def write_forward(self, program: Program, name: str) -> Code:
+        """The layer in training."""
+
+    def write_inference(self, program: Program, name: str) -> Code | None:
+        """The layer outside training; None where that is the same."""
+
+    def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
+        """The gradients; that of `values` only where it is asked for."""
+
+
+class Plain:
+    """What most kinds have in common: no memory of their own, and the same computation outside training."""
+
+    scratch_size = 0
+    shared_size = 0
+
+    def write_inference(self, program: Program, name: str) -> Code | None:
+        """None: as in training."""
+        return None

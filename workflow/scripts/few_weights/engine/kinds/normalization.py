@@ -1,0 +1,322 @@
+"""Batch and layer normalisation in machine code, with an image in each lane of a vector."""
+
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+from few_weights.engine.kinds.kind import Plain
+from few_weights.engine.layouts import Map
+from few_weights.engine.machine_code import FLOAT, LANES, ZERO, Code, Program, constant
+
+
+@dataclass(frozen=True)
+class BatchNormalization:
+    """Each channel shifted and scaled to mean 0 and variance 1 over a batch (Ioffe and Szegedy 2015), as Keras has it.
+
+    It needs the whole batch twice: before its forward pass, for the sums that `write_sums` collects, and before its
+    backward pass, for those of `write_backward_sums`. `shared` holds, for each channel: a vector of sums of values,
+    of squares, of upstream, of upstream times normalised values; then mean, 1 / deviation, the mean of upstream and
+    that of upstream times normalised values, a number each.
+
+    Args:
+        values, output: what goes in and comes out.
+        scale, center: whether there are gamma and beta.
+        momentum, epsilon: as Keras names them.
+    """
+
+    values: Map
+    output: Map
+    scale: bool
+    center: bool
+    momentum: float
+    epsilon: float
+
+    scratch_size = 0
+
+    @property
+    def shared_size(self) -> int:
+        """Four vectors and four numbers for each channel."""
+        return self.values.channels * (4 * LANES + 4)
+
+    def _sum(self, number: int, code: Code, channel):
+        """The offset of one of the four vectors of a channel."""
+        return code.add(number * self.values.channels * LANES, code.multiply(channel, LANES))
+
+    def _number(self, number: int, code: Code, channel):
+        """The offset of one of the four numbers of a channel."""
+        return code.add(self.values.channels * (4 * LANES + number), channel)
+
+    @property
+    def _positions(self) -> int:
+        return self.values.rows * self.values.columns
+
+    def _write_pairs(
+        self, program: Program, name: str, pointers: list[str], numbers: tuple[int, int], terms
+    ) -> Code:
+        """Adds two terms of each value to two of the sums; lanes without an image add nothing."""
+        code = program.define(name, [*pointers, "shared"], ["count"])
+        shared = code.named["shared"]
+        mask = code.lanes_below(code.named["count"])
+        with code.loop(self.values.channels) as channel:
+            totals = [code.variable(ZERO) for _ in numbers]
+            with code.loop(self.values.rows) as row, code.loop(self.values.columns) as column:
+                for total, term in zip(totals, terms(code, row, column, channel), strict=True):
+                    code.set(total, code.builder.fadd(code.get(total), term))
+            for number, total in zip(numbers, totals, strict=True):
+                place = self._sum(number, code, channel)
+                kept = code.builder.select(mask, code.get(total), ZERO)
+                code.store(code.builder.fadd(code.load(shared, place), kept), shared, place)
+        code.finish()
+        return code
+
+    def write_sums(self, program: Program, name: str) -> Code:
+        """(values, shared; count): the sums of values and of squares, before the forward pass."""
+
+        def terms(code, row, column, channel):
+            # Less the moving mean, which is near the mean: so that no digits are lost.
+            value = code.load(code.named["values"], self.values.at(code, row, column, channel))
+            value = code.builder.fsub(value, code.load_broadcast(code.named["moving_mean"], channel))
+            return value, code.builder.fmul(value, value)
+
+        return self._write_pairs(program, name, ["values", "moving_mean"], (0, 1), terms)
+
+    def _write_each_channel(self, code: Code, numbers: tuple[int, int], finish) -> None:
+        """For each channel, the means over the batch of two of the sums, which are set to 0."""
+        shared = code.named["shared"]
+        images = code.builder.sitofp(code.named["batch"], FLOAT)
+        share = code.builder.fdiv(
+            ir.Constant(FLOAT, 1.0), code.builder.fmul(images, ir.Constant(FLOAT, float(self._positions)))
+        )
+        with code.loop(self.values.channels) as channel:
+            means = []
+            for number in numbers:
+                place = self._sum(number, code, channel)
+                total = code.lane_sums([code.load(shared, place)])
+                code.store(ZERO, shared, place)
+                means.append(code.builder.fmul(code.lane(total, 0), share))
+            finish(channel, *means)
+
+    def write_finish(self, program: Program, name: str) -> Code:
+        """(shared, moving_mean, moving_variance; batch): mean and deviation, and their moving means."""
+        code = program.define(name, ["shared", "moving_mean", "moving_variance"], ["batch"])
+        shared, moving_mean, moving_variance = (
+            code.named[n] for n in ("shared", "moving_mean", "moving_variance")
+        )
+        builder = code.builder
+
+        def finish(channel, shifted_mean, square):
+            variance = builder.fsub(square, builder.fmul(shifted_mean, shifted_mean))
+            zero = ir.Constant(FLOAT, 0.0)
+            variance = builder.select(builder.fcmp_ordered("<", variance, zero), zero, variance)
+            mean = builder.fadd(shifted_mean, builder.load(code.at(moving_mean, channel)))
+            self._store_moments(code, shared, channel, mean, variance)
+            for moving, value in ((moving_mean, mean), (moving_variance, variance)):
+                place = code.at(moving, channel)
+                before = builder.fmul(builder.load(place), ir.Constant(FLOAT, self.momentum))
+                new = builder.fmul(value, ir.Constant(FLOAT, 1 - self.momentum))
+                builder.store(builder.fadd(before, new), place)
+
+        self._write_each_channel(code, (0, 1), finish)
+        code.finish()
+        return code
+
+    def write_inference_setup(self, program: Program, name: str) -> Code:
+        """(shared, moving_mean, moving_variance): the moving means are taken for the batch's."""
+        code = program.define(name, ["shared", "moving_mean", "moving_variance"])
+        shared, moving_mean, moving_variance = code.named.values()
+        with code.loop(self.values.channels) as channel:
+            mean, variance = (
+                code.builder.load(code.at(each, channel)) for each in (moving_mean, moving_variance)
+            )
+            self._store_moments(code, shared, channel, mean, variance)
+        code.finish()
+        return code
+
+    def _store_moments(self, code: Code, shared, channel, mean, variance) -> None:
+        root = code.lane(
+            code.elementwise(
+                "sqrt", code.broadcast(code.builder.fadd(variance, ir.Constant(FLOAT, self.epsilon)))
+            ),
+            0,
+        )
+        inverse = code.builder.fdiv(ir.Constant(FLOAT, 1.0), root)
+        for number, value in ((0, mean), (1, inverse)):
+            code.builder.store(value, code.at(shared, self._number(number, code, channel)))
+
+    def _normalised(self, code: Code, row, column, channel):
+        shared = code.named["shared"]
+        mean, inverse = (
+            code.load_broadcast(shared, self._number(number, code, channel)) for number in (0, 1)
+        )
+        value = code.load(code.named["values"], self.values.at(code, row, column, channel))
+        return code.builder.fmul(code.builder.fsub(value, mean), inverse)
+
+    def write_forward(self, program: Program, name: str) -> Code:
+        """(values, shared, gamma, beta, output)."""
+        code = program.define(name, ["values", "shared", "gamma", "beta", "output"])
+        with code.loop(self.values.channels) as channel:
+            with code.loop(self.values.rows) as row, code.loop(self.values.columns) as column:
+                value = self._normalised(code, row, column, channel)
+                if self.scale:
+                    value = code.builder.fmul(value, code.load_broadcast(code.named["gamma"], channel))
+                if self.center:
+                    value = code.builder.fadd(value, code.load_broadcast(code.named["beta"], channel))
+                code.store(value, code.named["output"], self.output.at(code, row, column, channel))
+        code.finish()
+        return code
+
+    def write_inference(self, program: Program, name: str) -> Code | None:
+        """None: as in training, after `write_inference_setup`."""
+        return None
+
+    def write_backward_sums(self, program: Program, name: str) -> Code:
+        """(values, upstream, shared; count): the sums of upstream, and of it times the normalised values."""
+
+        def terms(code, row, column, channel):
+            received = code.load(code.named["upstream"], self.output.at(code, row, column, channel))
+            return received, code.builder.fmul(received, self._normalised(code, row, column, channel))
+
+        return self._write_pairs(program, name, ["values", "upstream"], (2, 3), terms)
+
+    def write_backward_finish(self, program: Program, name: str) -> Code:
+        """(shared, gamma_gradient, beta_gradient; batch)."""
+        code = program.define(name, ["shared", "gamma_gradient", "beta_gradient"], ["batch"])
+        builder, shared = code.builder, code.named["shared"]
+        images = builder.sitofp(code.named["batch"], FLOAT)
+        values = builder.fmul(images, ir.Constant(FLOAT, float(self._positions)))
+
+        def finish(channel, mean, product):
+            for number, value in ((2, mean), (3, product)):
+                builder.store(value, code.at(shared, self._number(number, code, channel)))
+            for has, weight, value in (
+                (self.scale, "gamma_gradient", product),
+                (self.center, "beta_gradient", mean),
+            ):
+                if has:
+                    place = code.at(code.named[weight], channel)
+                    builder.store(builder.fadd(builder.load(place), builder.fmul(value, values)), place)
+
+        self._write_each_channel(code, (2, 3), finish)
+        code.finish()
+        return code
+
+    def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
+        """(values, upstream, shared, gamma, values_gradient; count), after `write_backward_finish`."""
+        pointers = ["values", "upstream", "shared", "gamma", "values_gradient"]
+        code = program.define(name, pointers, ["count"])
+        # Lanes without an image have no part in the means, but would have a gradient because of them.
+        mask = code.lanes_below(code.named["count"])
+        builder, shared, gradient = code.builder, code.named["shared"], code.named["values_gradient"]
+        with code.loop(self.values.channels) as channel:
+            inverse, mean, product = (
+                code.load_broadcast(shared, self._number(n, code, channel)) for n in (1, 2, 3)
+            )
+            factor = (
+                builder.fmul(inverse, code.load_broadcast(code.named["gamma"], channel))
+                if self.scale
+                else inverse
+            )
+            with code.loop(self.values.rows) as row, code.loop(self.values.columns) as column:
+                received = code.load(code.named["upstream"], self.output.at(code, row, column, channel))
+                normalised = self._normalised(code, row, column, channel)
+                part = builder.fsub(builder.fsub(received, mean), builder.fmul(normalised, product))
+                part = builder.select(mask, part, ZERO)
+                place = self.values.at(code, row, column, channel)
+                code.store(code.multiply_add(factor, part, code.load(gradient, place)), gradient, place)
+        code.finish()
+        return code
+
+
+@dataclass(frozen=True)
+class LayerNormalization(Plain):
+    """The channels of each position shifted and scaled to mean 0 and variance 1 (Ba and others 2016), as Keras has it.
+
+    Args:
+        values, output: what goes in and comes out.
+        scale, center: whether there are gamma and beta.
+        epsilon: added to the variance.
+    """
+
+    values: Map
+    output: Map
+    scale: bool
+    center: bool
+    epsilon: float
+
+    def _moments(self, code: Code, values, row, column):
+        """The mean of a position's channels and 1 / their deviation, a number in each lane."""
+        share = constant(1 / self.values.channels)
+
+        def mean(term):
+            total = code.variable(ZERO)
+            with code.loop(self.values.channels) as channel:
+                value = code.load(values, self.values.at(code, row, column, channel))
+                code.set(total, code.builder.fadd(code.get(total), term(value)))
+            return code.builder.fmul(code.get(total), share)
+
+        middle = mean(lambda value: value)
+
+        def squared(value):
+            difference = code.builder.fsub(value, middle)
+            return code.builder.fmul(difference, difference)
+
+        variance = code.builder.fadd(mean(squared), constant(self.epsilon))
+        return middle, code.builder.fdiv(constant(1.0), code.elementwise("sqrt", variance))
+
+    def write_forward(self, program: Program, name: str) -> Code:
+        """(values, gamma, beta, output)."""
+        code = program.define(name, ["values", "gamma", "beta", "output"])
+        values, gamma, beta, output = code.named.values()
+        with code.loop(self.values.rows) as row, code.loop(self.values.columns) as column:
+            mean, inverse = self._moments(code, values, row, column)
+            with code.loop(self.values.channels) as channel:
+                value = code.load(values, self.values.at(code, row, column, channel))
+                value = code.builder.fmul(code.builder.fsub(value, mean), inverse)
+                if self.scale:
+                    value = code.builder.fmul(value, code.load_broadcast(gamma, channel))
+                if self.center:
+                    value = code.builder.fadd(value, code.load_broadcast(beta, channel))
+                code.store(value, output, self.output.at(code, row, column, channel))
+        code.finish()
+        return code
+
+    def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
+        """(values, gamma, upstream, gamma_gradient, beta_gradient, values_gradient)."""
+        names = ["values", "gamma", "upstream", "gamma_gradient", "beta_gradient", "values_gradient"]
+        code = program.define(name, names)
+        values, gamma, upstream, gamma_gradient, beta_gradient, values_gradient = code.named.values()
+        builder = code.builder
+        share = constant(1 / self.values.channels)
+        with code.loop(self.values.rows) as row, code.loop(self.values.columns) as column:
+            mean, inverse = self._moments(code, values, row, column)
+
+            def parts(channel, row=row, column=column, mean=mean, inverse=inverse):
+                value = code.load(values, self.values.at(code, row, column, channel))
+                normalised = builder.fmul(builder.fsub(value, mean), inverse)
+                received = code.load(upstream, self.output.at(code, row, column, channel))
+                scaled = (
+                    builder.fmul(received, code.load_broadcast(gamma, channel)) if self.scale else received
+                )
+                return normalised, received, scaled
+
+            sums = [code.variable(ZERO) for _ in range(2)]
+            with code.loop(self.values.channels) as channel:
+                normalised, received, scaled = parts(channel)
+                for total, term in zip(sums, (scaled, builder.fmul(scaled, normalised)), strict=True):
+                    code.set(total, builder.fadd(code.get(total), term))
+                for has, weight, term in (
+                    (self.scale, gamma_gradient, builder.fmul(received, normalised)),
+                    (self.center, beta_gradient, received),
+                ):
+                    if has:
+                        code.add_lane(code.lane_sums([term]), 0, weight, channel)
+            means = [builder.fmul(code.get(total), share) for total in sums]
+            if to_values:
+                with code.loop(self.values.channels) as channel:
+                    normalised, _, scaled = parts(channel)
+                    part = builder.fsub(builder.fsub(scaled, means[0]), builder.fmul(normalised, means[1]))
+                    place = self.values.at(code, row, column, channel)
+                    before = code.load(values_gradient, place)
+                    code.store(code.multiply_add(inverse, part, before), values_gradient, place)
+        code.finish()
+        return code
