@@ -1,14 +1,15 @@
-"""Trains and evaluates a network by a `GroupProgram`. Keras' variables are read before each call and written after."""
+"""Trains and evaluates a network by a `GroupProgram`."""
 
 import math
 
 import keras
 import numpy as np
 
-from few_weights.engine.full_matrix_adam import FullMatrixAdam
+from few_weights.engine.full_matrix_adam import FullMatrixAdam, FullMatrixSteps
 from few_weights.engine.group_plan import GroupPlan
 from few_weights.engine.group_program import GroupProgram
 from few_weights.engine.machine_code import LANES, Program
+from few_weights.engine.optimizers import learning_rates
 from few_weights.engine.updates import UPDATES
 
 
@@ -56,7 +57,7 @@ class GroupLoop:
         self._weights = self._arena[self._written.weights :][:size]
         self._gradients = self._arena[self._written.gradients :][:size]
 
-    def place(self, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def prepare(self, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Images (float32, as the first layer takes them) and labels, as `train` and `evaluate` want them."""
         return np.ascontiguousarray(images, np.float32), np.ascontiguousarray(labels, np.float32)
 
@@ -112,66 +113,3 @@ class GroupLoop:
         arrays = (*data, np.ascontiguousarray(order, np.int32), losses, predictions, self._arena, *others)
         self._functions[name](len(order), step, *(array.ctypes.data for array in arrays))
         return losses[: len(order)], predictions[: len(order)]
-
-
-def learning_rates(optimizer: keras.optimizers.Optimizer, steps: np.ndarray) -> np.ndarray:
-    """The learning rate of each step, numbered from 0, by the optimizer's schedule."""
-    rate = optimizer._learning_rate
-    if isinstance(rate, keras.optimizers.schedules.CosineDecay):
-        # As Keras has it: a straight line to the peak, then half a cosine.
-        settings = rate.get_config()
-        peak, warmup, decay = (settings[key] for key in ("warmup_target", "warmup_steps", "decay_steps"))
-        share = np.minimum(np.maximum(steps - warmup, 0), decay) / decay
-        falling = peak * 0.5 * (1 + np.cos(np.pi * share))
-        return np.where(steps < warmup, peak * steps / max(warmup, 1), falling)
-    return np.full(len(steps), float(optimizer.learning_rate))
-
-
-class FullMatrixSteps:
-    """The steps of a `FullMatrixAdam`, on arrays; its Keras variables are read at the begin and written by `store`."""
-
-    def __init__(self, optimizer: FullMatrixAdam):
-        self._optimizer = optimizer
-        names = ("_recent", "_covariance", "_basis", "_mean", "_variance")
-        self._variables = [getattr(optimizer, name) for name in names]
-        self._recent, self._covariance, self._basis, self._mean, self._variance = (
-            np.array(variable) for variable in self._variables
-        )
-
-    def store(self) -> None:
-        """Write all state to Keras' variables."""
-        arrays = (self._recent, self._covariance, self._basis, self._mean, self._variance)
-        for variable, array in zip(self._variables, arrays, strict=True):
-            variable.assign(array)
-
-    def change(self, gradient: np.ndarray, learning_rate: float, step: int) -> np.ndarray:
-        """What is to be subtracted from the weights at a step, numbered from 0."""
-        optimizer = self._optimizer
-        beta_1, beta_2 = np.float32(optimizer.beta_1), np.float32(optimizer.beta_2)
-        row = step % optimizer.refresh
-        if row == 0 and step > 0:
-            self._find_basis()
-        self._recent[row] = gradient
-        along = gradient @ self._basis
-        self._mean *= beta_1
-        self._mean += (1 - beta_1) * along
-        self._variance *= beta_2
-        self._variance += (1 - beta_2) * along**2
-        rate = (
-            learning_rate
-            * math.sqrt(1 - optimizer.beta_2 ** (step + 1))
-            / (1 - optimizer.beta_1 ** (step + 1))
-        )
-        scaled = np.float32(rate) * self._mean / (np.sqrt(self._variance) + np.float32(optimizer.epsilon))
-        return self._basis @ scaled
-
-    def _find_basis(self) -> None:
-        beta_1, beta_2, refresh = self._optimizer.beta_1, self._optimizer.beta_2, self._optimizer.refresh
-        ages = np.arange(refresh - 1, -1, -1)
-        weighted = np.sqrt((1 - beta_2) * beta_2**ages).astype(np.float32)[:, None] * self._recent
-        self._covariance = np.float32(beta_2**refresh) * self._covariance + weighted.T @ weighted
-        variance, basis = np.linalg.eigh(self._covariance)
-        self._mean = (self._basis @ self._mean) @ basis
-        share = max((1 - beta_2) * (1 - beta_1**2 / beta_2) / (1 - beta_1) ** 2, 0.0)
-        self._variance = np.maximum(variance, np.float32(share) * self._mean**2)
-        self._basis = np.ascontiguousarray(basis)

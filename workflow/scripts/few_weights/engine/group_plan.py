@@ -21,12 +21,15 @@ from few_weights.engine.kinds.normalization import BatchNormalization, LayerNorm
 from few_weights.engine.kinds.pooling import Pooling
 from few_weights.engine.layouts import Map
 from few_weights.engine.machine_code import LANES
-from few_weights.engine.plain import has_only, is_plain
+from few_weights.engine.plain import has_only, is_plain, seconds_by_keras
 
 #: The loss is written out for each class, and a depthwise convolution for each weight of a kernel: what is larger
 #: would take seconds to compile.
 MOST_CLASSES = 256
 MOST_TAPS = 64
+
+#: About what it takes to compile a layer with its gradient.
+SECONDS_PER_KIND = 0.15
 
 #: Settings of convolutions.
 SPATIAL = ("kernel_size", "strides", "padding", "dilation_rate", "activation", "use_bias")
@@ -94,12 +97,14 @@ class GroupPlan:
         return ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
 
 
-def plan_groups(model: keras.Model, body: Sequence[keras.Layer]) -> GroupPlan | str:
+def plan_groups(model: keras.Model, body: Sequence[keras.Layer], steps: int) -> GroupPlan | str:
     """The plan of a network, or why there is none, as "for lstm".
 
     Args:
         model: the network.
-        body: its layers, but for leading ones without weights, where they follow each other; else the model alone.
+        body: its layers, but for leading ones without weights, where they follow each other; else the model
+            alone.
+        steps: how many the training takes.
     """
     planner = _Planner()
     try:
@@ -110,6 +115,9 @@ def plan_groups(model: keras.Model, body: Sequence[keras.Layer]) -> GroupPlan | 
         return f"for rows of fewer than {LANES} numbers"
     if not has_only(model, [*plan.variables, *plan.states]):
         return "for variables or a dtype outside its layers"
+    written = len({step.kind for step in plan.steps})
+    if SECONDS_PER_KIND * written > seconds_by_keras(steps):
+        return f"for {written} different layers, which take too long to compile for {steps:,} steps"
     return plan
 
 

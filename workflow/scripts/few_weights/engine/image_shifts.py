@@ -1,23 +1,34 @@
-"""Images shifted by whole pixels, in TensorFlow."""
+"""Images shifted by whole pixels."""
 
-import tensorflow as tf
+import numpy as np
+from numpy.typing import NDArray
 
 
-def shift_images(images: tf.Tensor, shifts: tf.Tensor) -> tf.Tensor:
+def shift_images(images: NDArray[np.uint8], shifts: NDArray[np.integer]) -> NDArray[np.uint8]:
     """Shift images by whole pixels; pixels that come in from outside are black.
 
     Args:
-        images: (batch, rows, columns, channels).
-        shifts: (batch, 2), rows down and columns to the right.
+        images: (examples, rows, columns, channels).
+        shifts: (examples, 2), rows down and columns to the right.
     """
-    down, right = tf.unstack(tf.cast(shifts, tf.float32), axis=1)
-    one, zero = tf.ones_like(down), tf.zeros_like(down)
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=images,
-        # The pixel at column x and row y comes from column a x + b y + c and row d x + e y + f.
-        transforms=tf.stack([one, zero, -right, zero, one, -down, zero, zero], axis=1),
-        output_shape=tf.shape(images)[1:3],
-        fill_value=0.0,
-        interpolation="NEAREST",
-        fill_mode="CONSTANT",
-    )
+    shifted = np.zeros_like(images)
+    # Images that are shifted alike are copied together.
+    for down, right in np.unique(shifts, axis=0).tolist():
+        alike = np.flatnonzero((shifts[:, 0] == down) & (shifts[:, 1] == right))
+        target = (
+            alike[:, None, None],
+            *np.ix_(*(_overlap(size, by) for size, by in zip(images.shape[1:3], (down, right), strict=True))),
+        )
+        source = (
+            alike[:, None, None],
+            *np.ix_(
+                *(_overlap(size, -by) for size, by in zip(images.shape[1:3], (down, right), strict=True))
+            ),
+        )
+        shifted[target] = images[source]
+    return shifted
+
+
+def _overlap(size: int, by: int) -> NDArray[np.integer]:
+    """The indices along an axis that a shift fills."""
+    return np.arange(max(by, 0), max(size + min(by, 0), max(by, 0)))

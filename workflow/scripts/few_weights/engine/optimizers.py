@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from few_weights.engine.full_matrix_adam import FullMatrixAdam
 
@@ -34,3 +36,16 @@ def build_optimizer(
     if name == "full_matrix_adam":
         return FullMatrixAdam(**settings)
     return keras.optimizers.get({"class_name": name, "config": settings})
+
+
+def learning_rates(optimizer: keras.optimizers.Optimizer, steps: NDArray[np.integer]) -> NDArray[np.float64]:
+    """The learning rate of each step, numbered from 0, by the optimizer's schedule."""
+    rate = optimizer._learning_rate
+    if isinstance(rate, keras.optimizers.schedules.CosineDecay):
+        # As Keras has it: a straight line to the peak, then half a cosine.
+        settings = rate.get_config()
+        peak, warmup, decay = (settings[key] for key in ("warmup_target", "warmup_steps", "decay_steps"))
+        share = np.minimum(np.maximum(steps - warmup, 0), decay) / decay
+        falling = peak * 0.5 * (1 + np.cos(np.pi * share))
+        return np.where(steps < warmup, peak * steps / max(warmup, 1), falling)
+    return np.full(len(steps), float(optimizer.learning_rate))

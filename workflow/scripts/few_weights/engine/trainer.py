@@ -16,11 +16,15 @@ from keras import layers
 from numpy.typing import NDArray
 
 from few_weights.engine.errors import EngineError
-from few_weights.engine.graph import Computation, GraphLoop, choose_computation
-from few_weights.engine.native import NativeLoop, plan_network, why_not_optimizer
-from few_weights.engine.network_program import Plan
+from few_weights.engine.full_matrix_adam import FullMatrixAdam
+from few_weights.engine.group_loop import GroupLoop
+from few_weights.engine.group_plan import GroupPlan, plan_groups
+from few_weights.engine.image_shifts import shift_images
+from few_weights.engine.keras_loop import KerasLoop
 from few_weights.engine.optimizers import build_optimizer
 from few_weights.engine.plain import is_plain
+from few_weights.engine.winograd_loop import WinogradLoop, plan_network, why_not_optimizer
+from few_weights.engine.winograd_program import Plan
 
 #: Layers without weights, and their settings: if a network begins with them, they are applied once to all
 #: images. They compute each image independently of others, and draw no random numbers.
@@ -68,15 +72,17 @@ class Trainer:
         if model.dtype_policy.name == "mixed_float16":  # as `compile` does
             self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
         self.optimizer.build(model.trainable_variables)
-        self._leading, method, self.path = choose_path(model, self.optimizer, steps, augmented)
-        self._loop: NativeLoop | GraphLoop
-        if isinstance(method, Plan):
-            self._loop = NativeLoop(method, self.optimizer, batch_size)
+        self._leading, plan, self.path = choose_path(model, self.optimizer, steps)
+        self._loop: WinogradLoop | GroupLoop | KerasLoop
+        if isinstance(plan, Plan):
+            self._loop = WinogradLoop(plan, self.optimizer, batch_size)
+        elif isinstance(plan, GroupPlan):
+            self._loop = GroupLoop(plan, self.optimizer, batch_size)
         else:
-            per_batch = self._leading if augmented else ()
-            self._loop = GraphLoop(model, method, self.optimizer, batch_size, per_batch)
-        self._train_data: Any = self._loop.prepare(
-            _prepare([] if augmented else self._leading, images), labels
+            self._loop = KerasLoop(model, self.optimizer, batch_size)
+        self._images, self._labels = images, labels
+        self._train_data: Any = (
+            None if augmented else self._loop.prepare(_prepare(self._leading, images), labels)
         )
         self._test_data: dict[int, tuple[NDArray[np.uint8], Any]] = {}
 
@@ -94,12 +100,11 @@ class Trainer:
             Mean cross-entropy in nats and accuracy over the epoch, each batch before its own step, as Keras
             reports them.
         """
-        correct: float
-        if isinstance(self._loop, GraphLoop):
-            loss, correct = self._loop.train(self._train_data, order, shifts)
-        else:
-            assert shifts is None, "machine code does not shift images"
-            loss, correct = self._loop.train(self._train_data, order)
+        data = self._train_data
+        if shifts is not None:
+            images = shift_images(self._images, shifts)
+            data = self._loop.prepare(_prepare(self._leading, images), self._labels)
+        loss, correct = self._loop.train(data, order)
         return loss / len(order), correct / len(order)
 
     def evaluate(
@@ -130,48 +135,43 @@ class Trainer:
 
 
 def choose_path(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer, steps: int, augmented: bool = False
-) -> tuple[list[keras.Layer], Plan | Computation, str]:
+    model: keras.Model, optimizer: keras.optimizers.Optimizer, steps: int
+) -> tuple[list[keras.Layer], Plan | GroupPlan | None, str]:
     """Choose how to train a model.
 
     Args:
         model, optimizer: what to train, and with what.
         steps: of the whole training.
-        augmented: whether the images are shifted in each epoch.
 
     Returns:
-        The leading layers that are applied to the data beforehand, how the rest is computed, and a
-        description of both. Keras computes the model as it is, without leading layers.
+        The leading layers that are applied to the data beforehand; the plan for machine code, or None where Keras
+        computes the model, as it is, without leading layers; and a description of both.
     """
     # A class derived from Sequential may compute something else.
     body = list(model.layers) if type(model) is keras.Sequential else [model]
     leading: list[keras.Layer] = []
     while len(body) > 1 and any(is_plain(body[0], kind, settings) for kind, settings in WEIGHTLESS.items()):
         leading.append(body.pop(0))
-    times = "to each batch" if augmented else "once"
-    once = f"; {', '.join(layer.name for layer in leading)} applied {times}" if leading else ""
-    plan = _plan_or_reason(model, body, optimizer, steps, augmented)
-    if isinstance(plan, Plan):
-        return leading, plan, f"by machine code, {plan}{once}"
-    computation = choose_computation(model, body, steps)
-    if not computation.compiled:
-        leading, once = [], ""
-    return leading, computation, f"{computation.description}, and not by machine code {plan}{once}"
+    once = f"; {', '.join(layer.name for layer in leading)} applied once" if leading else ""
+    plan = _plan_or_reason(model, body, optimizer, steps)
+    if isinstance(plan, str):
+        return [], None, f"by Keras, and not by machine code {plan}"
+    return leading, plan, f"by machine code, {plan}{once}"
 
 
 def _plan_or_reason(
-    model: keras.Model,
-    body: list[keras.Layer],
-    optimizer: keras.optimizers.Optimizer,
-    steps: int,
-    augmented: bool,
-) -> Plan | str:
-    """The plan for machine code; or why there is none, such as "with shifted images"."""
+    model: keras.Model, body: list[keras.Layer], optimizer: keras.optimizers.Optimizer, steps: int
+) -> Plan | GroupPlan | str:
+    """The plan for machine code; or why there is none, such as "for lstm"."""
     if tf.config.get_visible_devices("GPU"):
         return "on a GPU"
-    if augmented:
-        return "with shifted images"
-    return why_not_optimizer(optimizer) or plan_network(model, body, steps)
+    if not isinstance(optimizer, FullMatrixAdam):
+        if reason := why_not_optimizer(optimizer):
+            return reason
+        plan = plan_network(model, body, steps)
+        if isinstance(plan, Plan):
+            return plan
+    return plan_groups(model, body, steps)
 
 
 def _require_keras_step(model: keras.Model) -> None:

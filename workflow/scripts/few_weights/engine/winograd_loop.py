@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from few_weights.engine.layouts import whole_vectors
 from few_weights.engine.machine_code import LANES, Program
-from few_weights.engine.network_program import Plan, write_network
+from few_weights.engine.optimizers import learning_rates
 from few_weights.engine.plain import is_plain, seconds_by_keras, trains_only
 from few_weights.engine.updates import UPDATES
+from few_weights.engine.winograd_program import Plan, write_network
 
 #: Images and labels as float32, contiguous.
-NativeData = tuple[NDArray[np.float32], NDArray[np.float32]]
+Data = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 def plan_network(model: keras.Model, body: Sequence[keras.Layer], steps: int) -> Plan | str:
@@ -107,14 +108,14 @@ def why_not_optimizer(optimizer: keras.optimizers.Optimizer) -> str | None:
     name, settings = type(optimizer).__name__.lower(), optimizer.get_config()
     if name not in UPDATES:
         return f"with {name}"
-    if not isinstance(settings["learning_rate"], float):
+    if type(optimizer._learning_rate) not in (keras.Variable, keras.optimizers.schedules.CosineDecay):
         return "with a schedule"
     supported = {"name", "learning_rate", "ema_momentum", *UPDATES[name].settings}
     unknown = [key for key, value in settings.items() if value and key not in supported]
     return f"with {unknown[0]}" if unknown else None
 
 
-class NativeLoop:
+class WinogradLoop:
     """Trains and evaluates by machine code. Keras' variables are read before each call and written after it.
 
     Args:
@@ -144,22 +145,23 @@ class NativeLoop:
         functions = self._program.compile()
         self._train, self._evaluate = functions("train"), functions("evaluate")
 
-    def prepare(self, images: NDArray[np.float32], labels: NDArray[np.integer]) -> NativeData:
+    def prepare(self, images: NDArray[np.float32], labels: NDArray[np.integer]) -> Data:
         """Images, as the first layer takes them, and labels, in the form that `train` and `evaluate` take."""
         return np.ascontiguousarray(images, np.float32), np.ascontiguousarray(labels, np.float32)
 
-    def train(self, data: NativeData, order: NDArray[np.integer]) -> tuple[float, int]:
+    def train(self, data: Data, order: NDArray[np.integer]) -> tuple[float, int]:
         """Train an epoch in an order; returns the sum of the losses in nats, and how many were correct."""
         steps = math.ceil(len(order) / self._batch_size)
         taken = int(self._optimizer.iterations)
-        rates = float(self._optimizer.learning_rate) * self._rates(self._settings, taken + np.arange(steps))
+        numbers = taken + np.arange(steps)
+        rates = learning_rates(self._optimizer, numbers) * self._rates(self._settings, numbers)
         losses, predictions = self._run(self._train, data, order, rates.astype(np.float32))
         for variable, copy in self._copies:
             variable.assign(copy)
         self._optimizer.iterations.assign_add(steps)
         return losses.sum(dtype=np.float64), int(np.count_nonzero(predictions == data[1][order]))
 
-    def evaluate(self, data: NativeData) -> tuple[float, NDArray[np.uint8]]:
+    def evaluate(self, data: Data) -> tuple[float, NDArray[np.uint8]]:
         """The sum of the cross-entropies in nats, and the class predicted for each example."""
         losses, predictions = self._run(self._evaluate, data, np.arange(len(data[1])))
         return losses.sum(dtype=np.float64), predictions.astype(np.uint8)
@@ -167,7 +169,7 @@ class NativeLoop:
     def _run(
         self,
         function: Callable[..., None],
-        data: NativeData,
+        data: Data,
         order: NDArray[np.integer],
         *rates: NDArray[np.float32],
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
