@@ -223,6 +223,12 @@ def test_a_mistake_in_data_of_ones_own_is_one_sentence(tmp_path, changes, messag
     assert "\n" not in problem
 
 
+def test_every_known_data_set_has_a_proper_name_and_a_users_own_keeps_its_name():
+    assert set(datasets.NAMES) == set(datasets.KNOWN)
+    assert datasets.display_name("fashion_mnist") == "Fashion-MNIST"
+    assert datasets.display_name("my_shapes") == "my_shapes"
+
+
 def test_the_bundled_digits_are_what_they_were():
     arrays, report = sources.fetch_arrays(["bundled"], "digits")
     assert report == "bundled: verified"
