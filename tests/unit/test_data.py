@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from few_weights.data import datasets, sources
-from few_weights.data.facts import facts_of_study
+from few_weights.data.find_facts import facts_of_study
 from few_weights.errors import StudyError
 from few_weights.plan.data_facts import DataFacts
 

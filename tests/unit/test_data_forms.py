@@ -17,9 +17,8 @@ import pytest
 from PIL import Image
 from test_data_conversion import NAMES, PARTS, bars, plain
 
-from few_weights.data import datasets, sources
-from few_weights.data import facts as facts_module
-from few_weights.data.facts import own_facts
+from few_weights.data import datasets, find_facts, sources
+from few_weights.data.find_facts import own_facts
 from few_weights.data.readers import any_path
 from few_weights.errors import StudyError
 
@@ -520,7 +519,7 @@ def test_data_are_read_once_as_long_as_their_content_is_the_same(monkeypatch, ex
     Path("data.npz").unlink()
     write("data.npz", content)
     with monkeypatch.context() as patch:
-        patch.setattr(facts_module, "read_path", None)
+        patch.setattr(find_facts, "read_path", None)
         assert facts("data.npz") == first
         for other in (lambda: facts("data.npz", 5), lambda: own_facts(Path("data.npz"), "other", 0)):
             with pytest.raises(TypeError):

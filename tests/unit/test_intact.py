@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from few_weights.data.fetched import data_is_intact, data_to_fetch
+from few_weights.data.check_fetched import data_is_intact, data_to_fetch
 from few_weights.data.sources import RESOURCES
 from few_weights.errors import StudyError
 from few_weights.plan.checksums import changed_files, note_checksums, other_plan

@@ -8,11 +8,11 @@ import yaml
 from samples.studies import resolve, resolve_values
 
 from few_weights.errors import StudyError
+from few_weights.plan.environment import require_writable
 from few_weights.plan.runs import Run, expand_runs
 from few_weights.plan.study import Baseline
-from few_weights.plan.study_file import read_study
-from few_weights.plan.study_networks import architecture_names
-from few_weights.plan.workplace import require_writable
+from few_weights.plan.study_file.networks import architecture_names
+from few_weights.plan.study_file.yaml_reader import read_study
 
 CONFIG = Path(__file__).parents[2] / "config"
 ARTICLE = yaml.safe_load((CONFIG / "article.yaml").read_text())

@@ -6,7 +6,7 @@ import pytest
 from samples.studies import resolve_values
 
 from few_weights.errors import StudyError
-from few_weights.plan.study_file import read_study
+from few_weights.plan.study_file.yaml_reader import read_study
 
 STUDY = """study: mine
 dataset: digits

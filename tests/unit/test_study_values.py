@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from samples.studies import resolve_values
 
 from few_weights.errors import StudyError
-from few_weights.plan.study_file import read_study
+from few_weights.plan.study_file.yaml_reader import read_study
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = yaml.safe_load((ROOT / "workflow" / "schemas" / "study.schema.yaml").read_text())

@@ -24,31 +24,31 @@ from few_weights.data.datasets import data_sha256
 from few_weights.data.datasets import KNOWN
 from few_weights.errors import StudyError
 from few_weights.plan.console.failures import Failures
-from few_weights.plan.export_archive import exported_names
+from few_weights.plan.finished_runs import exported_names
 from few_weights.plan.fingerprints import code_fingerprint
 from few_weights.plan.fingerprints import network_fingerprint
 from few_weights.plan.checksums import changed_files
 from few_weights.plan.checksums import ChecksumNotes
-from few_weights.data.fetched import data_to_fetch
+from few_weights.data.check_fetched import data_to_fetch
 from few_weights.plan.checksums import other_plan
 from few_weights.plan.console.interrupt import Interrupt
 from few_weights.plan.model_descriptions import baseline_widths
-from few_weights.plan.workplace import CACHE
+from few_weights.plan.environment import CACHE
 from few_weights.plan.cost import CHEAP
 from few_weights.plan.model_descriptions import describe_models
 from few_weights.plan.model_descriptions import description_code
 from few_weights.plan.model_descriptions import description_request
-from few_weights.plan.workplace import put_own_python_first
-from few_weights.plan.workplace import require_writable
+from few_weights.plan.environment import put_own_python_first
+from few_weights.plan.environment import require_writable
 from few_weights.plan.cost import training_cost
 from few_weights.plan.cost import training_minutes
 from few_weights.plan.cost import training_seconds
 from few_weights.plan.console.progress import Progress
 from few_weights.plan.console.progress import Training
 from few_weights.plan.runs import RUN_FILES
-from few_weights.data.facts import facts_of_study
-from few_weights.plan.resolve import resolve_study
-from few_weights.plan.study_file import read_study
+from few_weights.data.find_facts import facts_of_study
+from few_weights.plan.study_file.resolve import resolve_study
+from few_weights.plan.study_file.yaml_reader import read_study
 
 put_own_python_first()
 
@@ -77,7 +77,7 @@ except StudyError as error:
 DATA = f"results/data/{STUDY.dataset}.npz"
 DATA_SHA256 = data_sha256(STUDY.dataset, STUDY.data.sha256)
 DATA_FILE = snakemake_private.with_prefix(workflow, DATA)
-# What the rules depend on in place of the data: few_weights/data/fetched.py says why.
+# What the rules depend on in place of the data: few_weights/data/check_fetched.py says why.
 DATA_STAMP = str(CACHE / DATA_FILE.lstrip("/"))
 if TRAINS and snakemake_private.is_main_process(workflow):
     if data_to_fetch(

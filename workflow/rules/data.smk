@@ -8,7 +8,7 @@ as uint8, verified against the SHA-256 of the published data, or of the user's o
 rule fetch_data:
     output:
         data=DATA,
-        # What the other rules depend on: few_weights/data/fetched.py says why.
+        # What the other rules depend on: few_weights/data/check_fetched.py says why.
         stamp=touch(local(DATA_STAMP)),
     log:
         f"results/data/{STUDY.dataset}.log",

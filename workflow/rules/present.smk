@@ -5,7 +5,7 @@ that `merge.smk` asks. Reduces ARCHITECTURES, EVIDENCE and FIGURES to what there
 missing.
 """
 
-from few_weights.data.fetched import data_is_intact
+from few_weights.data.check_fetched import data_is_intact
 from few_weights.plan.finished_runs import by_architecture
 from few_weights.plan.finished_runs import name_runs
 from few_weights.plan.finished_runs import nothing_to_report

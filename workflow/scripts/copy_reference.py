@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from few_weights.errors import StudyError, entry_point
-from few_weights.plan.resolve import results_folder
+from few_weights.plan.study_file.resolve import results_folder
 
 OUTPUTS = ("runs.csv", "layers.csv", "history.csv", "models.csv", "shares.csv", "pareto.csv")
 OUTPUTS += ("breakpoints.csv", "targets.csv", "bootstrap.csv", "neighbours.csv", "counts.csv")

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from few_weights.errors import entry_point
-from few_weights.plan.resolve import results_folder
+from few_weights.plan.study_file.resolve import results_folder
 
 ROOT = Path(__file__).parents[2]
 

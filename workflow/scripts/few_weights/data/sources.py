@@ -18,11 +18,11 @@ import numpy as np
 
 from few_weights.data import datasets
 from few_weights.data.conversion import Conversion, convert
+from few_weights.data.data_warnings import data_warnings
 from few_weights.data.readers.any_path import read_path
 from few_weights.data.readers.cifar import CIFAR_LABEL_BYTES, read_cifar
 from few_weights.data.readers.forms import FORMS
 from few_weights.data.readers.idx import IDX_FILES, read_idx_folder
-from few_weights.data.suspicions import suspicions
 from few_weights.errors import StudyError
 
 #: Where keras.datasets has MNIST and Fashion-MNIST (Keras 3.15), and its authors CIFAR. They offer it in a
@@ -101,7 +101,7 @@ def fetch_arrays(sources: list, dataset: str) -> tuple[dict[str, np.ndarray], st
 def _converted(source, dataset: str) -> tuple[dict[str, np.ndarray], list[str], list[str]]:
     """The arrays of a source, what was converted, and what is suspicious about them."""
     conversion = convert_source(_read_source(source, dataset), dataset)
-    warnings = [] if dataset in datasets.KNOWN else suspicions(conversion.arrays)
+    warnings = [] if dataset in datasets.KNOWN else data_warnings(conversion.arrays)
     return conversion.arrays, conversion.sentences, warnings
 
 

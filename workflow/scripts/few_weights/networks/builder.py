@@ -2,7 +2,7 @@
 
 A network is one of ours (`{"architecture": "mlp", "options": {…}}`), a function of the user's
 (`{"file": "nets.py", "function": "wide", "options": {…}}`), or a list of layers (`{"layers": […]}`).
-`plan.resolve` makes these mappings. Every network ends in probabilities, not logits: the loss and what
+`plan.study_file` makes these mappings. Every network ends in probabilities, not logits: the loss and what
 is exported rely on it.
 """
 

@@ -1,7 +1,8 @@
-"""Which of a study's runs are there, for a report that trains nothing."""
+"""Which of a study's runs and exported networks are there."""
 
 import csv
 import json
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -73,3 +74,9 @@ def nothing_to_report(study: Study, folder: Path, runs: Iterable[Run]) -> str:
         f"there is nothing to report in {folder}: none of the study's runs is there, "
         f"which are {name_runs(runs)}. Run the study first.{copy}"
     )
+
+
+def exported_names(archive: Path) -> list[str]:
+    """The names of the networks in an archive that export_models.py wrote."""
+    with zipfile.ZipFile(archive) as file:
+        return [name for name in file.namelist() if name != "exports.json"]

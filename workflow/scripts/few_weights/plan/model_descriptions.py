@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from few_weights.errors import StudyError
+from few_weights.plan.environment import CACHE
 from few_weights.plan.fingerprints import code_fingerprint, network_fingerprint
 from few_weights.plan.study import Study
-from few_weights.plan.workplace import CACHE
 
 SCRIPT = Path(__file__).parents[2] / "describe_models.py"
 

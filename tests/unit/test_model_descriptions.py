@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from samples.studies import resolve
 
-from few_weights.plan import model_descriptions, workplace
+from few_weights.plan import environment, model_descriptions
 
 STUDY = {
     "study": "tiny",
@@ -64,7 +64,7 @@ def test_a_description_is_made_once_and_warns_at_every_start(described, capsys):
 def test_a_damaged_description_is_made_anew(described, content):
     study, commands = described
     model_descriptions.describe_models(study)
-    (cached,) = workplace.CACHE.iterdir()
+    (cached,) = environment.CACHE.iterdir()
     cached.write_bytes(content.encode(errors="surrogateescape"))
     assert set(model_descriptions.describe_models(study)) == {("listed", 2), ("listed", 4)}
     assert len(commands) == 2

@@ -7,13 +7,13 @@ import pytest
 from test_data_conversion import bars, plain
 
 from few_weights.data import datasets
-from few_weights.data.suspicions import suspicions
+from few_weights.data.data_warnings import data_warnings
 from few_weights.errors import StudyError
 
 
 def test_nothing_is_suspicious_about_ordinary_data():
-    assert suspicions(plain()) == []
-    assert suspicions(plain(), 20) == []
+    assert data_warnings(plain()) == []
+    assert data_warnings(plain(), 20) == []
 
 
 def by_class():
@@ -49,7 +49,7 @@ def blank(part, count):
 def test_images_with_leaks():
     x, y = plain()["x_test"], plain()["y_test"]
     x[:5], y[:5] = plain()["x_train"][:5], plain()["y_train"][:5]
-    assert suspicions(plain() | {"x_test": x, "y_test": y}) == [
+    assert data_warnings(plain() | {"x_test": x, "y_test": y}) == [
         "5 test images are among the training images as well (25.0% of them)"
     ]
 
@@ -108,7 +108,7 @@ def test_images_with_leaks():
     ],
 )
 def test_what_is_suspicious_is_said(changes, held, said):
-    found = suspicions(plain() | changes, held)
+    found = data_warnings(plain() | changes, held)
     assert len(found) == len(said), found
     for sentence, begin in zip(found, said, strict=True):
         assert sentence.startswith(begin)
@@ -120,11 +120,11 @@ def coloured(change):
 
 
 def test_channels_that_are_no_colours():
-    (same,) = suspicions(coloured(lambda x: np.stack([x] * 3, 3)))
+    (same,) = data_warnings(coloured(lambda x: np.stack([x] * 3, 3)))
     assert same.startswith("the three channels are equal in every training image")
-    (many,) = suspicions(coloured(lambda x: np.stack([x] * 28, 3)))
+    (many,) = data_warnings(coloured(lambda x: np.stack([x] * 28, 3)))
     assert many.startswith("the images have 28 channels; if they are volumes")
-    assert suspicions(coloured(lambda x: np.stack([x, x // 2], 3))) == []
+    assert data_warnings(coloured(lambda x: np.stack([x, x // 2], 3))) == []
 
 
 def arrays_like(dataset, mean, deviation):

@@ -2,7 +2,7 @@
 
 YAML 1.1, which Snakemake and PyYAML read, takes `1e-3` for a text, `010` for 8, `1:30` for 90, `no` for false
 and `2026-01-01` for a date. Here every plain value keeps what was written for it, so that
-`plan.resolve`, which knows what each key takes, can decide.
+`plan.study_file.resolve`, which knows what each key takes, can decide.
 
 Imports nothing but PyYAML: it is called before Snakemake reads a study itself, too (`profiles/default/`).
 """

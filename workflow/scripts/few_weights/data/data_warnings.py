@@ -18,7 +18,7 @@ UNEVEN = 10
 MANY_CHANNELS = 16
 
 
-def suspicions(arrays: Mapping[str, np.ndarray], validation_examples: int = 0) -> list[str]:
+def data_warnings(arrays: Mapping[str, np.ndarray], validation_examples: int = 0) -> list[str]:
     """What is suspicious about the four uint8 arrays of a data set, one sentence for each.
 
     `validation_examples` is how many of the last training images the study holds out.

@@ -12,10 +12,10 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 
 from few_weights.errors import StudyError
-from few_weights.plan.study_problems import key_path
+from few_weights.plan.study_file.problems import key_path
 from few_weights.plan.yaml_scalars import disputed, number_in, truth_in
 
-SCHEMA = Path(__file__).parents[3] / "schemas" / "study.schema.yaml"
+SCHEMA = Path(__file__).parents[4] / "schemas" / "study.schema.yaml"
 
 
 @cache

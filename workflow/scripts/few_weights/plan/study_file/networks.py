@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 
 from few_weights.plan.fingerprints import architecture_functions
-from few_weights.plan.study_problems import key_path, unknown_architecture
+from few_weights.plan.study_file.problems import key_path, unknown_architecture
 
-ARCHITECTURES = Path(__file__).parents[1] / "networks" / "architectures.py"
+ARCHITECTURES = Path(__file__).parents[2] / "networks" / "architectures.py"
 
 
 #: An architecture's name becomes that of a folder and part of a file's, which may have 255 characters.

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from jsonschema import ValidationError
 
-from few_weights.plan.study_file import Written
-from few_weights.plan.study_hints import layer_hint, quote, type_hint
+from few_weights.plan.study_file.hints import layer_hint, quote, type_hint
+from few_weights.plan.study_file.yaml_reader import Written
 from few_weights.plan.yaml_scalars import disputed
 
 #: Keys of other tools, for which the nearest spelling here is not the one that is meant.

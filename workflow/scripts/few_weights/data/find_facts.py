@@ -13,16 +13,16 @@ import numpy as np
 
 from few_weights.data import datasets, sources
 from few_weights.data.conversion import Conversion
+from few_weights.data.data_warnings import data_warnings
 from few_weights.data.datasets import KNOWN
 from few_weights.data.readers.any_path import read_path
 from few_weights.data.sources import convert_source, expand_home
-from few_weights.data.suspicions import suspicions
 from few_weights.errors import StudyError
 from few_weights.files import write_atomically
 from few_weights.plan.data_facts import DataFacts
+from few_weights.plan.environment import CACHE
 from few_weights.plan.fingerprints import code_fingerprint
-from few_weights.plan.study_problems import suggestion
-from few_weights.plan.workplace import CACHE
+from few_weights.plan.study_file.problems import suggestion
 
 
 def own_facts(file: Path | str, dataset: str, validation_examples: int) -> DataFacts:
@@ -102,7 +102,7 @@ def _warnings(conversion: Conversion, validation_examples: int) -> list[str]:
         )
     if validation_examples >= len(conversion.arrays["y_train"]):
         validation_examples = 0  # refused elsewhere
-    return warnings + suspicions(conversion.arrays, validation_examples)
+    return warnings + data_warnings(conversion.arrays, validation_examples)
 
 
 def facts_of_study(study: Mapping) -> tuple[DataFacts | None, list, list[str]]:

@@ -10,9 +10,14 @@ from few_weights.errors import StudyError
 from few_weights.plan.data_facts import DataFacts
 from few_weights.plan.recipe import Network, Recipe
 from few_weights.plan.study import Architecture, Baseline, Study
-from few_weights.plan.study_file import Written, read_study
-from few_weights.plan.study_networks import architecture_names, unusable_networks
-from few_weights.plan.study_problems import (
+from few_weights.plan.study_file.convert_values import (
+    DefaultsValidator,
+    convert_values,
+    plain_mapping,
+    study_schema,
+)
+from few_weights.plan.study_file.networks import architecture_names, unusable_networks
+from few_weights.plan.study_file.problems import (
     ambiguous_values,
     explain_violations,
     infinite_numbers,
@@ -20,7 +25,7 @@ from few_weights.plan.study_problems import (
     unknown_architecture,
     with_line,
 )
-from few_weights.plan.study_values import DefaultsValidator, convert_values, plain_mapping, study_schema
+from few_weights.plan.study_file.yaml_reader import Written, read_study
 
 #: Folders in results/ that a study of the same name would write over.
 RESERVED_NAMES = {"benchmark", "data", "reference"}
@@ -43,7 +48,7 @@ def resolve_study(config: Mapping | Written, find_facts: FindFacts) -> Study:
     Args:
         config: what `study_file.read_study` has read, else a parsed mapping, which no longer shows what was
             written: a `010` is 8 there, and a key given twice is not seen.
-        find_facts: see `FindFacts`; `data.facts.facts_of_study` is one.
+        find_facts: see `FindFacts`; `data.find_facts.facts_of_study` is one.
 
     Raises:
         StudyError: the study is not valid; the message lists every problem, one per line.
