@@ -118,7 +118,7 @@ def test_shipped_studies_are_valid(file, monkeypatch):
             ["bundled"],
             "sources[0]: bundled does not have mnist; write keras, wheel or {file: PATH}",
         ),
-        (["study"], "data", "study: results/data/ serves another purpose"),
+        (["study"], "data", "study: results/data/ has another purpose"),
         (["study"], "../x", "study: must be letters"),
     ],
 )
@@ -151,12 +151,12 @@ OWN = {key: ARTICLE["architectures"]["vgg"][key] for key in ("widths", "epochs",
             {"architecture": "vgk"},
             "mine.architecture: unknown architecture 'vgk'; did you mean 'vgg'?",
         ),
-        ("cnn", {"architecture": "vgg"}, "architectures.cnn: 'cnn' is the name of a network of ours"),
-        ("cnn", {"function": "f"}, "architectures.cnn.function: goes with file, which is missing"),
+        ("cnn", {"architecture": "vgg"}, "architectures.cnn: 'cnn' is the name of a built-in network"),
+        ("cnn", {"function": "f"}, "architectures.cnn.function: needs the key file, which is missing"),
         (
             "mine",
             {"layers": ["Flatten"], "options": {"a": 1}},
-            "architectures.mine.options: go with a function",
+            "architectures.mine.options: are for networks in Python",
         ),
         (
             "mine",
@@ -207,7 +207,7 @@ def test_a_key_given_twice_is_told_with_its_lines(tmp_path):
     file = tmp_path / "twice.yaml"
     file.write_text((CONFIG / "article.yaml").read_text() + "seeds: [1, 2]\n")
     message = problems_of(read_study([file]))
-    assert "the key 'seeds' stands on line" in message
+    assert "the key 'seeds' is already on line" in message
     assert str(file) in message
 
 

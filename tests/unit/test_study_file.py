@@ -75,33 +75,33 @@ def test_files_as_editors_write_them(read, content):
         (STUDY.replace("[8]", "8]"), "widths"),
         (STUDY.replace("mine", "'mine"), "a quote is not closed"),
         (STUDY.replace("mine", "@mine"), "put quotes around the text"),
-        (STUDY.replace("[8]", "*w"), "line 7: *w names an anchor (&w) that is not there before it"),
-        (STUDY.replace("[8]", "&w [*w]"), "line 7: what stands here holds itself"),
-        (STUDY.replace("mine", "!mine x"), "line 1: the tag !mine means nothing in a study; take it out"),
+        (STUDY.replace("[8]", "*w"), "line 7: *w refers to an anchor (&w) that is not defined before it"),
+        (STUDY.replace("[8]", "&w [*w]"), "line 7: this value contains itself"),
+        (STUDY.replace("mine", "!mine x"), "line 1: the tag !mine has no meaning in a study; remove it"),
         (
             STUDY.replace("mine", "!!python/object/apply:os.getcwd []"),
-            "the tag !!python/object/apply:os.getcwd means",
+            "the tag !!python/object/apply:os.getcwd has no",
         ),
-        (STUDY.replace("[8]", "!!python/tuple [8]"), "line 7: the tag !!python/tuple means nothing"),
-        (STUDY.replace("[8]", "!!set {8}"), "line 7: the tag !!set means nothing"),
-        (STUDY.replace("mine", "!!binary aGk="), "line 1: the tag !!binary means nothing"),
-        (STUDY + "? [1, 2]\n: 3\n", "line 11: a list or a mapping stands where a key should"),
-        (STUDY + "---\n" + STUDY, "line 11: a second study begins with ---; keep one in a file"),
+        (STUDY.replace("[8]", "!!python/tuple [8]"), "line 7: the tag !!python/tuple has no meaning"),
+        (STUDY.replace("[8]", "!!set {8}"), "line 7: the tag !!set has no meaning"),
+        (STUDY.replace("mine", "!!binary aGk="), "line 1: the tag !!binary has no meaning"),
+        (STUDY + "? [1, 2]\n: 3\n", "line 11: there is a list or a mapping where a key should be"),
+        (STUDY + "---\n" + STUDY, "line 11: a second study begins with ---; keep one study per file"),
         (STUDY.replace("mine", "mi\x07ne"), "line 1: there is the control character U+0007; delete it"),
         (STUDY + "\0", "line 11: there is the control character U+0000"),
         (("# größer\n" + STUDY).encode("latin-1"), "line 1: is not UTF-8 ('# größer'?); save it as UTF-8"),
         (STUDY.encode("utf-16"), "is in UTF-16; save it as UTF-8"),
-        ("", "is empty; config/README.md says what a study holds"),
+        ("", "is empty; config/README.md explains what a study contains"),
         ("# nothing\n", "is empty"),
-        ("- a\n- b\n", "holds a list instead of a study's keys"),
-        ("mine", "holds 'mine' instead of a study's keys"),
+        ("- a\n- b\n", "contains a list instead of a study's keys"),
+        ("mine", "contains 'mine' instead of a study's keys"),
         ("a: " + "[" * 5000 + "]" * 5000, "is nested too deeply"),
         (
             "a: &a [1,1,1,1,1,1,1,1,1]\n"
             + "".join(
                 f"{y}: &{y} [{','.join(['*' + x] * 9)}]\n" for x, y in zip("abcdef", "bcdefg", strict=True)
             ),
-            "its anchors make more than 100,000 values",
+            "its anchors expand to more than 100,000 values",
         ),
         (AS_JSON.replace("}\n}", "},\n}"), "there is a tab; indent with spaces"),
         (
@@ -162,8 +162,8 @@ def test_a_setting_on_the_command_line_means_what_it_would_in_a_file(read, setti
     [
         ("seeds=3", "seeds: must be a list such as [1, 2], not 3; write [3] for that one seed"),
         ("epochs=3", "unknown key 'epochs'; it belongs in a section under architectures"),
-        ("n=1", "--config n=1: 'n' is no key of a study"),
-        ("architectures.mlp.epochs=2", "is no key of a study; what lies deeper is written"),
+        ("n=1", "--config n=1: 'n' is not a key of a study"),
+        ("architectures.mlp.epochs=2", "is not a key of a study; write nested keys as"),
         ("seeds", "--config seeds: write KEY=VALUE"),
         ("seeds=[0", "--config seeds: a bracket is not closed"),
         ("seeds=", "seeds: must be a list such as [1, 2], not empty"),
@@ -182,7 +182,7 @@ def test_problems_name_the_line_they_stand_on(read):
         resolve_values(read(text + "targets: [0.6]\n"))
     lines = str(error.value).splitlines()[1:-1]
     assert [line.partition(" (line")[2] for line in lines if "(line" in line] == [" 4)", " 7)", " 8)"]
-    assert "line 11: the key 'targets' stands on line 3 already" in str(error.value)
+    assert "line 11: the key 'targets' is already on line 3" in str(error.value)
 
 
 def test_of_several_files_the_problem_names_its_own(read):

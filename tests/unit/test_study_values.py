@@ -269,7 +269,7 @@ def test_a_name_is_what_is_written(name, tmp_path):
         ('"a\\nb"', "must be letters"),
         ("~", "must be letters"),
         ("a" * 65, "at most 64 characters, not 65"),
-        ("a" * 64, "must not end in the same letters twenty times"),
+        ("a" * 64, "must not end with the same letters repeated twenty times"),
     ],
 )
 def test_a_name_that_is_no_folder(name, problem, tmp_path):

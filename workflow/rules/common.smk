@@ -215,7 +215,7 @@ def cost_of(wildcards):
     if not described:
         return 0
     model = MODELS[wildcards.architecture, min(described)]
-    return training_cost(model, ARCHITECTURES[wildcards.architecture].recipe.epochs)
+    return training_cost(model["multiply_adds"], ARCHITECTURES[wildcards.architecture].recipe.epochs)
 
 
 def minutes_of(wildcards):

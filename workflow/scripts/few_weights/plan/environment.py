@@ -1,4 +1,4 @@
-"""The folder and the environment that a study runs in: where to write, and which Python the jobs use."""
+"""The environment that a study runs in: which Python its jobs use, and whether results can be written."""
 
 import os
 import sys
@@ -6,25 +6,26 @@ from pathlib import Path
 
 from few_weights.errors import StudyError
 
+#: What one start keeps for the next: checked models, facts about a user's data.
 CACHE = Path(".snakemake", "few-weights")
 
 
 def put_own_python_first() -> None:
-    """Let the jobs' `python` be the one that runs Snakemake, also where its environment is not activated."""
+    """Put the Python that runs Snakemake first in PATH: jobs use it even if its environment is not active."""
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
 
 
 def require_writable(folder: Path) -> None:
-    """Refuse to start where results cannot be written.
+    """Check that results can be written to a folder, which need not exist yet.
 
     Raises:
-        StudyError: the folder, or the nearest that exists above it, is not writable.
+        StudyError: the folder, or its nearest existing parent, is a file or is not writable.
     """
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if not nearest.is_dir():
-        raise StudyError(f"{nearest} is a file; results go to {folder}/: move it away")
+        raise StudyError(f"{nearest} is a file, but results go to {folder}/: move the file to another folder")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise StudyError(
             f"{nearest.resolve()} is not writable, and results go to {folder}/: "
-            "mend its permissions, or run in another folder with --directory"
+            "fix its permissions, or run in another folder with --directory"
         )

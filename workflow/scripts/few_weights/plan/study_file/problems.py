@@ -1,25 +1,21 @@
-"""What is wrong with a study, in sentences that name the key, its line and the fix."""
+"""What is wrong with a study, in sentences that name the key, its line and how to fix it."""
 
 import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from jsonschema import ValidationError
 
 from few_weights.plan.study_file.hints import layer_hint, quote, type_hint
-from few_weights.plan.study_file.yaml_reader import Written
-from few_weights.plan.yaml_scalars import disputed
+from few_weights.plan.study_file.yaml_reader import Keys, Written
+from few_weights.plan.yaml_scalars import ambiguity
 
-#: Keys of other tools, for which the nearest spelling here is not the one that is meant.
+#: Keys of other tools, for which the key with the nearest spelling is not the one that is meant.
 OTHER_NAMES = {"lr": "learning_rate", "eps": "epsilon"}
 
-
-#: Keys of other tools, for which the nearest spelling here is not the one that is meant.
-OTHER_NAMES = {"lr": "learning_rate", "eps": "epsilon"}
-
-
-#: JSON Schema's types in the words of a YAML file.
+#: What JSON Schema's types are called in messages.
 TYPE_NAMES = {
     "object": "a mapping of keys to values",
     "array": "a list such as [1, 2]",
@@ -30,47 +26,53 @@ TYPE_NAMES = {
 }
 
 
-def key_path(path: Iterable) -> str:
-    """`architectures.vgg.widths[2]` for the path of a value in the study."""
-    place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return place.removeprefix(".").replace("\n", "\\n")
+def key_path(path: Iterable[object]) -> str:
+    """The path to a value in a study as messages show it, such as `architectures.vgg.widths[2]`."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.removeprefix(".").replace("\n", "\\n")
 
 
-def with_line(problem: str, places: Mapping[str, str]) -> str:
-    """The problem with its line in the file, else that of the nearest key around it."""
-    place, colon, _ = problem.partition(": ")
+def with_line(problem: str, lines: Mapping[str, str]) -> str:
+    """A problem with the line of its key, or of the nearest key around it.
+
+    Args:
+        problem: a sentence that begins with the path of a key.
+        lines: path of a key -> its line in the file.
+    """
+    path, colon, _ = problem.partition(": ")
     if unknown := re.search(r"unknown (?:key|architecture) '([^']*)'", problem):
         around = problem[: unknown.start()].removesuffix(": ")
-        place = f"{around}.{unknown[1]}" if around else unknown[1]
-    elif not colon or "the key '" in problem[: problem.index(": ")]:
+        path = f"{around}.{unknown[1]}" if around else unknown[1]
+    elif not colon or "the key '" in path:
         return problem
-    while place:
-        if place in places:
-            return f"{problem} ({places[place]})"
-        place = re.sub(r"\[\d+\]$|\.?[^.\[\]]*$", "", place, count=1)
+    while path:
+        if path in lines:
+            return f"{problem} ({lines[path]})"
+        path = re.sub(r"\[\d+\]$|\.?[^.\[\]]*$", "", path, count=1)
     return problem
 
 
-def unknown_architecture(word: str, known: Iterable[str]) -> str:
-    shown = word.replace("\n", "\\n")
-    return f"unknown architecture '{shown}'; {suggestion(word, known)}"
+def unknown_architecture(name: str, known: Iterable[str]) -> str:
+    """The sentence for the name of an architecture that does not exist."""
+    on_one_line = name.replace("\n", "\\n")
+    return f"unknown architecture '{on_one_line}'; {suggestion(name, known)}"
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    known = sorted(set(known))
-    by_lower = {name.lower(): name for name in known}
-    word = str(word).strip()
-    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.5)
-    if OTHER_NAMES.get(word.lower()) in known:
-        near = [OTHER_NAMES[word.lower()]]
+def suggestion(name: object, known: Iterable[str]) -> str:
+    """The known name that was probably meant, or the list of them all."""
+    known, text = sorted(set(known)), str(name).strip()
+    by_lower = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(text.lower(), by_lower, n=1, cutoff=0.5)
+    if (other := OTHER_NAMES.get(text.lower())) in known:
+        near = [other]
     if not near:
         return f"known are: {', '.join(known)}"
-    strange = next((letter for letter in word if not letter.isascii()), None)
+    strange = next((letter for letter in text if not letter.isascii()), None)
     code = f" ('{strange}' in it is U+{ord(strange):04X})" if strange else ""
     return f"did you mean '{by_lower.get(near[0], near[0])}'?{code}"
 
 
-def _unknown_key(key: str, path: tuple, known: Iterable[str], schema: Mapping) -> str:
+def _unknown_key(key: str, path: Keys, known: Iterable[str], schema: Mapping[str, Any]) -> str:
     """What to do about a key that does not exist at this level."""
     section = schema["$defs"]["architecture"]["properties"]
     optimizers = schema["$defs"]["optimizer"]["properties"]["name"]["enum"]
@@ -89,8 +91,11 @@ def _unknown_key(key: str, path: tuple, known: Iterable[str], schema: Mapping) -
     return suggestion(key, known)
 
 
-def explain_violations(violations: Iterable[ValidationError], schema: Mapping) -> list[str]:
-    """What is wrong, without what only follows: the bounds of a text, and that a misspelt key is missing."""
+def explain_violations(violations: Iterable[ValidationError], schema: Mapping[str, Any]) -> list[str]:
+    """The violations of the schema, one sentence each, without those that only follow from others.
+
+    A value of the wrong type is not checked against bounds, and a misspelt key is not reported as missing.
+    """
     violations = [
         violation
         for violation in violations
@@ -111,28 +116,31 @@ def explain_violations(violations: Iterable[ValidationError], schema: Mapping) -
     return [problem for problem in problems if problem not in misspelt]
 
 
-def _explain(violation: ValidationError, schema: Mapping) -> Iterator[str]:
-    """What is wrong, where, and how to fix it, in a line for each problem of one violation."""
-    path = tuple(violation.absolute_path)
-    place, value, rule = key_path(path), violation.instance, violation.validator_value
-    at = f"{place}: " if place else ""
+def _explain(violation: ValidationError, schema: Mapping[str, Any]) -> Iterator[str]:
+    """One sentence per problem of a violation: what is wrong, where, and how to fix it."""
+    path: Keys = tuple(violation.absolute_path)
+    # The type of each depends on which rule of the schema is violated.
+    value: Any = violation.instance
+    rule: Any = violation.validator_value
+    subschema: Any = violation.schema
+    at = f"{key_path(path)}: " if path else ""
     match violation.validator:
         case "additionalProperties" if rule is False:
-            known = violation.schema["properties"]
+            known = subschema["properties"]
             for key in value:
                 if key not in known:
                     yield f"{at}unknown key '{key}'; {_unknown_key(key, path, known, schema)}"
         case "required":
-            # jsonschema reports each missing key by itself, and names it only in its message
+            # jsonschema reports each missing key separately, and names it only in its message
             key = violation.message.split("'")[1]
-            # which keys an optimizer may have, its name decides
+            # the name of an optimizer decides which keys it may have
             hint = f"; it has {', '.join(value)}" if key == "name" and value else ""
             yield f"{at}the key '{key}' is missing{hint}"
         case "type":
             yield f"{at}must be {TYPE_NAMES[rule]}, not {quote(value)}{type_hint(value, rule, path)}"
         case "enum":
-            known = ", ".join(map(str, rule))
-            yield f"{at}must be one of {known}, not {quote(value)}; {suggestion(value, rule)}"
+            names = ", ".join(map(str, rule))
+            yield f"{at}must be one of {names}, not {quote(value)}; {suggestion(value, rule)}"
         case "oneOf" if path[0] == "sources":
             is_path = isinstance(value, str) and re.search(r"[./\\]", value)
             hint = f"; write {{file: {value}}}" if is_path else ""
@@ -142,32 +150,38 @@ def _explain(violation: ValidationError, schema: Mapping) -> Iterator[str]:
                 f"{at}must be a layer such as Flatten or Dense: {{units: width}}, not {quote(value)}"
                 f"{layer_hint(value)}"
             )
-        case "minItems" | "minProperties" | "minLength":
-            yield f"{at}must not be empty"
-        case "maxLength":
-            yield f"{at}must have at most {rule} characters, not {len(value)}"
-        case "uniqueItems":
-            repeated = [item for i, item in enumerate(value) if item in value[:i]]
-            yield f"{at}{quote(repeated[0])} is given more than once"
-        case "minimum":
-            yield f"{at}must be at least {rule}, not {quote(value)}"
-        case "maximum":
-            yield f"{at}must be at most {rule}, not {quote(value)}"
         case "exclusiveMinimum" | "exclusiveMaximum" if path[0] == "targets":
             hint = f"; for {value} % write {value / 100:g}" if 1 < value < 100 else ""
             yield f"{at}must lie between 0 and 1, both excluded, not {quote(value)}{hint}"
-        case "exclusiveMinimum":
-            yield f"{at}must be greater than {rule}, not {quote(value)}"
-        case "exclusiveMaximum":
-            yield f"{at}must be less than {rule}, not {quote(value)}"
-        case "pattern":
-            yield f"{at}must be letters, digits, '_', '-' or '.', not {quote(value)}"
         case _:
-            yield f"{at}{violation.message}"
+            yield f"{at}{_explain_bound(str(violation.validator), rule, value) or violation.message}"
 
 
-def infinite_numbers(value, path: tuple = ()) -> list[str]:
-    """Infinities and NaN pass every bound of JSON Schema."""
+def _explain_bound(keyword: str, bound: Any, value: Any) -> str:
+    """The sentence for a value that violates a bound of the schema; empty for any other keyword."""
+    match keyword:
+        case "minItems" | "minProperties" | "minLength":
+            return "must not be empty"
+        case "maxLength":
+            return f"must have at most {bound} characters, not {len(value)}"
+        case "uniqueItems":
+            repeated = [item for i, item in enumerate(value) if item in value[:i]]
+            return f"{quote(repeated[0])} is given more than once"
+        case "minimum":
+            return f"must be at least {bound}, not {quote(value)}"
+        case "maximum":
+            return f"must be at most {bound}, not {quote(value)}"
+        case "exclusiveMinimum":
+            return f"must be greater than {bound}, not {quote(value)}"
+        case "exclusiveMaximum":
+            return f"must be less than {bound}, not {quote(value)}"
+        case "pattern":
+            return f"must be letters, digits, '_', '-' or '.', not {quote(value)}"
+    return ""
+
+
+def infinite_numbers(value: object, path: Keys = ()) -> list[str]:
+    """The infinities and NaNs in a study, one sentence each; they pass every bound of JSON Schema."""
     if isinstance(value, dict):
         return [p for key, item in value.items() for p in infinite_numbers(item, (*path, key))]
     if isinstance(value, list):
@@ -178,10 +192,10 @@ def infinite_numbers(value, path: tuple = ()) -> list[str]:
 
 
 def ambiguous_values(written: Written) -> list[str]:
-    """Numbers that readers of YAML disagree on, where the schema does not say what is meant."""
+    """Numbers that readers of YAML disagree on, where the schema does not say which type is meant."""
     return [
-        f"{key_path(path)}: {disputed(text)}"
+        f"{key_path(path)}: {explanation}"
         for path, text in written.texts.items()
         if path[:1] == ("architectures",) and path[2:3] in (("options",), ("layers",))
-        if path[-1] != "name" and disputed(text)
+        if path[-1] != "name" and (explanation := ambiguity(text))
     ]
