@@ -46,7 +46,7 @@ def test_reasons(tmp_path, text, ending, expected):
 def test_a_full_disk_is_called_a_full_disk(tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(failures.shutil, "disk_usage", lambda path: usage._replace(free=10))
-    assert reason(tmp_path / "train.log", FAILED).startswith("the disk is full: 10 bytes are left where")
+    assert reason(tmp_path / "train.log", FAILED).startswith("the disk is full: 10 bytes are free in")
     assert reason(tmp_path / "train.log", KILLED).startswith("killed by signal 9")
 
 

@@ -8,7 +8,7 @@ import pytest
 from few_weights.data.check_fetched import data_is_intact, data_to_fetch
 from few_weights.data.sources import RESOURCES
 from few_weights.errors import StudyError
-from few_weights.plan.checksums import changed_files, note_checksums, other_plan
+from few_weights.plan.checksums import changed_files, plan_changed, record_checksums
 from few_weights.plan.runs import Run
 from few_weights.training.run_files import arrays_sha256, npz_bytes, read_run_arrays, results_are_whole
 
@@ -20,7 +20,7 @@ def test_a_changed_file_is_noticed_and_a_touched_or_deleted_one_is_not(tmp_path)
     paths[1].parent.mkdir()
     for path in paths:
         path.write_text(f"{path}\nmore\n")
-    note_checksums(tmp_path, [*paths, tmp_path.parent / "elsewhere.csv", tmp_path / "figures"])
+    record_checksums(tmp_path, [*paths, tmp_path.parent / "elsewhere.csv", tmp_path / "figures"])
     assert changed_files(tmp_path) == []
     for path in paths:
         path.touch()
@@ -29,17 +29,17 @@ def test_a_changed_file_is_noticed_and_a_touched_or_deleted_one_is_not(tmp_path)
     paths[0].write_text(paths[0].read_text().replace("more", "less"))  # of the same size
     shutil.copyfile(paths[0], paths[1])
     assert sorted(changed_files(tmp_path)) == sorted(paths[:2])
-    note_checksums(tmp_path, paths[:1])
+    record_checksums(tmp_path, paths[:1])
     assert changed_files(tmp_path) == [paths[1]]
 
 
 def test_runs_csv_belongs_to_what_the_study_said(tmp_path):
-    assert not other_plan(tmp_path, "a")
+    assert not plan_changed(tmp_path, "a")
     (tmp_path / "runs.csv").write_text("runs\n")
-    note_checksums(tmp_path, [tmp_path / "runs.csv"], "a")
-    note_checksums(tmp_path, [tmp_path / "models.csv"], "b")
-    assert not other_plan(tmp_path, "a")
-    assert other_plan(tmp_path, "b")
+    record_checksums(tmp_path, [tmp_path / "runs.csv"], "a")
+    record_checksums(tmp_path, [tmp_path / "models.csv"], "b")
+    assert not plan_changed(tmp_path, "a")
+    assert plan_changed(tmp_path, "b")
     assert changed_files(tmp_path) == []
 
 

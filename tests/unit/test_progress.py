@@ -82,7 +82,7 @@ def test_a_line_says_what_trains_at_which_epoch_before_any_run_has_ended(study):
         "0 of 4 runs are trained, about 10 minutes left.\n"
         "  mlp width 1 seed 0: epoch 1 of 4\n"
         "  mlp width 2 seed 0: starting\n"
-        f"  Each run's log has its epochs: {study.log(1)}"
+        f"  The log of each run lists its epochs: {study.log(1)}"
     )
     # Half of the first in 600 seconds: all takes twice as long as was guessed.
     study.now = 600.0

@@ -141,7 +141,7 @@ def test_while_it_trains_it_says_what_trains_and_how_long_it_takes(started):
         time.sleep(0.2)
     assert re.search(line, started.output.read_text(), re.MULTILINE), started.output.read_text()
     assert re.search(
-        r"^  Each run's log has its epochs: results/long/runs/.*/train\.log$",
+        r"^  The log of each run lists its epochs: results/long/runs/.*/train\.log$",
         started.output.read_text(),
         re.MULTILINE,
     )
@@ -154,7 +154,7 @@ def test_a_killed_snakemake_is_recovered_from_by_one_command(started):
     assert "Directory cannot be locked" in second.stderr
     refused = subprocess.run(RECOVER, cwd=started.folder, capture_output=True, text=True)
     assert refused.returncode == 1
-    assert f"Snakemake runs in this folder (process {started.process.pid})" in refused.stderr
+    assert f"Snakemake is still running in this folder (process {started.process.pid})" in refused.stderr
 
     started.process.kill()
     started.process.wait()

@@ -28,9 +28,9 @@ from few_weights.plan.finished_runs import exported_names
 from few_weights.plan.fingerprints import code_fingerprint
 from few_weights.plan.fingerprints import network_fingerprint
 from few_weights.plan.checksums import changed_files
-from few_weights.plan.checksums import ChecksumNotes
+from few_weights.plan.checksums import ChecksumRecorder
 from few_weights.data.check_fetched import data_to_fetch
-from few_weights.plan.checksums import other_plan
+from few_weights.plan.checksums import plan_changed
 from few_weights.plan.console.interrupt import Interrupt
 from few_weights.plan.model_descriptions import baseline_widths
 from few_weights.plan.environment import CACHE
@@ -326,10 +326,10 @@ if snakemake_private.is_main_process(workflow):
         print(f"Warning: {STUDY.dataset}: {warning}", file=sys.stderr)
     logger.addHandler(PROGRESS)
     logger.addHandler(FAILURES)
-    logger.addHandler(ChecksumNotes(FOLDER, plan_digest(), made_here))
+    logger.addHandler(ChecksumRecorder(FOLDER, plan_digest(), made_here))
     INTERRUPT.install(logger)
     for path in (changed := changed_files(FOLDER)):
         print(f"{path} is not what it was when it was made; it is made again.", file=sys.stderr)
-    if TRAINS and other_plan(FOLDER, plan_digest()):
+    if TRAINS and plan_changed(FOLDER, plan_digest()):
         changed.append(FOLDER / "runs.csv")
     snakemake_private.force(workflow, map(str, changed))

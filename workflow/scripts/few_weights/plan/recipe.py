@@ -37,6 +37,13 @@ class LayerList(TypedDict):
 Network = BuiltIn | UserFunction | LayerList
 
 
+def file_of(network: Network) -> str | None:
+    """The user's Python file that a network is in; None for other networks."""
+    if "file" in network:
+        return network["file"]
+    return None
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a network is trained.

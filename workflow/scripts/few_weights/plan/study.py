@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from few_weights.plan.data_facts import DataFacts
-from few_weights.plan.recipe import Network, Recipe
+from few_weights.plan.recipe import Network, Recipe, file_of
 
 #: Where data can be fetched: the name of a source, or {"file": path}.
 Source: TypeAlias = str | Mapping[str, str]
@@ -32,10 +32,7 @@ class Architecture:
     @property
     def file(self) -> str | None:
         """The user's Python file that builds the network; None for other networks."""
-        network = self.network
-        if "file" in network:
-            return network["file"]
-        return None
+        return file_of(self.network)
 
 
 @dataclass(frozen=True)
