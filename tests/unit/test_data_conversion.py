@@ -106,7 +106,7 @@ def test_rounding_says_how_far_it_moved_a_value(top):
 def test_black_and_white_is_0_and_255(dtype):
     conversion = convert(changed("x", lambda x: (x > 100).astype(dtype)))
     assert np.array_equal(conversion.arrays["x_train"], (plain()["x_train"] > 100) * 255)
-    assert conversion.sentences == [f"images: {dtype} which hold only 0 and 1, multiplied by 255"]
+    assert conversion.sentences == [f"images: {dtype} with only the values 0 and 1, multiplied by 255"]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -114,7 +114,7 @@ def test_channels_first_are_moved_to_the_end(channels):
     conversion = convert(changed("x", lambda x: np.stack([x // (1 + c) for c in range(channels)], 1)))
     assert conversion.arrays["x_train"].shape == (40, 8, 8, channels)
     assert np.array_equal(conversion.arrays["x_test"][..., 0], plain()["x_test"])
-    assert "channels moved from the first place to the last" in conversion.sentences[0]
+    assert "channels moved from the first axis to the last" in conversion.sentences[0]
 
 
 @pytest.mark.parametrize("channels", [2, 3, 4, 6])
@@ -139,24 +139,28 @@ def test_what_only_resembles_channels_first_stays(shape):
         # values: the range that was found, and the way back to 0 to 1
         ("x", lambda x: x / 127.5 - 1, "x_train goes from -1 to 1; .* write (x_train + 1) / 2"),
         ("x", lambda x: x / 255 - 0.5, "x_train goes from -0.5 to 0.5; .* write x_train + 0.5"),
-        ("x", lambda x: (x / 255 - 0.13) / 0.31, "from -0.4194 to 2.806; .* standardised: give"),
+        ("x", lambda x: (x / 255 - 0.13) / 0.31, "from -0.4194 to 2.806; .* standardised: use"),
         ("x", lambda x: (x.astype(int) - 128).astype("i1"), "-128 to 127; .* x_train.astype('int16') + 128"),
         ("x", lambda x: x / 255 * 1.3, "x_train and x_test go from 0 to 1.3 in fractions; .* by 1.3"),
         ("x", lambda x: x / 16, "go from 0 to 15.94 in fractions; .* divide each x by 15.94"),
         ("x", lambda x: x / 250 * 255, "from 0 to 260.1 in fractions; .* divide each x by 260.1"),
         ("x", lambda x: x.astype("u2") * 16, "from 0 to 4080, beyond 255; .* (x * (255 / 4080))"),
         ("x", lambda x: x / 255 / 255, "from 0 to 0.003922, .* divided by 255 twice: multiply each x by 255"),
-        ("x", lambda x: np.where(x > 200, np.nan, x), "x_train holds .* NaN or infinite; .* np.nan_to_num"),
-        ("x", lambda x: np.where(x > 200, np.inf, x / 1), "x_train holds .* NaN or infinite"),
+        (
+            "x",
+            lambda x: np.where(x > 200, np.nan, x),
+            "x_train contains .* NaN or infinite; .* np.nan_to_num",
+        ),
+        ("x", lambda x: np.where(x > 200, np.inf, x / 1), "x_train contains .* NaN or infinite"),
         ("x", lambda x: x * 0, "every pixel of x_train is 0"),
         ("x", lambda x: x * 0 + 255, "every pixel of x_train is 255"),
         ("x", lambda x: x * 0.0 + 1, "every pixel of x_train is 1"),
         ("x", lambda x: np.repeat(x[:1], len(x), 0), "all images of x_train are the same"),
         # types
-        ("x", lambda x: x * 1j, "x_train holds complex128; images must be numbers"),
-        ("x", lambda x: x.astype("M8[s]"), "x_train holds datetime64[s]; images must be numbers"),
-        ("x", lambda x: x.astype(str), "x_train holds texts such as '.*', not pixels"),
-        ("x", lambda x: x.astype(object), "x_train holds Python objects; write np.stack(x_train)"),
+        ("x", lambda x: x * 1j, "x_train contains complex128; images must be numbers"),
+        ("x", lambda x: x.astype("M8[s]"), "x_train contains datetime64[s]; images must be numbers"),
+        ("x", lambda x: x.astype(str), "x_train contains texts such as '.*', not pixels"),
+        ("x", lambda x: x.astype(object), "x_train contains Python objects; write np.stack(x_train)"),
         # shapes
         ("x", lambda x: x[0, 0, 0], "x_train has the shape (); images must be (examples, rows"),
         ("x", lambda x: x[:, :0], "x_train has the shape (40, 0, 8); images must be"),
@@ -169,24 +173,32 @@ def test_what_only_resembles_channels_first_stays(shape):
         # labels
         ("y", lambda y: y * 2, "labels from 0 to 6, but none is 1; .* return_inverse=True"),
         ("y", lambda y: y + 5 + (y > 2), "labels from 5 to 9, but none is 8"),
-        ("y", lambda y: y.astype(int) - 1, "labels from -1 to 2; if -1 marks .* return_inverse=True"),
-        ("y", lambda y: np.where(y > 1, 1, -1), "labels from -1 to 1; if -1 marks"),
+        ("y", lambda y: y.astype(int) - 1, "labels from -1 to 2; if -1 stands .* return_inverse=True"),
+        ("y", lambda y: np.where(y > 1, 1, -1), "labels from -1 to 1; if -1 stands"),
         ("y", lambda y: y * 0, "every training image has the label 0; there must be two"),
-        ("y", lambda y: y + 0.5, "y_train holds float64 such as .*; labels must be whole numbers or texts"),
-        ("y", lambda y: np.where(y == 1, np.nan, y), "y_train holds 10 values that are NaN"),
+        (
+            "y",
+            lambda y: y + 0.5,
+            "y_train contains float64 such as .*; labels must be whole numbers or texts",
+        ),
+        ("y", lambda y: np.where(y == 1, np.nan, y), "y_train contains 10 values that are NaN"),
         ("y", lambda y: y.astype("u8") + 2**63, "labels must be the numbers of classes"),
-        ("y", lambda y: np.eye(4)[y] * 0.9 + 0.025, "shares of several .* np.argmax(y_train, axis=1)"),
-        ("y", lambda y: np.maximum(np.eye(4)[y], np.eye(4)[3 - y]), "marks 2 classes for image 0; each"),
-        ("y", lambda y: np.eye(4)[y] * (y > 0)[:, None], "marks 0 classes for image"),
+        ("y", lambda y: np.eye(4)[y] * 0.9 + 0.025, "fractions of several .* np.argmax(y_train, axis=1)"),
+        (
+            "y",
+            lambda y: np.maximum(np.eye(4)[y], np.eye(4)[3 - y]),
+            "(40, 4) and 2 classes for image 0; each",
+        ),
+        ("y", lambda y: np.eye(4)[y] * (y > 0)[:, None], "(40, 4) and 0 classes for image"),
         ("y", lambda y: np.stack([y, y + 5], 1), "(40, 2) and is not one-hot; .* y_train[:, 0]"),
         ("y", lambda y: np.eye(4)[y].T, "y_train has the shape (4, 40), .* write y_train.T"),
         ("y", lambda y: y[np.newaxis], "y_train has the shape (1, 40), .* write y_train.T"),
         ("y", lambda y: np.repeat(y[:, None, None], 2, 1).repeat(2, 2), "y_train has the shape (40, 2, 2)"),
-        ("y", lambda y: y[0], "y_train has the shape (); it must hold one label per image"),
-        ("y", lambda y: np.where(y == 1, "", NAMES[y]), "y_train holds 10 empty texts"),
-        ("y", lambda y: y.astype(object), "y_train holds Python objects; write y_train.astype(str)"),
-        ("y", lambda y: y.astype("M8[s]"), "y_train holds datetime64[s]; labels must be"),
-        ("y", lambda y: NAMES[y] if len(y) == 40 else y, "y_train holds texts and y_test numbers"),
+        ("y", lambda y: y[0], "y_train has the shape (); it must contain one label per image"),
+        ("y", lambda y: np.where(y == 1, "", NAMES[y]), "y_train contains 10 empty texts"),
+        ("y", lambda y: y.astype(object), "y_train contains Python objects; write y_train.astype(str)"),
+        ("y", lambda y: y.astype("M8[s]"), "y_train contains datetime64[s]; labels must be"),
+        ("y", lambda y: NAMES[y] if len(y) == 40 else y, "y_train contains texts and y_test numbers"),
         ("y", lambda y: y + (len(y) == 20), "y_test has the label 4, which no training image has"),
         ("y", lambda y: y + (len(y) == 40), "y_test has the label 0, which no training image has"),
     ],
@@ -205,7 +217,7 @@ def test_more_classes_than_a_byte_holds_are_refused():
     rng = np.random.default_rng(0)
     arrays = {"y_train": np.arange(300), "y_test": np.arange(300)}
     arrays |= {f"x_{part}": rng.integers(0, 256, (300, 2, 2), dtype=np.uint8) for part in PARTS}
-    with pytest.raises(StudyError, match="y_train holds 300 different labels; there may be 256"):
+    with pytest.raises(StudyError, match="y_train contains 300 different labels; there may be at most 256"):
         convert(arrays)
 
 
@@ -243,7 +255,7 @@ def test_validation_images_become_the_last_training_images(names):
 def test_a_name_of_its_own_comes_before_others_and_two_others_are_refused():
     assert roles(["train_images", "X_train", "x_train"])["x_train"] == "x_train"
     with pytest.raises(
-        StudyError, match="holds both train_images and X_train; name the one that counts x_train"
+        StudyError, match="contains both train_images and X_train; rename the right one to x_train"
     ):
         roles(["train_images", "X_train"])
 
@@ -251,11 +263,11 @@ def test_a_name_of_its_own_comes_before_others_and_two_others_are_refused():
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["arr_0", "arr_1"], "it holds no x_train, but arr_0, arr_1; .*numpy.savez"),
-        (["x", "y"], "it holds no x_train, but x, y; .*set some images aside as x_test"),
-        ([*plain(), "x_val"], "it holds no y_validation"),
-        ([*plain()][:3], "it holds no y_test, but x_train, y_train, x_test; it must hold x_train,"),
-        ([], "it holds no x_train, but nothing"),
+        (["arr_0", "arr_1"], "it contains no x_train, but arr_0, arr_1; .*numpy.savez"),
+        (["x", "y"], "it contains no x_train, but x, y; .*set some images aside as x_test"),
+        ([*plain(), "x_val"], "it contains no y_validation"),
+        ([*plain()][:3], "it contains no y_test, but x_train, y_train, x_test; it must contain x_train,"),
+        ([], "it contains no x_train, but nothing"),
     ],
 )
 def test_what_is_missing_is_named_with_what_there_is(names, message):

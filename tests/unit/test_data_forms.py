@@ -104,7 +104,7 @@ def test_a_damaged_npz_is_refused_or_read_right_wherever_the_damage_is(save, exp
             except StudyError as error:
                 refused += 1
                 assert "\n" not in str(error)
-                assert any_path.FORMS in str(error) or "it must hold x_train" in str(error)
+                assert any_path.FORMS in str(error) or "it must contain x_train" in str(error)
     assert refused > len(content) / 23
 
 
@@ -135,27 +135,27 @@ def zipped():
         (npy(), "it is one array (.npy): save the four together, numpy.savez("),
         (
             b"label,pixel0,pixel1\n1,2,3\n",
-            "it is one CSV, without a part to test on: split it into train.csv",
+            "it is one CSV, without test images: split it into train.csv",
         ),
-        (packed(b"1;2;3\n"), "it is gzipped, and in it one CSV"),
+        (packed(b"1;2;3\n"), "it is gzipped, and contains one CSV"),
         (b"<!DOCTYPE html><title>404, not found</title>", "it is a web page"),
         (b'\xef\xbb\xbf\n <?xml version="1.0"?>', "it is a web page"),
         (b"MATLAB 5.0 MAT-file", "it is a MATLAB file: scipy.io.loadmat"),
         (b"\x89HDF\r\n\x1a\n", "it is an HDF5 file"),
         (b"PAR1", "it is a Parquet file"),
         (pickle.dumps(plain()), "it is a pickle, which is not opened because it can run any program"),
-        (packed(pickle.dumps(1, 2)), "it is gzipped, and in it a pickle"),
+        (packed(pickle.dumps(1, 2)), "it is gzipped, and contains a pickle"),
         (tar("w"), "it is a tar archive: unpack it and name the folder"),
-        (tar("w:gz"), "it is gzipped, and in it a tar archive"),
+        (tar("w:gz"), "it is gzipped, and contains a tar archive"),
         (tar("w:bz2"), "it is packed by bzip2"),
         (tar("w:xz"), "it is packed by xz"),
         (zipped(), "it is a zip archive of train/ant/1.png: unpack it and name the folder"),
         (packed(bytes(1000))[:15], "it is a damaged .gz file"),
-        (b"\0\0\x08\x03\0\0\0\x01", "it is one IDX file: name the folder that holds all four"),
+        (b"\0\0\x08\x03\0\0\0\x01", "it is one IDX file: name the folder that contains all four"),
         (b"version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer"),
         (b"\x89PNG\r\n\x1a\n", "it is one image"),
         (b'{"x_train": [1, 2]}', "it is a text"),
-        (bytes(range(255)), "it is no file that is known here"),
+        (bytes(range(255)), "it is a file of an unknown format"),
         ("label,1".encode("utf-16"), "it is a text in UTF-16"),
     ],
     ids=lambda value: value if isinstance(value, str) else "file",
@@ -180,29 +180,38 @@ def test_what_is_not_there_is_said_not_to_be(name):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({}, "the folder holds nothing; data can be"),
-        ({"data.npz": b""}, "the folder holds data.npz; name the file: folder/data.npz; data can be"),
+        ({}, "the folder contains nothing; data can be"),
+        ({"data.npz": b""}, "the folder contains data.npz; name the file: folder/data.npz; data can be"),
         ({"data_batch_1": b"", "test_batch": b""}, "CIFAR's Python version would have to be unpickled"),
-        ({"inner/x": b""}, "the folder holds inner; is it folder/inner that you mean? data can be"),
+        ({"inner/x": b""}, "the folder contains inner; do you mean folder/inner? data can be"),
         (
             {"ant/1.png": b"", "bee/1.png": b""},
-            "holds ant, bee; put the folders of the classes into train/ and test/",
+            "contains ant, bee; put the folders of the classes into train/ and test/",
         ),
-        ({"train/1.png": b"", "test/2.png": b""}, "train/ holds 1.png; it must hold a folder for each class"),
-        ({"train/ant/1.png": b""}, "the folder holds train, but no test/; it must hold train/CLASS/"),
-        ({"train/ant/1.txt": b"", "test/ant/1.png": b""}, "train/ant/ holds no image"),
-        ({"train.csv": b"1,2"}, "the folder holds train.csv, but no test.csv; it must hold"),
-        ({"train/ant/1.png": b"", "Training/ant/1.png": b""}, "holds both Training/ and train/; leave one"),
-        ({"train.csv": b"1,2", "my_train.csv": b"1,2"}, "holds both my_train.csv and train.csv; leave one"),
-        ({"x_train.npy": npy()}, "it holds no y_train, but x_train; it must hold"),
-        ({IDX[0]: b""}, f"{IDX[1]} (or {IDX[1]}.gz) is missing; the folder holds {IDX[0]}"),
+        (
+            {"train/1.png": b"", "test/2.png": b""},
+            "train/ contains 1.png; it must contain one folder of",
+        ),
+        ({"train/ant/1.png": b""}, "the folder contains train, but no test/; it must contain images in"),
+        ({"train/ant/1.txt": b"", "test/ant/1.png": b""}, "train/ant/ contains no image"),
+        ({"train.csv": b"1,2"}, "the folder contains train.csv, but no test.csv; it must contain"),
+        (
+            {"train/ant/1.png": b"", "Training/ant/1.png": b""},
+            "contains both Training/ and train/; remove one",
+        ),
+        (
+            {"train.csv": b"1,2", "my_train.csv": b"1,2"},
+            "contains both my_train.csv and train.csv; remove one",
+        ),
+        ({"x_train.npy": npy()}, "it contains no y_train, but x_train; it must contain"),
+        ({IDX[0]: b""}, f"{IDX[1]} (or {IDX[1]}.gz) is missing; the folder contains {IDX[0]}"),
         (
             {f"emnist-letters-{IDX[1]}.gz": b""},
             f"emnist-letters-{IDX[0]} (or emnist-letters-{IDX[0]}.gz) is missing",
         ),
         (
             {f"a-{IDX[0]}": b"", f"b-{IDX[0]}": b""},
-            "of more than one data set, 'a' and 'b'; put the four of one",
+            "of more than one data set, 'a' and 'b'; put the four files",
         ),
     ],
 )
@@ -346,27 +355,27 @@ def with_cell(rows, line, cell, value):
         ),
         (
             lambda rows: text_of(with_cell(rows, 3, 5, "x")),
-            "line 4: column 6 holds 'x', which is not a number",
+            "line 4: column 6 contains 'x', which is not a number",
         ),
         (
             lambda rows: text_of(with_cell(rows, 9, 5, "1,2"), ";"),
-            "column 6 holds '1,2', which is not a number",
+            "column 6 contains '1,2', which is not a number",
         ),
         (
             lambda rows: text_of([*rows[:4], [*rows[4], 7]]),
-            "test.csv is not a CSV with as many cells on each line",
+            "test.csv is not a CSV with the same number of cells in each",
         ),
         (
             lambda rows: text_of([HEADER, *([*row, 7] for row in rows)]),
             "lines with more cells than its first",
         ),
         (lambda rows: text_of([*rows[:4], rows[4][:-1]]), "test.csv, line 5: column 65 is empty"),
-        (lambda rows: text_of([HEADER]), "test.csv holds no line of label and pixels"),
+        (lambda rows: text_of([HEADER]), "test.csv contains no row with a label and pixels"),
         (lambda rows: b"", "test.csv is not a CSV"),
         (lambda rows: b"<html>", "test.csv "),
         (
             lambda rows: text_of(row[1:] for row in rows),
-            "test.csv has 64 columns, as many as an image of pixels",
+            "test.csv has 64 columns, as many as an image has pixels",
         ),
         (lambda rows: "läbel,1\n1,2\n".encode("latin-1"), "test.csv is not a text in UTF-8"),
         (lambda rows: packed(text_of(rows))[:99], "test.csv is damaged"),
@@ -381,7 +390,7 @@ def test_a_mistake_in_a_csv_is_named_with_its_line(text, message):
 def test_of_two_csv_files_the_folder_is_to_be_named():
     for part in PARTS:
         write(f"folder/{part}.csv", text_of(rows_of(part)))
-    assert "one CSV: to take test.csv with it, name their folder, folder; " in refusal("folder/train.csv")
+    assert "one CSV: to use test.csv as well, name their folder, folder; " in refusal("folder/train.csv")
 
 
 # Images
@@ -420,7 +429,7 @@ def test_grey_images_in_a_folder_for_each_class(change, suffix, parts):
     write(f"folder/{parts[0]}/ant/notes.txt", b"")
     arrays, report = sources.fetch_arrays([{"file": "folder"}], "mine")
     assert contents(arrays) == contents(plain())
-    assert f"images: {parts[0]}/ant/notes.txt left out" in report
+    assert f"images: {parts[0]}/ant/notes.txt ignored" in report
     assert "class 0 is ant, 1 is bee, 2 is cat, 3 is dog" in report
 
 
@@ -430,7 +439,7 @@ def test_coloured_images_keep_their_colours(change):
     found = facts("folder")
     assert found.image_shape == (8, 8, 3)
     assert found.warnings == (
-        "the three channels are equal in every training image: grey images, stored as colour",
+        "the three channels are equal in every training image: grey images stored as colour images",
     )
 
 
@@ -473,7 +482,7 @@ def save(image, name="x.png"):
         (lambda: save(Image.new("CMYK", (8, 8)), "x.jpg"), "train/ant/x.jpg is stored as CMYK"),
         (lambda: write("folder/train/ant/x.png", b""), "train/ant/x.png cannot be read as an image"),
         (lambda: write("folder/train/ant/x.jpg", b"<html>"), "train/ant/x.jpg cannot be read as an image"),
-        (lambda: Path("folder/train/emu").mkdir(), "train/emu/ holds no image"),
+        (lambda: Path("folder/train/emu").mkdir(), "train/emu/ contains no image"),
         (
             lambda: shutil.copytree("folder/test/ant", "folder/test/emu"),
             "y_test has the label 'emu', which no",
@@ -538,7 +547,7 @@ def test_the_number_of_validation_images_must_be_given_to_hold_them_out():
     assert facts("data.npz", 12).warnings == ()
     (warning,) = facts("data.npz").warnings
     assert warning.startswith(
-        "the data bring 12 validation images, but they are trained on; validation_examples: 12"
+        "the data has 12 validation images, but they are used for training; validation_examples: 12"
     )
     assert "but the study holds out 20; validation_examples: 12" in facts("data.npz", 20).warnings[0]
 

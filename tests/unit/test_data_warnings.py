@@ -50,7 +50,7 @@ def test_images_with_leaks():
     x, y = plain()["x_test"], plain()["y_test"]
     x[:5], y[:5] = plain()["x_train"][:5], plain()["y_train"][:5]
     assert data_warnings(plain() | {"x_test": x, "y_test": y}) == [
-        "5 test images are among the training images as well (25.0% of them)"
+        "5 test images are also among the training images (25.0% of them)"
     ]
 
 
@@ -60,7 +60,9 @@ def test_images_with_leaks():
         (
             {f"x_{part}": plain()[f"x_{part}"] // 16 for part in ("train", "test")},
             0,
-            ["the brightest pixel is 15 of 255, so that networks see no more than 0.059; if 15 is white,"],
+            [
+                "the brightest pixel is 15 of 255, so that inputs of networks are at most 0.059; if 15 is white,"
+            ],
         ),
         (
             {"x_test": plain()["x_test"] // 4},
@@ -72,19 +74,19 @@ def test_images_with_leaks():
             0,
             ["the training images reach 63 of 255 and the test images 255;"],
         ),
-        (blank("train", 1), 0, ["1 training image is of one colour throughout"]),
-        (blank("test", 3), 0, ["3 test images are of one colour throughout"]),
-        (with_copies(0), 0, ["5 training images are there more than once"]),
+        (blank("train", 1), 0, ["1 training image is blank: all pixels"]),
+        (blank("test", 3), 0, ["3 test images are blank: all pixels"]),
+        (with_copies(0), 0, ["5 training images are copies of others"]),
         (
             with_copies(1),
             0,
-            ["5 training images are there more than once", "5 images are there with more than one"],
+            ["5 training images are copies of", "5 images occur with more than one label"],
         ),
         (without_class(2), 0, ["none of the 15 test images is of class 2"]),
         (
             uneven(),
             0,
-            ["the classes are of very different sizes, from 4 training images (class 2) to 50 (class 0)"],
+            ["the sizes of the classes are very different, from 4 training images (class 2) to 50 (class 0)"],
         ),
         (by_class(), 0, []),
         (
@@ -103,7 +105,7 @@ def test_images_with_leaks():
         (
             {"y_train": np.repeat([0, 1, 2, 3], [13, 13, 13, 1])},
             0,
-            ["1 class is of one training image only", "the"],
+            ["1 class has only one training image", "the"],
         ),
     ],
 )

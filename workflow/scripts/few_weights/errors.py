@@ -49,7 +49,7 @@ def describe(error: OSError) -> str:
     return f"{error.filename}: {reason}" if error.filename else reason
 
 
-def brief(error: Exception) -> str:
+def brief(error: BaseException) -> str:
     """The message of an exception from Keras or TensorFlow in one line of at most 301 characters."""
     # Keras prints the names of layers in bold.
     text = re.sub(r"\x1b\[\d*m", "", str(error)).strip()

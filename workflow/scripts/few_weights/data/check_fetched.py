@@ -1,4 +1,4 @@
-"""Whether a fetched data set is there and holds what it should, by content and not by age."""
+"""Whether a fetched data set exists and has the right content, whatever its age."""
 
 import json
 from pathlib import Path
@@ -10,16 +10,18 @@ from few_weights.plan.checksums import read_json
 
 
 def data_to_fetch(path: Path, dataset: str, sha256: str, stamp: Path, runs: Path) -> bool:
-    """Whether a data set must be fetched although nothing that Snakemake compares says so.
+    """Whether a data set must be fetched although Snakemake sees no reason for it.
 
-    The rules depend on `stamp`, a file of no content of interest that is made when the data has been
-    fetched. If they depended on the data itself, data that was deleted would cost every finished run,
-    because Snakemake repeats a job whose input is made anew. The stamp is kept where there are finished
-    runs, and then this asks for the data; where there are none, it is removed, and the data is fetched
-    because the stamp is missing.
+    The rules depend on `stamp`, a file that is made when the data has been fetched. If they depended on the
+    data itself, deleting the data would repeat every finished run, because Snakemake repeats a job whose
+    input is made again. If there are finished runs, the stamp is kept, and this function asks for the data.
+    If there are none, the stamp is removed, and Snakemake fetches the data because the stamp is missing.
 
     Args:
-        path, dataset, sha256, stamp: as for `data_is_intact`.
+        path: the data set, results/data/<dataset>.npz.
+        dataset: its name.
+        sha256: the SHA-256 of a user's own arrays, empty for a built-in data set.
+        stamp: see above.
         runs: the study's folder of runs.
     """
     if data_is_intact(path, dataset, sha256, stamp):
@@ -32,13 +34,14 @@ def data_to_fetch(path: Path, dataset: str, sha256: str, stamp: Path, runs: Path
 
 
 def data_is_intact(path: Path, dataset: str, sha256: str, stamp: Path) -> bool:
-    """Whether a fetched data set is there and holds what it should.
+    """Whether a fetched data set exists and has the right content.
 
     Args:
-        path: results/data/<dataset>.npz.
-        sha256: that of a user's own arrays, empty for a data set that is known by name.
-        stamp: where the size and time of a verified file are noted, so that it is read once and not at each
-        start.
+        path: the data set, results/data/<dataset>.npz.
+        dataset: its name.
+        sha256: the SHA-256 of a user's own arrays, empty for a built-in data set.
+        stamp: the size and modification time of a verified file are written here, so that the file is read
+            once and not at every start.
     """
     try:
         state = path.stat()

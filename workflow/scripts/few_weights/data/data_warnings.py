@@ -1,4 +1,4 @@
-"""What looks wrong with a data set but may be right: warnings, in plain sentences."""
+"""Warnings about a user's data: what looks wrong with it but may be right."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -6,22 +6,24 @@ from collections.abc import Mapping
 
 import numpy as np
 
-#: Photographs and scans nearly always reach 255 somewhere; what stays below half of it was scaled otherwise.
+from few_weights.data.datasets import Array
+
+#: Photographs and scans nearly always reach 255 somewhere; a maximum below this suggests a different scale.
 DARK = 128
 
-
-#: The largest class may be so many times the smallest before its size is a warning.
+#: A warning is given if the largest class has more than this many times the images of the smallest.
 UNEVEN = 10
 
-
-#: Images have few channels; as many as this are slices of a volume, or steps in time.
+#: Images have few channels; this many are probably slices of a volume, or steps of a time series.
 MANY_CHANNELS = 16
 
 
-def data_warnings(arrays: Mapping[str, np.ndarray], validation_examples: int = 0) -> list[str]:
-    """What is suspicious about the four uint8 arrays of a data set, one sentence for each.
+def data_warnings(arrays: Mapping[str, Array], validation_examples: int = 0) -> list[str]:
+    """What is suspicious about a data set, one sentence each.
 
-    `validation_examples` is how many of the last training images the study holds out.
+    Args:
+        arrays: x_train, y_train, x_test and y_test as uint8.
+        validation_examples: how many of the last training images the study holds out.
     """
     x_train, y_train, x_test, y_test = (arrays[name] for name in ("x_train", "y_train", "x_test", "y_test"))
     classes = int(y_train.max()) + 1
@@ -36,82 +38,89 @@ def data_warnings(arrays: Mapping[str, np.ndarray], validation_examples: int = 0
     ]
 
 
-def _brightness(x_train: np.ndarray, x_test: np.ndarray) -> list[str]:
+def _brightness(x_train: Array, x_test: Array) -> list[str]:
     train, test = int(x_train.max()), int(x_test.max())
-    brightest, found = max(train, test), []
+    brightest, warnings = max(train, test), []
     if brightest < DARK:
-        found.append(
-            f"the brightest pixel is {brightest} of 255, so that networks see no more than "
-            f"{brightest / 255:.2g}; "
-            f"if {brightest} is white, multiply the images by {255 / brightest:.4g}"
+        warnings.append(
+            f"the brightest pixel is {brightest} of 255, so that inputs of networks are at most "
+            f"{brightest / 255:.2g}; if {brightest} is white, multiply the images by {255 / brightest:.4g}"
         )
     elif min(train, test) < DARK:
         darker, brighter = ("test", "training") if test < train else ("training", "test")
-        found.append(
+        warnings.append(
             f"the {darker} images reach {min(train, test)} of 255 and the {brighter} images {brightest}; "
-            "were they scaled alike?"
+            "were they scaled differently?"
         )
     for name, images in (("training", x_train), ("test", x_test)):
         flat = images.reshape(len(images), -1)
-        blank = np.count_nonzero((flat == flat[:, :1]).all(axis=1))
+        blank = int(np.count_nonzero((flat == flat[:, :1]).all(axis=1)))
         if blank:
-            found.append(f"{_count(blank, name + ' image')} of one colour throughout, with nothing to see")
-    return found
+            warnings.append(f"{_count(blank, name + ' image')} blank: all pixels have the same value")
+    return warnings
 
 
-def _channels(images: np.ndarray) -> list[str]:
+def _channels(images: Array) -> list[str]:
     channels = images.shape[3] if images.ndim == 4 else 1
     if channels >= MANY_CHANNELS:
         return [
-            f"the images have {channels} channels; if they are volumes or series, a network of 2D "
-            "layers takes "
-            "their last axis for colours"
+            f"the images have {channels} channels; if they are volumes or time series, note that 2D layers "
+            "treat the last axis as colours"
         ]
     if channels == 3 and (images == images[..., :1]).all():
-        return ["the three channels are equal in every training image: grey images, stored as colour"]
+        return ["the three channels are equal in every training image: grey images stored as colour images"]
     return []
 
 
-def _repeated(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> list[str]:
-    """Images that are there more than once: by their pixels, which no two photographs share."""
+def _repeated(x_train: Array, y_train: Array, x_test: Array, y_test: Array) -> list[str]:
+    """Warnings about images that occur more than once, with identical pixels."""
     train, test = ([_digest(image) for image in images] for images in (x_train, x_test))
-    found, labels = [], defaultdict(set)
+    warnings: list[str] = []
+    labels: defaultdict[bytes, set[int]] = defaultdict(set)
     for image, label in zip([*train, *test], np.concatenate([y_train, y_test]).tolist(), strict=True):
         labels[image].add(label)
     known = set(train)
     if shared := sum(image in known for image in test):
-        found.append(
-            f"{_count(shared, 'test image')} among the training images as well "
+        warnings.append(
+            f"{_count(shared, 'test image')} also among the training images "
             f"({shared / len(test):.1%} of them)"
         )
     if repeated := len(train) - len(known):
-        found.append(f"{_count(repeated, 'training image')} there more than once, copies of others")
+        warnings.append(
+            f"{repeated:,} training images are copies of others"
+            if repeated > 1
+            else "1 training image is a copy of another"
+        )
     if several := sum(len(each) > 1 for each in labels.values()):
-        found.append(f"{_count(several, 'image')} there with more than one label")
-    return found
+        warnings.append(
+            f"{several:,} images occur with more than one label"
+            if several > 1
+            else "1 image occurs with more than one label"
+        )
+    return warnings
 
 
-def _digest(image: np.ndarray) -> bytes:
+def _digest(image: Array) -> bytes:
     return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
 
 
-def _class_sizes(y_train: np.ndarray, classes: int) -> list[str]:
+def _class_sizes(y_train: Array, classes: int) -> list[str]:
+    warnings = []
     sizes = np.bincount(y_train, minlength=classes)
-    single = np.count_nonzero(sizes == 1)
-    found = [f"{_count(single, 'class', 'classes')} of one training image only"] if single else []
-    if sizes.max() <= UNEVEN * sizes.min():
-        return found
-    largest, smallest = sizes.argmax(), sizes.argmin()
-    return [
-        *found,
-        f"the classes are of very different sizes, from {sizes.min():,} training images (class "
-        f"{smallest}) to "
-        f"{sizes.max():,} (class {largest}): a network that always answers {largest} is right for "
-        f"{sizes.max() / sizes.sum():.0%} of them",
-    ]
+    if single := int(np.count_nonzero(sizes == 1)):
+        these = "1 class has" if single == 1 else f"{single} classes have"
+        warnings.append(f"{these} only one training image")
+    if sizes.max() > UNEVEN * sizes.min():
+        largest, smallest = sizes.argmax(), sizes.argmin()
+        warnings.append(
+            f"the sizes of the classes are very different, from {sizes.min():,} training images "
+            f"(class {smallest}) to {sizes.max():,} (class {largest}): a network that always predicts class "
+            f"{largest} is right for {sizes.max() / sizes.sum():.0%} of them"
+        )
+    return warnings
 
 
-def _absent(labels: np.ndarray, classes: int, part: str) -> list[str]:
+def _absent(labels: Array, classes: int, part: str) -> list[str]:
     absent = np.setdiff1d(np.arange(classes), labels)
     if not absent.size:
         return []
@@ -119,19 +128,19 @@ def _absent(labels: np.ndarray, classes: int, part: str) -> list[str]:
     return [f"none of the {len(labels):,} {part} is of class {listed}"]
 
 
-def _held_out(trained: np.ndarray, held: np.ndarray, classes: int) -> list[str]:
-    if not held.size:
+def _held_out(trained: Array, held_out: Array, classes: int) -> list[str]:
+    if not held_out.size:
         return []
-    found = []
-    if (np.diff(np.concatenate([trained, held]).astype(int)) >= 0).all():
+    warnings = []
+    if (np.diff(np.concatenate([trained, held_out]).astype(int)) >= 0).all():
         order = "the training images are sorted by class, and the held-out images are the last of them"
-        found.append(f"{order}: shuffle images and labels alike before you save them")
-    if len(counts := Counter(held.tolist())) == 1:
-        found.append(f"all {len(held):,} held-out images are of class {next(iter(counts))}")
+        warnings.append(f"{order}: shuffle images and labels together before you save them")
+    if len(counts := Counter(held_out.tolist())) == 1:
+        warnings.append(f"all {len(held_out):,} held-out images are of class {next(iter(counts))}")
     else:
-        found += _absent(held, classes, "held-out images")
-    return found
+        warnings += _absent(held_out, classes, "held-out images")
+    return warnings
 
 
-def _count(number: int, thing: str, things: str = "") -> str:
-    return f"1 {thing} is" if number == 1 else f"{number:,} {things or thing + 's'} are"
+def _count(number: int, thing: str) -> str:
+    return f"1 {thing} is" if number == 1 else f"{number:,} {thing}s are"
