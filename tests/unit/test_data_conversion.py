@@ -1,32 +1,19 @@
-"""What people have becomes the same four arrays, and says so, or is refused with the fix that fits."""
+"""What people have is converted to the same four arrays, or refused with how to fix it."""
 
 import re
 
 import numpy as np
 import pytest
+from samples.data import (
+    CLASS_NAMES,
+    PARTS,
+    bars,
+    plain,
+)
 
 from few_weights.data import datasets
 from few_weights.data.conversion import convert, require_roles, roles
 from few_weights.errors import StudyError
-
-NAMES = np.array(["ant", "bee", "cat", "dog"])
-PARTS = ("train", "test")
-
-
-def bars(examples, seed):
-    """Images of 8 x 8 in four classes: noise, and a bright bar whose place says the class."""
-    rng = np.random.default_rng(seed)
-    labels = rng.permutation(np.arange(examples) % 4)
-    images = rng.integers(0, 40, (examples, 8, 8), dtype=np.uint8)
-    for image, label in zip(images, labels, strict=True):
-        image[2 * label : 2 * label + 2] = rng.integers(130, 255, (2, 8))
-    images[0, 0, 0] = 255
-    return images, labels.astype(np.uint8)
-
-
-def plain():
-    (x_train, y_train), (x_test, y_test) = bars(40, 0), bars(20, 1)
-    return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
 
 
 def changed(kind, change, parts=PARTS):
@@ -38,7 +25,7 @@ def same(arrays):
     return all(np.array_equal(arrays[name], array) for name, array in plain().items())
 
 
-def test_four_uint8_arrays_stay_as_they_are_and_nothing_is_said():
+def test_four_uint8_arrays_are_not_changed():
     conversion = convert(plain())
     assert same(conversion.arrays)
     assert (conversion.sentences, conversion.validation_examples) == ([], 0)
@@ -66,13 +53,13 @@ def test_four_uint8_arrays_stay_as_they_are_and_nothing_is_said():
         ("y", lambda y: np.eye(5)[y + 1], "labels: 1 to 4, minus 1, so that label 1 is class 0"),
         ("y", lambda y: y + 1, "labels: 1 to 4, minus 1, so that label 1 is class 0"),
         ("y", lambda y: y.astype(int) + 700, "labels: 700 to 703, minus 700"),
-        ("y", lambda y: NAMES[y], "class 0 is ant, 1 is bee, 2 is cat, 3 is dog"),
-        ("y", lambda y: NAMES.astype("S")[y], "class 0 is ant, 1 is bee"),
-        ("y", lambda y: NAMES[y][:, np.newaxis], "class 0 is ant, 1 is bee"),
+        ("y", lambda y: CLASS_NAMES[y], "class 0 is ant, 1 is bee, 2 is cat, 3 is dog"),
+        ("y", lambda y: CLASS_NAMES.astype("S")[y], "class 0 is ant, 1 is bee"),
+        ("y", lambda y: CLASS_NAMES[y][:, np.newaxis], "class 0 is ant, 1 is bee"),
         ("y", lambda y: np.array(["8", "9", "10", "11"])[y], "class 0 is 8, 1 is 9, 2 is 10, 3 is 11"),
     ],
 )
-def test_what_loses_nothing_becomes_the_same_arrays(kind, change, said):
+def test_lossless_conversions_give_the_same_arrays(kind, change, said):
     conversion = convert(changed(kind, change))
     assert same(conversion.arrays)
     assert all(array.dtype == np.uint8 for array in conversion.arrays.values())
@@ -81,7 +68,7 @@ def test_what_loses_nothing_becomes_the_same_arrays(kind, change, said):
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_each_part_may_have_a_shape_and_a_kind_of_label_of_its_own(part):
+def test_parts_may_differ_in_shape_and_kind_of_label(part):
     conversion = convert(
         changed("x", lambda x: x[..., np.newaxis], [part]) | {"y_train": np.eye(4)[plain()["y_train"]]}
     )
@@ -90,7 +77,7 @@ def test_each_part_may_have_a_shape_and_a_kind_of_label_of_its_own(part):
 
 
 @pytest.mark.parametrize("top", [1, 255])
-def test_rounding_says_how_far_it_moved_a_value(top):
+def test_the_largest_change_by_rounding_is_reported(top):
     rng = np.random.default_rng(5)
     noisy = changed("x", lambda x: np.clip(x / 255 * top + rng.normal(0, top / 1000, x.shape), 0, top))
     conversion = convert(noisy)
@@ -124,7 +111,7 @@ def test_any_number_of_channels_may_come_last(channels):
 
 
 @pytest.mark.parametrize("shape", [(1, 64, 6), (1, 128, 9), (5, 20, 20), (3, 4, 64)])
-def test_what_only_resembles_channels_first_stays(shape):
+def test_shapes_that_only_resemble_channels_first_are_not_changed(shape):
     rng = np.random.default_rng(0)
     arrays = plain() | {
         "x_train": rng.integers(0, 256, (40, *shape), dtype=np.uint8),
@@ -195,15 +182,15 @@ def test_what_only_resembles_channels_first_stays(shape):
         ("y", lambda y: y[np.newaxis], "y_train has the shape (1, 40), .* write y_train.T"),
         ("y", lambda y: np.repeat(y[:, None, None], 2, 1).repeat(2, 2), "y_train has the shape (40, 2, 2)"),
         ("y", lambda y: y[0], "y_train has the shape (); it must contain one label per image"),
-        ("y", lambda y: np.where(y == 1, "", NAMES[y]), "y_train contains 10 empty texts"),
+        ("y", lambda y: np.where(y == 1, "", CLASS_NAMES[y]), "y_train contains 10 empty texts"),
         ("y", lambda y: y.astype(object), "y_train contains Python objects; write y_train.astype(str)"),
         ("y", lambda y: y.astype("M8[s]"), "y_train contains datetime64[s]; labels must be"),
-        ("y", lambda y: NAMES[y] if len(y) == 40 else y, "y_train contains texts and y_test numbers"),
+        ("y", lambda y: CLASS_NAMES[y] if len(y) == 40 else y, "y_train contains texts and y_test numbers"),
         ("y", lambda y: y + (len(y) == 20), "y_test has the label 4, which no training image has"),
         ("y", lambda y: y + (len(y) == 40), "y_test has the label 0, which no training image has"),
     ],
 )
-def test_what_is_not_certain_is_refused_in_a_sentence_with_its_fix(kind, change, message):
+def test_data_that_could_mean_two_things_is_refused_with_how_to_fix_it(kind, change, message):
     with pytest.raises(StudyError) as refusal:
         convert(changed(kind, change))
     sentence, position = str(refusal.value), 0
@@ -213,7 +200,7 @@ def test_what_is_not_certain_is_refused_in_a_sentence_with_its_fix(kind, change,
         position = sentence.index(piece, position) + len(piece)
 
 
-def test_more_classes_than_a_byte_holds_are_refused():
+def test_more_than_256_classes_are_refused():
     rng = np.random.default_rng(0)
     arrays = {"y_train": np.arange(300), "y_test": np.arange(300)}
     arrays |= {f"x_{part}": rng.integers(0, 256, (300, 2, 2), dtype=np.uint8) for part in PARTS}
@@ -252,7 +239,7 @@ def test_validation_images_become_the_last_training_images(names):
     assert "validation images: the 12 of the data are the last training images" in conversion.sentences
 
 
-def test_a_name_of_its_own_comes_before_others_and_two_others_are_refused():
+def test_the_exact_name_comes_first_and_two_other_names_are_refused():
     assert roles(["train_images", "X_train", "x_train"])["x_train"] == "x_train"
     with pytest.raises(
         StudyError, match="contains both train_images and X_train; rename the right one to x_train"
@@ -270,6 +257,6 @@ def test_a_name_of_its_own_comes_before_others_and_two_others_are_refused():
         ([], "it contains no x_train, but nothing"),
     ],
 )
-def test_what_is_missing_is_named_with_what_there_is(names, message):
+def test_a_missing_array_is_reported_with_the_names_of_the_others(names, message):
     with pytest.raises(StudyError, match=message):
         require_roles(roles(names), names)
