@@ -76,6 +76,7 @@ rule fetch:
 rule train:
     input: ancient("stamp.txt")
     output: "run-{{number}}.txt"
+    params: recipe=Path("recipe.txt").read_text()
     shell: "cat data.txt > {{output}}; echo train-{{wildcards.number}} >> order.txt"
 
 rule merge:
@@ -124,6 +125,7 @@ def test_a_module_with_a_prefix(tmp_path):
 
 def test_a_job_that_runs_first_repeats_no_other_job(tmp_path):
     (tmp_path / "Snakefile").write_text(FETCH)
+    (tmp_path / "recipe.txt").write_text("1 epoch")
 
     def jobs_without(*missing):
         """The jobs that run after these files have been deleted, in their order."""
@@ -141,4 +143,8 @@ def test_a_job_that_runs_first_repeats_no_other_job(tmp_path):
     assert jobs_without("data.txt") == ["fetch"]
     # The data and a run are missing: the data is fetched before the run, and the other run is not repeated.
     assert jobs_without("data.txt", "run-2.txt") == ["fetch", "train-2", "merge"]
+    # Jobs that have changed are noticed although the data is fetched.
+    (tmp_path / "recipe.txt").write_text("2 epochs")
+    first, *trainings, last = jobs_without("data.txt")
+    assert (first, sorted(trainings), last) == ("fetch", ["train-1", "train-2"], "merge")
     assert jobs_without() == []

@@ -217,13 +217,13 @@ def channel_moments(images: Array) -> tuple[list[float], list[float]]:
     """
     channels = images.shape[3] if images.ndim == 4 else 1
     flat = images.reshape(len(images), -1)
-    sums, squares = np.zeros((2, flat.shape[1]))
+    totals, squares = np.zeros((2, flat.shape[1]))
     for first in range(0, len(flat), 256):  # few enough for float32 to represent their sums exactly
         part = flat[first : first + 256].astype(np.float32)
-        sums += part.sum(axis=0)
+        totals += part.sum(axis=0)
         squares += np.square(part).sum(axis=0)
     count = flat.size / channels
-    mean = sums.reshape(-1, channels).sum(axis=0) / count
+    mean = totals.reshape(-1, channels).sum(axis=0) / count
     variance = squares.reshape(-1, channels).sum(axis=0) / count - mean**2
     return (mean / 255).tolist(), (np.sqrt(np.maximum(variance, 0)) / 255).tolist()
 
