@@ -1,4 +1,4 @@
-"""Bad studies are refused with one line a problem that names the key and the mend."""
+"""Mistakes in a study are reported on one line each, with the key and how to fix it."""
 
 import copy
 from pathlib import Path
@@ -19,13 +19,13 @@ ARTICLE = yaml.safe_load((CONFIG / "article.yaml").read_text())
 
 
 def changed(path, value):
-    """The article's study with one value replaced; a path is a list of keys and positions."""
+    """The article's study with one value replaced; a path is a list of keys and indices."""
     study = copy.deepcopy(ARTICLE)
     *parents, last = path
-    place = study
+    section = study
     for step in parents:
-        place = place[step]
-    place[last] = value
+        section = section[step]
+    section[last] = value
     return study
 
 
@@ -167,13 +167,13 @@ OWN = {key: ARTICLE["architectures"]["vgg"][key] for key in ("widths", "epochs",
         ("my net", {"layers": ["Flatten"]}, "architectures.my net: a name must be letters"),
     ],
 )
-def test_a_mistake_in_a_network_of_ones_own_is_one_line(name, keys, expected):
+def test_a_mistake_in_a_users_network_is_one_line(name, keys, expected):
     message = problems_of(changed(["architectures"], {name: OWN | keys}))
     assert expected in message
     assert message.count("\n  - ") == 1, message
 
 
-def test_what_a_section_trains():
+def test_the_network_of_a_section():
     sections = {
         "vgg": {"options": {"dropout": True}},
         "vgg_plain": {"architecture": "vgg"},
@@ -193,7 +193,7 @@ def test_what_a_section_trains():
     assert study.network("cnn") == {"architecture": "cnn", "options": {}}
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_reported_together():
     study = changed(["architectures", "vgg", "widths"], [0])
     study["architectures"]["lenet"] = study["architectures"].pop("mlp")
     study["targets"] = [2]
@@ -203,7 +203,7 @@ def test_all_problems_are_told_at_once():
         assert part in message
 
 
-def test_a_key_given_twice_is_told_with_its_lines(tmp_path):
+def test_a_key_given_twice_is_reported_with_its_lines(tmp_path):
     file = tmp_path / "twice.yaml"
     file.write_text((CONFIG / "article.yaml").read_text() + "seeds: [1, 2]\n")
     message = problems_of(read_study([file]))
@@ -227,7 +227,7 @@ def test_defaults_are_filled_in():
     assert "sources" not in study
 
 
-def test_architecture_names_are_those_that_keras_would_build():
+def test_architecture_names_are_those_that_keras_builds():
     from few_weights.networks.architectures import ARCHITECTURES
 
     assert architecture_names() == list(ARCHITECTURES)
@@ -246,7 +246,7 @@ def test_runs_are_every_width_with_every_seed():
     assert str(runs[1].metrics_path("results/x")) == "results/x/runs/vgg/width-2/seed-5/metrics.json"
 
 
-def test_a_file_where_results_belong_is_told(tmp_path):
+def test_a_file_in_place_of_the_results_folder_is_reported(tmp_path):
     (tmp_path / "results").write_text("")
     with pytest.raises(StudyError, match="results is a file"):
         require_writable(tmp_path / "results" / "article")

@@ -1,4 +1,4 @@
-"""A study is read as it is written; what cannot be read is one sentence with file, line and fix."""
+"""A study is read as it is written; a file that cannot be read is one sentence with line and fix."""
 
 import re
 
@@ -54,7 +54,7 @@ def read(tmp_path):
     ],
     ids=["crlf", "cr", "bom", "marks", "utf8", "trailing spaces", "json", "json bom", "json crlf", "merge"],
 )
-def test_files_as_editors_write_them(read, content):
+def test_files_are_read_as_all_editors_write_them(read, content):
     assert resolve_values(read(content)) == resolve_values(read(STUDY))
 
 
@@ -110,7 +110,7 @@ def test_files_as_editors_write_them(read, content):
         ),
     ],
 )
-def test_what_cannot_be_read_is_one_sentence(read, content, problem):
+def test_a_file_that_cannot_be_read_is_one_sentence(read, content, problem):
     with pytest.raises(StudyError) as error:
         resolve_values(read(content))
     message = str(error.value)
@@ -122,13 +122,13 @@ def test_what_cannot_be_read_is_one_sentence(read, content, problem):
     )
 
 
-def test_a_file_that_is_not_there_or_none(tmp_path):
+def test_a_missing_file_and_a_folder_are_reported(tmp_path):
     for path, problem in ((tmp_path / "no.yaml", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(StudyError, match=problem):
             read_study([path])
 
 
-def test_files_and_settings_lie_on_top_of_each_other(read):
+def test_later_files_and_settings_change_earlier_ones(read):
     other = "architectures: {mlp: {epochs: 3, widths: ['4']}}\nrefine: yes\n"
     study = resolve_values(
         read(STUDY, other, settings=["seeds=[0, 1e0]", "architectures={mlp: {epochs: 5.0}}"])
@@ -153,7 +153,7 @@ def test_files_and_settings_lie_on_top_of_each_other(read):
         ("sources=bundled", "sources", ["bundled"]),
     ],
 )
-def test_a_setting_on_the_command_line_means_what_it_would_in_a_file(read, setting, key, value):
+def test_a_setting_means_on_the_command_line_what_it_means_in_a_file(read, setting, key, value):
     assert resolve_values(read(STUDY, settings=[setting]))[key] == value
 
 
@@ -176,7 +176,7 @@ def test_a_wrong_setting_is_one_sentence(read, setting, problem):
     assert "--config" in str(error.value)
 
 
-def test_problems_name_the_line_they_stand_on(read):
+def test_problems_name_their_line(read):
     text = STUDY.replace("seeds", "seed").replace("epochs: 1", "epochs: 0").replace("[8]", "[8, x]")
     with pytest.raises(StudyError) as error:
         resolve_values(read(text + "targets: [0.6]\n"))
@@ -185,7 +185,7 @@ def test_problems_name_the_line_they_stand_on(read):
     assert "line 11: the key 'targets' is already on line 3" in str(error.value)
 
 
-def test_of_several_files_the_problem_names_its_own(read):
+def test_a_problem_names_its_file_if_there_are_several(read):
     with pytest.raises(StudyError, match=r"epochs: must be at least 1, not 0 \(1.yaml, line 2\)"):
         resolve_values(read(STUDY, "architectures:\n  mlp: {epochs: 0}\n"))
 
@@ -200,5 +200,5 @@ def test_of_several_files_the_problem_names_its_own(read):
         ("{a: (3, b: 3}", {"a": "(3", "b": 3}),
     ],
 )
-def test_brackets_within_a_value_keep_their_commas(read, text, value):
+def test_commas_within_parentheses_do_not_split_a_value(read, text, value):
     assert read(f"key: {text}\n").values == {"key": value}

@@ -1,4 +1,4 @@
-"""What Snakemake would read before this workflow does ends in one sentence, too, and without a traceback."""
+"""A study that Snakemake itself cannot read also ends in one sentence, without a traceback."""
 
 import re
 
@@ -18,7 +18,7 @@ architectures:
 
 
 def outcome(fresh, content, *arguments):
-    """The status of a dry run of this study, and what it says apart from Snakemake's frame."""
+    """The exit status and the output of a dry run of this study."""
     (fresh.folder / "study.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
     job = fresh.snakemake("--dry-run", "--configfile", "study.yaml", *arguments, check=False)
     output = job.stdout + job.stderr
@@ -65,7 +65,7 @@ def test_a_bad_study_is_one_sentence(fresh, content, arguments, sentence):
     assert not (fresh.folder / "results").exists()
 
 
-def test_a_study_in_odd_writing_is_planned_as_meant(fresh):
+def test_a_study_in_unusual_notation_is_planned_as_meant(fresh):
     tabbed = '{\n\t"study": "2026-01-01", "dataset": "digits", "targets": 0.5, "seeds": "(0, 1)",'
     tabbed += (
         '\n\t"architectures": {"mlp": {"widths": 8.0, "epochs": 1e0, "batch_size": "128",\n\t"optimizer": '
