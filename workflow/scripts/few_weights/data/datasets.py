@@ -56,6 +56,9 @@ MOMENTS_TOLERANCE = 0.001
 #: An array of any type, as it was read.
 Array: TypeAlias = NDArray[Any]
 
+#: The images or labels of a data set.
+Bytes: TypeAlias = NDArray[np.uint8]
+
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 PARTS = ("train", "validation", "test")
 
@@ -68,7 +71,7 @@ KNOWN = {
     "digits": DataFacts((8, 8, 1), 10, 1_437, 360),
 }
 
-#: The names under which people know the data sets that a study names by a key.
+#: The names of these data sets as people read them.
 NAMES = {
     "mnist": "MNIST",
     "fashion_mnist": "Fashion-MNIST",
@@ -81,10 +84,6 @@ NAMES = {
 def display_name(dataset: str) -> str:
     """The name of a data set as people read it; a user's own data keeps the name that its study gives it."""
     return NAMES.get(dataset, dataset)
-
-
-#: The images or labels of a data set.
-Bytes: TypeAlias = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ class Dataset:
 
     @property
     def classes(self) -> int:
-        """The number of classes, whichever of them the validation images hold out."""
+        """The number of classes among the training and the validation images."""
         return int(max(self.y_train.max(), self.y_validation.max(initial=0))) + 1
 
 

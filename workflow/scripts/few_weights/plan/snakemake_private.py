@@ -54,8 +54,9 @@ def force(workflow: Workflow, names: Iterable[str]) -> None:
 def run_first(workflow: Workflow, output: str, stamp: Path) -> None:
     """Run the job that makes `output` first, but plan all other jobs as if it did not run.
 
-    With `--forcerun`, all jobs that depend on the job would run again. With an `ancient` input, none of them
-    would, whatever else has changed, because Snakemake does not check jobs that wait for a job that runs.
+    With `--forcerun`, all jobs that depend on the job would run again. If they had its output as an `ancient`
+    input, none of them would, whatever else has changed, because Snakemake does not look for other reasons
+    to run a job that waits for one that runs.
 
     Args:
         workflow: Snakemake's.
