@@ -61,17 +61,10 @@ def test_data_that_was_damaged(smoke):
     path = smoke.folder / "results" / "data" / "mnist.npz"
     whole = path.read_bytes()
     path.write_bytes(whole[:-1000])
-    by_hand = [
-        sys.executable,
-        "workflow/scripts/train.py",
-        "--architecture",
-        "mlp",
-        "--width",
-        "2",
-        "--seed",
-        "0",
-    ]
-    by_hand += ["--recipe", "{}", "--data", str(path), "--output", "m.json", "--predictions", "p.npz"]
+    recipe = {"epochs": 1, "batch_size": 128, "optimizer": {"name": "sgd", "learning_rate": 0.1}}
+    by_hand = [sys.executable, "workflow/scripts/train.py"]
+    by_hand += ["--architecture", "mlp", "--width", "2", "--seed", "0", "--recipe", json.dumps(recipe)]
+    by_hand += ["--data", str(path), "--output", "m.json", "--predictions", "p.npz"]
     job = subprocess.run([*by_hand, "--weights", "w.npz"], cwd=smoke.folder, capture_output=True, text=True)
     assert job.returncode == 1
     assert job.stderr.startswith(f"error: {path} is damaged: ")
