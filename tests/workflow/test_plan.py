@@ -225,7 +225,7 @@ def test_a_report_never_trains(finished, tmp_path):
     (clone.folder / "study.yaml").write_text(yaml.safe_dump(STUDY))
     job = reported(check=False)
     assert job.returncode != 0
-    assert "none of the study's runs is there, which are mlp width 2 seeds 0, 1; mlp width 4" in job.stderr
+    assert "none of the study's runs is finished (mlp width 2 seeds 0, 1; mlp width 4" in job.stderr
     assert not results.exists()
 
     shutil.copytree(finished.folder / "results", results)

@@ -1,4 +1,4 @@
-"""What is known of a study's models before the first job is kept, and made anew where it is damaged."""
+"""The descriptions of a study's models are kept for the next start, and made again if they are damaged."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from samples.studies import resolve
 
-from few_weights.plan import model_descriptions, workplace
+from few_weights.plan import environment, model_descriptions
 
 STUDY = {
     "study": "tiny",
@@ -28,7 +28,7 @@ STUDY = {
 
 @pytest.fixture
 def described(tmp_path, monkeypatch):
-    """A study, and the commands that described it; they write a record for each model, with a warning."""
+    """A study, and the commands that described it, which write a record with a warning for each model."""
     monkeypatch.chdir(tmp_path)
     commands = []
 
@@ -52,25 +52,25 @@ def test_a_description_is_made_once_and_warns_at_every_start(described, capsys):
     for start in range(3):
         models = model_descriptions.describe_models(study)
         assert models["listed", 4]["parameters"] == 4
-        told = capsys.readouterr().err
-        assert told.endswith("Warning: w2\nWarning: w4\n")
-        assert ("Parameters" in told) == (start == 0)
+        printed = capsys.readouterr().err
+        assert printed.endswith("Warning: w2\nWarning: w4\n")
+        assert ("Parameters" in printed) == (start == 0)
     assert len(commands) == 1
 
 
 @pytest.mark.parametrize(
     "content", ["", "[", "null", "[]", "[1]", "[{}]", '[{"architecture": "listed", "width": 2}]', "\udcff"]
 )
-def test_a_damaged_description_is_made_anew(described, content):
+def test_a_damaged_description_is_made_again(described, content):
     study, commands = described
     model_descriptions.describe_models(study)
-    (cached,) = workplace.CACHE.iterdir()
+    (cached,) = environment.CACHE.iterdir()
     cached.write_bytes(content.encode(errors="surrogateescape"))
     assert set(model_descriptions.describe_models(study)) == {("listed", 2), ("listed", 4)}
     assert len(commands) == 2
 
 
-def test_only_networks_of_the_users_are_asked_for_a_step(described):
+def test_only_users_networks_are_trained_for_a_step(described):
     study, _ = described
     widths = {"listed": [2, 4], "cnn": [8]}
     networks = json.loads(model_descriptions.description_request(study, widths, trained=True))["networks"]

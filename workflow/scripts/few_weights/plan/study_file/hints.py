@@ -1,11 +1,12 @@
-"""What to write instead, for the slips that people make in a study."""
+"""What to write instead, for mistakes that people often make in a study."""
 
 import json
 import re
 
-from few_weights.plan.yaml_scalars import disputed, number_in
+from few_weights.plan.study_file.yaml_reader import Keys
+from few_weights.plan.yaml_scalars import ambiguity, number_in
 
-#: The argument that people mean who give a layer one value without a name.
+#: The argument that is meant where a layer has one value without a name.
 FIRST_ARGUMENT = {
     "Activation": "activation",
     "AveragePooling2D": "pool_size",
@@ -20,23 +21,29 @@ FIRST_ARGUMENT = {
 }
 
 
-def quote(value) -> str:
-    """A value as a message shows it: JSON, cut to 60 characters; `empty` for nothing."""
+def quote(value: object) -> str:
+    """A value as messages show it: JSON, cut to 60 characters; `empty` for no value."""
     if value is None:
         return "empty"
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def type_hint(value, expected: str, path: tuple) -> str:
-    """What to write at a path of the study where JSON Schema's type `expected` is not what stands there."""
+def type_hint(value: object, expected: str, path: Keys) -> str:
+    """What to write instead of a value of the wrong type; empty if nothing can be guessed.
+
+    Args:
+        value: the value.
+        expected: the type of JSON Schema that the value should have.
+        path: the path of the value in the study.
+    """
     if value is None:
-        return "; give it a value, or take the key out"
+        return "; give it a value, or remove the key"
     match expected:
         case "integer" | "number":
             return _number_hint(value, expected)
         case "array" if path[-1] == "layers":
-            return "; put '- ' in front of each layer" if isinstance(value, dict) else ""
+            return "; put '- ' before each layer" if isinstance(value, dict) else ""
         case "array" if path == ("seeds",) and isinstance(value, int) and not isinstance(value, bool):
             return _seeds_hint(value)
         case "array":
@@ -46,14 +53,14 @@ def type_hint(value, expected: str, path: tuple) -> str:
         case "object" if path[-1] == "optimizer" and isinstance(value, str):
             return f"; write {{name: {re.split('[^A-Za-z_]', value)[0].lower()}, …}} with its settings"
         case "object" if isinstance(value, list) and any(isinstance(item, dict) for item in value):
-            return "; take the '- ' in front of the keys out"
+            return "; remove the '- ' before the keys"
         case "object" if path == ("architectures",):
-            return "; give each architecture a section of its own, with widths and epochs"
+            return "; give each architecture its own section, with widths and epochs"
     return ""
 
 
-def layer_hint(value) -> str:
-    """What to write instead of an entry of `layers` that is none."""
+def layer_hint(value: object) -> str:
+    """What to write instead of an entry of `layers` that is not a layer; empty if nothing can be guessed."""
     if not isinstance(value, dict) or not value:
         return ""
     (name, arguments), *more = value.items()
@@ -61,27 +68,27 @@ def layer_hint(value) -> str:
         name, _, key = name.partition("{")
         return f"; a colon is missing: write {name.strip()}: {{{key.strip()}: {str(arguments).rstrip('} ')}}}"
     if "class_name" in value:
-        return f"; write {value['class_name']}: {{…}} with what stands in config"
+        return f"; write {value['class_name']}: {{…}} with the arguments from config"
     if more and arguments is None and name[:1].isupper() and not more[0][0][:1].isupper():
         inner = ", ".join(f"{key}: {quote(item).strip(chr(34))}" for key, item in more)
-        return f"; write {name}: {{{inner}}}, or indent what belongs to {name} further"
+        return f"; write {name}: {{{inner}}}, or indent the arguments of {name} further"
     if more and name[:1].isupper():
-        return "; put '- ' in front of each layer"
+        return "; put '- ' before each layer"
     if not more and isinstance(arguments, int | float | str) and not isinstance(arguments, bool):
         return f"; write {name}: {{{FIRST_ARGUMENT.get(name, 'ARGUMENT')}: {arguments}}}"
     return ""
 
 
-def _number_hint(value, expected: str) -> str:
+def _number_hint(value: object, expected: str) -> str:
     if isinstance(value, list) and len(value) == 1:
         return f"; write {quote(value[0])}"
     if not isinstance(value, str):
         return ""
     text = value.strip()
-    if meant := disputed(text):
-        return f"; {meant.partition(', or put quotes')[0]}"
-    if len(words := text.split()) > 1 and None not in map(number_in, words):
-        return f"; write {', '.join(words)}"
+    if explanation := ambiguity(text):
+        return f"; {explanation.partition(', or put quotes')[0]}"
+    if len(numbers := text.split()) > 1 and None not in map(number_in, numbers):
+        return f"; write {', '.join(numbers)}"
     if text[-1:] in (",", ";") and number_in(text[:-1]) is not None:
         return f"; write {text[:-1]}"
     if expected == "integer":
@@ -90,9 +97,10 @@ def _number_hint(value, expected: str) -> str:
         return f"; write {text.replace(',', '.')}"
     if text.endswith("%") and (percent := number_in(text.rstrip("% "))) is not None:
         return f"; write {percent / 100:g}"
-    parts = [number_in(part) for part in text.split("/")]
-    if len(parts) == 2 and None not in parts and parts[1]:
-        return f"; write {parts[0] / parts[1]:.12g}"
+    numerator, _, denominator = text.partition("/")
+    above, below = number_in(numerator), number_in(denominator)
+    if above is not None and below:
+        return f"; write {above / below:.12g}"
     return ""
 
 
@@ -106,7 +114,7 @@ def _seeds_hint(value: int) -> str:
     return f"; write [{value}] for that one seed, [{first}{last}] for {value} seeds"
 
 
-def _list_hint(value) -> str:
+def _list_hint(value: object) -> str:
     if isinstance(value, dict) and value and all(item is None for item in value.values()):
         return f"; write [{', '.join(value)}]"
     if not isinstance(value, str):
