@@ -1,12 +1,14 @@
-"""Test each breakpoint against the next smaller model on the test images: predictions -> neighbours.csv."""
+"""Test each breakpoint against the next smaller model (McNemar's test): predictions.npz -> neighbours.csv."""
 
 import argparse
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from few_weights.analysis import read_tables
 from few_weights.analysis.mcnemar import compare_neighbours, correct_images
+from few_weights.analysis.rows import rows
 from few_weights.data.datasets import load_dataset
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
@@ -19,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", required=True, type=Path, help="runs.csv")
     parser.add_argument("--breakpoints", required=True, type=Path, help="breakpoints.csv")
-    parser.add_argument("--folder", required=True, type=Path, help="the study's folder, where runs/ lies")
+    parser.add_argument("--folder", required=True, type=Path, help="the study's folder, which holds runs/")
     parser.add_argument("--dataset", required=True, help="name of the data set")
     parser.add_argument("--data", required=True, type=Path, help="its .npz, for the true classes")
     parser.add_argument("--output", required=True, type=Path, help="CSV to write")
@@ -27,13 +29,13 @@ def main() -> None:
 
     runs = read_tables.read_runs(arguments.runs)
     labels = load_dataset(arguments.data, arguments.dataset).y_test
-    by_run = runs.set_index(["architecture", "width", "seed"])
+    row_of = {Run(row.architecture, row.width, row.seed): row for row in rows(runs)}
 
-    def read_correct(run: Run) -> np.ndarray:
-        row = by_run.loc[(run.architecture, run.width, run.seed)]
+    def read_correct(run: Run) -> NDArray[np.bool_]:
+        row = row_of[run]
         path = run.predictions_path(arguments.folder)
-        predictions = read_run_arrays(path, run, row.get("predictions_sha256"))["test"]
-        return correct_images(predictions, labels, row["test_correct"], run)
+        predictions = read_run_arrays(path, run, getattr(row, "predictions_sha256", None))["test"]
+        return correct_images(predictions, labels, row.test_correct, run)
 
     table = compare_neighbours(runs, read_tables.read_breakpoints(arguments.breakpoints), read_correct)
     write_atomically(arguments.output, table.to_csv(index=False, lineterminator="\n"))

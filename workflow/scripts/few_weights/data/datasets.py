@@ -70,6 +70,20 @@ KNOWN = {
     "digits": DataFacts((8, 8, 1), 10, 1_437, 360),
 }
 
+#: Known data sets by the names that publications use.
+DISPLAY_NAMES = {
+    "mnist": "MNIST",
+    "fashion_mnist": "Fashion-MNIST",
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "digits": "UCI digits",
+}
+
+
+def display_name(dataset: str) -> str:
+    """A data set's name as figures and the report write it; that of a user's own data set is unchanged."""
+    return DISPLAY_NAMES.get(dataset, dataset)
+
 
 @dataclass(frozen=True)
 class Dataset:
