@@ -11,10 +11,10 @@ from samples.runs import metrics_of
 from few_weights.analysis import merge, read_tables
 from few_weights.analysis.bootstrap import bootstrap_breakpoints
 from few_weights.analysis.breakpoints import find_breakpoints, targets_table
+from few_weights.analysis.divergence import has_diverged
 from few_weights.analysis.mcnemar import compare_neighbours
 from few_weights.analysis.model_tables import models_table, pareto_table
 from few_weights.analysis.published import Record
-from few_weights.analysis.seeds import has_diverged
 from few_weights.data import datasets
 from few_weights.plan.runs import Run
 from few_weights.report.figures import dataset, first_layer, mistakes, smallest_network, style

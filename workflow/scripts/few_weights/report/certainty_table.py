@@ -54,7 +54,7 @@ def _bootstrap(bootstrap: pd.DataFrame, breakpoint: Row) -> str:
         (bootstrap["architecture"] == breakpoint.architecture) & (bootstrap["target"] == breakpoint.target)
     ].sort_values("times", ascending=False, kind="stable")
     widths = [
-        f"{'none' if pd.isna(row.width) else row.width}: {wording.percent(row.share, 0)}"
+        f"{'none' if pd.isna(row.width) else row.width}:{wording.NO_BREAK}{wording.percent(row.share, 0)}"
         for row in rows(samples)
         if row.share >= SMALLEST_SHARE
     ]
