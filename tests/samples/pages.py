@@ -2,6 +2,7 @@
 
 import re
 import sys
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from few_weights.report.figures.mistakes import plot_mistakes
 from few_weights.report.figures.smallest_network import choose_network
 from few_weights.report.figures.timeline import plot_timeline
 from few_weights.report.figures.weights_by_layer import plot_weights
-from few_weights.report.page import render_report
+from few_weights.report.page import FIGURES, render_report
 from samples.figures import file_of, spaced
 from samples.runs import STUDY, breakpoints_of, history_of, layers_of, study_of, tables_of
 
 TEMPLATES = Path(script.__file__).parents[1] / "report"
+
+EMPTY_SVG = '<svg viewBox="0 0 9 9"><title>empty</title></svg>'
 
 
 class Attributes(HTMLParser):
@@ -54,30 +57,41 @@ def svgs_of(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
     return {name: file_of(drawn).decode() for name, drawn in figures.items()}
 
 
-def page_of(runs: pd.DataFrame, targets=(0.97,), **further_tables: pd.DataFrame) -> str:
-    """The page of a study with all tables and figures."""
+def placeholders_of(breakpoints: pd.DataFrame) -> dict[str, str]:
+    """An empty SVG document for each figure of a page, where the figures do not matter."""
+    names = [*FIGURES, *(f"curve-{name}" for name in breakpoints["architecture"].unique())]
+    return dict.fromkeys(names, EMPTY_SVG)
+
+
+def page_of(runs: pd.DataFrame, targets=(0.97,), drawn: bool = True, **further_tables: pd.DataFrame) -> str:
+    """The page of a study with all tables and figures; the figures are empty unless `drawn`."""
     breakpoints = breakpoints_of(runs, targets)
     tables = tables_of(runs, breakpoints) | further_tables
-    svgs = svgs_of(runs, breakpoints)
+    svgs = svgs_of(runs, breakpoints) if drawn else placeholders_of(breakpoints)
     return spaced(render_report(TEMPLATES / "report.html.j2", runs, breakpoints, svgs, tables))
 
 
-def write_inputs(folder: Path) -> dict[str, list[Path]]:
-    """A study's tables and figures as files; the entry point's options for them and for its outputs."""
+@cache
+def inputs_of_study() -> tuple[dict[str, str], dict[str, str]]:
+    """The tables and the figures of STUDY as the text of their files, by name."""
     runs = study_of(STUDY)
     breakpoints = breakpoints_of(runs)
-    runs.to_csv(folder / "runs.csv", index=False)
-    breakpoints.to_csv(folder / "breakpoints.csv", index=False)
-    svgs, tables = svgs_of(runs, breakpoints), tables_of(runs, breakpoints)
+    tables = {"runs": runs, "breakpoints": breakpoints} | tables_of(runs, breakpoints)
+    return {name: table.to_csv(index=False) for name, table in tables.items()}, svgs_of(runs, breakpoints)
+
+
+def write_inputs(folder: Path) -> dict[str, list[Path]]:
+    """The tables and figures of STUDY as files; the entry point's options for them and for its outputs."""
+    tables, svgs = inputs_of_study()
     for name, svg in svgs.items():
         (folder / f"{name}.svg").write_text(svg)
     for name, table in tables.items():
-        table.to_csv(folder / f"{name}.csv", index=False)
+        (folder / f"{name}.csv").write_text(table)
     return {
         "--runs": [folder / "runs.csv"],
         "--breakpoints": [folder / "breakpoints.csv"],
         "--figures": [folder / f"{name}.svg" for name in svgs],
-        "--tables": [folder / f"{name}.csv" for name in tables],
+        "--tables": [folder / f"{name}.csv" for name in tables if name not in ("runs", "breakpoints")],
         "--templates": [TEMPLATES],
         "--report": [folder / "report.html"],
         "--breakpoints-table": [folder / "tables" / "breakpoints.html"],

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from samples.figures import spaced
-from samples.pages import Attributes, notice_of, page_of, page_of_files, run_script, write_inputs
+from samples.pages import EMPTY_SVG, Attributes, notice_of, page_of, page_of_files, run_script, write_inputs
 from samples.runs import STUDY, study_of
 
 from few_weights.analysis import read_tables
@@ -12,23 +12,27 @@ from few_weights.analysis import read_tables
 
 def test_what_is_missing_is_named_and_left_out(tmp_path, monkeypatch):
     """Each table and figure may be missing, from the arguments or from disk; and all of them together."""
-    flags = write_inputs(tmp_path)
+    options = write_inputs(tmp_path)
+    for path in options["--figures"]:
+        path.write_text(EMPTY_SVG)
     kinds = {"--tables": "{}.csv", "--figures": "figures/{}.svg"}
-    for flag, name_of in kinds.items():
-        for path in flags[flag]:
+    for option, name_of in kinds.items():
+        for path in options[option]:
             name = name_of.format(path.stem)
             content = path.read_bytes()
             path.unlink()
-            page = page_of_files(monkeypatch, flags)
+            page = page_of_files(monkeypatch, options)
             assert notice_of(page) == [
                 f"{name} is missing; the parts of this page that show it are left out."
             ]
-            without = [other for other in flags[flag] if other != path]
-            assert page_of_files(monkeypatch, flags | {flag: without}) == page
+            without = [other for other in options[option] if other != path]
+            assert page_of_files(monkeypatch, options | {option: without}) == page
             path.write_bytes(content)
-    page = page_of_files(monkeypatch, flags | {"--tables": [], "--figures": []})
+    page = page_of_files(monkeypatch, options | {"--tables": [], "--figures": []})
     (sentence,) = notice_of(page)
-    assert all(name.format(path.stem) in sentence for flag, name in kinds.items() for path in flags[flag])
+    assert all(
+        name.format(path.stem) in sentence for option, name in kinds.items() for path in options[option]
+    )
     assert "<svg" not in page and "409,600" in page
     links = [value[1:] for _, name, value in Attributes(page).found if name == "href" and value[0] == "#"]
     ids = [value for _, name, value in Attributes(page).found if name == "id"]
@@ -36,16 +40,16 @@ def test_what_is_missing_is_named_and_left_out(tmp_path, monkeypatch):
 
 
 def test_notes_head_the_page_and_name_what_is_missing_once(tmp_path, monkeypatch):
-    flags = write_inputs(tmp_path)
+    options = write_inputs(tmp_path)
     notes = [
         "3 of 90 runs are missing: vgg width 2 seed <4>.",
         "counts.csv is missing: there are no weights.",
     ]
     file = tmp_path / "notes.json"
     file.write_text(json.dumps(notes))
-    flags["--tables"] = [path for path in flags["--tables"] if path.stem != "counts"]
+    options["--tables"] = [path for path in options["--tables"] if path.stem != "counts"]
     for given in (file, json.dumps(notes)):
-        page = page_of_files(monkeypatch, flags | {"--notes": [given]})
+        page = page_of_files(monkeypatch, options | {"--notes": [given]})
         assert notice_of(page) == [notes[0].replace("<4>", "&lt;4&gt;"), notes[1]]
 
 
@@ -58,28 +62,28 @@ def test_notes_that_are_not_a_list_of_sentences_are_refused(tmp_path, monkeypatc
 
 
 def test_damaged_tables_and_figures_are_one_sentence(tmp_path, monkeypatch, capsys):
-    flags = write_inputs(tmp_path)
-    for path in [*flags["--tables"], *flags["--figures"], *flags["--runs"], *flags["--breakpoints"]]:
+    options = write_inputs(tmp_path)
+    for path in [*options["--tables"], *options["--figures"], *options["--runs"], *options["--breakpoints"]]:
         content = path.read_bytes()
         for bad in (b"", b"\xff\x00", content[: len(content) // 2], content[:-3]):
             path.write_bytes(bad)
             with pytest.raises(SystemExit):
-                run_script(monkeypatch, flags)
+                run_script(monkeypatch, options)
             error = capsys.readouterr().err
             assert error.startswith("error: ") and path.name in error and error.count("\n") == 1, error
         path.write_bytes(content)
-    run_script(monkeypatch, flags)
+    run_script(monkeypatch, options)
 
 
 def test_a_users_own_data_set_is_shown(tmp_path, monkeypatch):
-    flags = write_inputs(tmp_path)
+    options = write_inputs(tmp_path)
     for name in ("runs", "breakpoints"):
         path = tmp_path / f"{name}.csv"
         path.write_text(path.read_text().replace("mnist", "mine"))
-    assert notice_of(page_of_files(monkeypatch, flags))[0].startswith("figures/data.svg is missing")
+    assert notice_of(page_of_files(monkeypatch, options))[0].startswith("figures/data.svg is missing")
     data = tmp_path / "data.svg"
     data.write_text((tmp_path / "learning.svg").read_text())
-    page = page_of_files(monkeypatch, flags | {"--figures": [*flags["--figures"], data]})
+    page = page_of_files(monkeypatch, options | {"--figures": [*options["--figures"], data]})
     assert notice_of(page) == [] and "<h2>The data</h2>" in page and 'href="#data"' in page
 
 
@@ -90,17 +94,17 @@ def test_entry_point_writes_the_same_page_from_files(tmp_path, monkeypatch):
     assert not list(tmp_path.rglob(".*"))
 
 
-def without_accuracy(flags, folder):
+def without_accuracy(options, folder):
     read_tables.read_runs(folder / "runs.csv").drop(columns="test_accuracy").to_csv(
         folder / "runs.csv", index=False
     )
 
 
-def under_a_file(flags, folder):
-    flags["--report"] = [folder / "runs.csv" / "report.html"]
+def under_a_file(options, folder):
+    options["--report"] = [folder / "runs.csv" / "report.html"]
 
 
-def without_breakpoints(flags, folder):
+def without_breakpoints(options, folder):
     (folder / "breakpoints.csv").unlink()
 
 
@@ -113,10 +117,10 @@ def without_breakpoints(flags, folder):
     ],
 )
 def test_what_is_broken_is_named(tmp_path, monkeypatch, capsys, break_it, message):
-    flags = write_inputs(tmp_path)
-    break_it(flags, tmp_path)
+    options = write_inputs(tmp_path)
+    break_it(options, tmp_path)
     with pytest.raises(SystemExit) as stopped:
-        run_script(monkeypatch, flags)
+        run_script(monkeypatch, options)
     error = capsys.readouterr().err
     assert stopped.value.code == 1 and error.startswith("error: ")
     assert message in error and "Traceback" not in error

@@ -88,9 +88,9 @@ def test_remark_when_a_smaller_model_is_enough_and_when_the_width_was_not_tried(
 
 
 def test_other_studies_render():
-    tiny = page_of(study_of({"tiny_net": {3: 0.91}}, dataset="digits", examples=360), [0.9])
+    tiny = page_of(study_of({"tiny_net": {3: 0.91}}, dataset="digits", examples=360), [0.9], drawn=False)
     assert "article" not in re.sub(r"<style>.*?</style>", "", tiny, flags=re.DOTALL)
-    several = page_of(study_of(STUDY, seeds=(0, 1, 2)), [0.95, 0.98])
+    several = page_of(study_of(STUDY, seeds=(0, 1, 2)), [0.95, 0.98], drawn=False)
     assert "<td>not reached</td><td>–</td><td>97.40 %" in several and several.count('class="answer"') == 2
     assert "&amp;" not in several
 
@@ -124,7 +124,7 @@ def test_a_complete_page_has_no_notice(page):
 def test_diverged_runs_are_named_marked_and_explained():
     runs = study_of(STUDY, seeds=(0, 1)).assign(diverged_in_epoch=pd.NA)
     runs.loc[[0, 1, 2], "diverged_in_epoch"] = [3, 1, 12]
-    page = page_of(runs.astype({"diverged_in_epoch": "Int64"}))
+    page = page_of(runs.astype({"diverged_in_epoch": "Int64"}), drawn=False)
     (sentence,) = notice_of(page)
     assert sentence.startswith(
         "3 of 12 runs diverged: mlp width 16 seeds 0, 1 in epochs 3, 1; mlp width 32 seed 0 in epoch 12. "
@@ -139,7 +139,9 @@ def test_diverged_runs_are_named_marked_and_explained():
 def test_where_every_run_diverged_there_is_no_best_one():
     runs = study_of(STUDY, seeds=(0, 1))
     of_mlp = [1 if name == "mlp" else pd.NA for name in runs["architecture"]]
-    page = page_of(runs.assign(diverged_in_epoch=pd.array(of_mlp, "Int64")), targets=[0.05, 0.999])
+    page = page_of(
+        runs.assign(diverged_in_epoch=pd.array(of_mlp, "Int64")), targets=[0.05, 0.999], drawn=False
+    )
     assert page.count('<td>–<span class="interval">every run diverged</span></td>') == 2
     assert "the best is vgg of width 4" in page
     page = page_of(runs.assign(diverged_in_epoch=pd.array([1] * len(runs), "Int64")))
@@ -148,7 +150,7 @@ def test_where_every_run_diverged_there_is_no_best_one():
 
 def test_page_says_what_chose_the_breakpoints_and_how_certain_they_are():
     runs = study_of(STUDY, seeds=(0, 1, 2))
-    page = page_of(runs)
+    page = page_of(runs, drawn=False)
     assert "The test set chose the breakpoints." in page
     assert "Held-out images chose" not in page
     assert "width 2, p = 1.000" in page  # vgg 4 is the breakpoint: the mean of vgg 2 is 96.95 %
@@ -159,7 +161,7 @@ def test_page_says_what_chose_the_breakpoints_and_how_certain_they_are():
 def test_page_of_a_study_that_held_images_out_and_searched():
     runs = hold_out(study_of(STUDY, seeds=(0, 1)))
     search = search_table([judge_round("vgg", 0, {1: 0.9, 2: 0.98}, (0.95, 0.97))])
-    page = page_of(runs, (0.95, 0.97), search=search)
+    page = page_of(runs, (0.95, 0.97), drawn=False, search=search)
     assert "Held-out images chose the breakpoints." in page and "The last 5,000 training examples" in page
     assert "2 reaches 0.97, 1 misses it" in page
     assert "What each target costs" in page

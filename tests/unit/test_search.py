@@ -1,4 +1,4 @@
-"""The search for an exact width ends, at the breakpoint if the curve is monotone, and says so if it is not."""
+"""The search for an exact width ends, at the breakpoint if the curve is monotone; if not, it says so."""
 
 import itertools
 import json
