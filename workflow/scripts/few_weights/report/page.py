@@ -4,6 +4,7 @@ In: the study's tables and figures. Out: HTML, in which every number comes from 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -142,6 +143,7 @@ def render_table(template: Path, kind: str, runs: pd.DataFrame, breakpoints: pd.
     )
 
 
+@cache
 def environment(folder: Path) -> jinja2.Environment:
     """Jinja for the templates of a folder: an unknown name is an error, and text from tables is escaped."""
     return jinja2.Environment(

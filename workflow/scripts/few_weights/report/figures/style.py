@@ -28,7 +28,7 @@ INK, MUTED, FAINT = "#1b1f24", "#5b636d", "#d9dde2"
 WIDTH, CURVE_HEIGHT = 5.7, 4.5
 
 #: Font sizes in points.
-TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 12.5, 10, 8.8
+TITLE_SIZE, TEXT_SIZE, SMALL_SIZE, SMALLEST_SIZE = 12.5, 10, 8.8, 8.6
 
 
 def colours(architectures: Iterable[str]) -> dict[str, str]:

@@ -144,7 +144,15 @@ def draw_weights(axes: Axes, bars: Sequence[Bar], colours: Mapping[str, str]) ->
             text = f"{name} {wording.percent(share, 0)}"
             if share > 0.0185 * len(text):
                 ink = "white" if style.luminance(shade) < 0.42 else style.INK
-                axes.text(start + share / 2, y, text, ha="center", va="center", fontsize=8.6, color=ink)
+                axes.text(
+                    start + share / 2,
+                    y,
+                    text,
+                    ha="center",
+                    va="center",
+                    fontsize=style.SMALLEST_SIZE,
+                    color=ink,
+                )
             start += share
         caption = f"width {bar.width}\n{wording.count(bar.parameters)}"
         axes.text(-0.015, y, caption, ha="right", va="center", fontsize=style.SMALL_SIZE, color=style.MUTED)
