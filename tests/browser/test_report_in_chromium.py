@@ -25,11 +25,13 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; `mak
 #: The committed studies that have a report.
 REFERENCES = sorted(path.parent for path in (ROOT / "results" / "reference").glob("*/runs.csv"))
 
-#: The boxes of tables and figures whose content is wider than they are, by their names.
-CUT_OFF = """() => [...document.querySelectorAll("main *")]
-  .filter((element) => !element.closest("svg") && element.scrollWidth > element.clientWidth + 1)
-  .filter((element) => element.clientWidth > 0)
-  .map((element) => element.getAttribute("aria-label") || element.className || element.tagName)"""
+#: The names of the tables and figures that are wider than their boxes, or whose boxes leave the window.
+CUT_OFF = """() => [...document.querySelectorAll(".scroll, .drawing")]
+  .filter((box) => {
+    const { left, right } = box.getBoundingClientRect();
+    return box.scrollWidth > box.clientWidth + 1 || left < 0 || right > innerWidth;
+  })
+  .map((box) => box.getAttribute("aria-label") ?? box.querySelector("svg").getAttribute("aria-label"))"""
 
 OPEN_DETAILS = "document.querySelectorAll('details').forEach((details) => { details.open = true; })"
 
