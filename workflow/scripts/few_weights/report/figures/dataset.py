@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from few_weights.data.datasets import Dataset
+from few_weights.data.datasets import Dataset, display_name
 from few_weights.report import wording
 from few_weights.report.figures import style
 from few_weights.report.figures.layout import new_figure, write_title
@@ -34,7 +34,7 @@ def plot_data(name: str, dataset: Dataset, summary: Mapping[str, Any]) -> tuple[
         [f"{wording.count(facts['examples'])} {PARTS[part]}" for part, facts in parts.items()]
     )
     shape = " × ".join(map(str, summary["image_shape"][: 2 if summary["image_shape"][2] == 1 else 3]))
-    title = f"{name}: {counts} images of {shape} in {classes} classes"
+    title = f"{display_name(name)}: {counts} images of {shape} in {classes} classes"
     rows = np.linspace(0, classes - 1, min(classes, MOST_CLASSES)).round().astype(int)
     chosen = f" ({len(rows)} of {classes} classes)" if len(rows) < classes else ""
     note = f"One row per class, by its label{chosen}: its first {SAMPLES} training images. "
