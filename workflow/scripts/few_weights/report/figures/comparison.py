@@ -1,6 +1,6 @@
 """The figure that compares all architectures: the weights that each needs, and accuracy against weights."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
 
 import pandas as pd
@@ -73,30 +73,7 @@ def plot_comparison(
         draw_bars(bars, first, runs, colours)
 
         axes = figure.add_axes((left, bottom, width, top - bottom - (bars_height + 0.35) / height))
-        targets = sorted(breakpoints["target"].unique())
-        published = [(record.parameters, record.test_accuracy) for record in records]
-        parameters = [*runs["parameters"], *(parameters for parameters, _ in published)]
-        accuracies = [*runs["selection_accuracy"], *targets, *(accuracy for _, accuracy in published)]
-        scale_axes(axes, parameters, accuracies, targets, runs)
-        placer = LabelPlacer(axes)
-        draw_published(axes, placer, published, "published")
-        lines = []
-        for architecture, group in by_architecture(runs):
-            models = models_with_intervals(group)
-            draw_curve(axes, placer, models, group, colours[architecture])
-            reached = breakpoints[(breakpoints["architecture"] == architecture) & breakpoints["reached"]]
-            draw_breakpoints(axes, placer, reached, colours[architecture])
-            largest_first = models.iloc[::-1]
-            points = zip(largest_first["parameters"], largest_first["selection_accuracy"], strict=True)
-            lines.append((architecture, list(points)))
-        draw_targets(axes, placer, targets)
-        # The line that ends farthest to the right has the least space for its name.
-        for architecture, anchors in sorted(lines, key=lambda line: line[1][0], reverse=True):
-            colour = colours[architecture]
-            name = wording.short(architecture)
-            placer.add_label(Label(name, anchors, colour, style.TEXT_SIZE, "bold", direction=90))
-        for letter, point in zip(ascii_lowercase, published, strict=False):
-            placer.add_label(Label(letter, [point], style.MUTED, style.SMALL_SIZE, direction=0))
+        draw_curves(axes, runs, breakpoints, records, colours)
         write_captions(figure, records)
     return figure, title
 
@@ -124,7 +101,7 @@ def comparison_note(runs: pd.DataFrame, models: pd.DataFrame, first: pd.DataFram
     return f"{note} {symbols_note(models, runs)}"
 
 
-def draw_bars(axes: Axes, first: pd.DataFrame, runs: pd.DataFrame, colours: dict[str, str]) -> None:
+def draw_bars(axes: Axes, first: pd.DataFrame, runs: pd.DataFrame, colours: Mapping[str, str]) -> None:
     """Draw a bar for the weights that each architecture needs, the longest on top; or that it needs more."""
     # Those that miss the target come first: they need more than what was tried.
     order = first.sort_values("parameters", ascending=False, na_position="first", kind="stable")
@@ -155,6 +132,40 @@ def draw_bars(axes: Axes, first: pd.DataFrame, runs: pd.DataFrame, colours: dict
     axes.tick_params(axis="y", length=0)
     axes.xaxis.set_visible(False)
     sns.despine(ax=axes, bottom=True)
+
+
+def draw_curves(
+    axes: Axes,
+    runs: pd.DataFrame,
+    breakpoints: pd.DataFrame,
+    records: Sequence[Record],
+    colours: Mapping[str, str],
+) -> None:
+    """Draw accuracy against weights of all architectures, with breakpoints, targets and published records."""
+    targets = sorted(breakpoints["target"].unique())
+    published = [(record.parameters, record.test_accuracy) for record in records]
+    parameters = [*runs["parameters"], *(parameters for parameters, _ in published)]
+    accuracies = [*runs["selection_accuracy"], *targets, *(accuracy for _, accuracy in published)]
+    scale_axes(axes, parameters, accuracies, targets, runs)
+    placer = LabelPlacer(axes)
+    draw_published(axes, placer, published, "published")
+    lines = []
+    for architecture, group in by_architecture(runs):
+        models = models_with_intervals(group)
+        draw_curve(axes, placer, models, group, colours[architecture])
+        reached = breakpoints[(breakpoints["architecture"] == architecture) & breakpoints["reached"]]
+        draw_breakpoints(axes, placer, reached, colours[architecture])
+        largest_first = models.iloc[::-1]
+        points = zip(largest_first["parameters"], largest_first["selection_accuracy"], strict=True)
+        lines.append((architecture, list(points)))
+    draw_targets(axes, placer, targets)
+    # The line that ends farthest to the right has the least space for its name.
+    for architecture, anchors in sorted(lines, key=lambda line: line[1][0], reverse=True):
+        colour = colours[architecture]
+        name = wording.short(architecture)
+        placer.add_label(Label(name, anchors, colour, style.TEXT_SIZE, "bold", direction=90))
+    for letter, point in zip(ascii_lowercase, published, strict=False):
+        placer.add_label(Label(letter, [point], style.MUTED, style.SMALL_SIZE, direction=0))
 
 
 def write_captions(figure: Figure, records: Sequence[Record]) -> None:

@@ -68,15 +68,7 @@ def plot_learning(history: pd.DataFrame, runs: pd.DataFrame, breakpoints: pd.Dat
         for name in architectures
     )
     title = learning_title(history, runs, breakpoints, accuracy)
-    note = (
-        f"Accuracy {on_images(runs)} after each epoch: the breakpoint (bold), the next smaller (paler) and "
-        "the next larger width."
-    )
-    if runs["seed"].nunique() > 1:
-        note += " Lines are means over seeds, faint lines single runs."
-    if has_diverged(runs).any():
-        note += " A plus sign marks where a run diverged; its last accuracy counts until the end."
-    note += f" Dashed: the target, {wording.percent(target)}."
+    note = learning_note(runs, target)
 
     with style.figure_style():
         columns = min(COLUMNS, len(architectures))
@@ -111,6 +103,19 @@ def plot_learning(history: pd.DataFrame, runs: pd.DataFrame, breakpoints: pd.Dat
             if number + columns >= len(architectures):
                 axes.set_xlabel("epoch", fontsize=style.SMALL_SIZE)
     return figure, title
+
+
+def learning_note(runs: pd.DataFrame, target: float) -> str:
+    """The note below the title: what the lines show."""
+    note = (
+        f"Accuracy {on_images(runs)} after each epoch: the breakpoint (bold), the next smaller (paler) and "
+        "the next larger width."
+    )
+    if runs["seed"].nunique() > 1:
+        note += " Lines are means over seeds, faint lines single runs."
+    if has_diverged(runs).any():
+        note += " A plus sign marks where a run diverged; its last accuracy counts until the end."
+    return f"{note} Dashed: the target, {wording.percent(target)}."
 
 
 def extend_diverged(history: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
