@@ -15,6 +15,7 @@ from few_weights.analysis.divergence import has_diverged
 from few_weights.analysis.mcnemar import compare_neighbours
 from few_weights.analysis.model_tables import models_table, pareto_table
 from few_weights.analysis.published import Record
+from few_weights.analysis.table_columns import TABLES
 from few_weights.data import datasets
 from few_weights.plan.runs import Run
 from few_weights.report.figures import dataset, first_layer, mistakes, smallest_network, style
@@ -152,7 +153,8 @@ class Study:
             "neighbours": compare_neighbours(self.runs, self.breakpoints, lambda run: right[run]),
         }
         self.evidence = {
-            name: self._back(read_tables.read_evidence, name, table) for name, table in evidence.items()
+            name: self._back(lambda path: read_tables.read_table(path, TABLES[path.stem]), name, table)
+            for name, table in evidence.items()
         }
 
     def images(self) -> datasets.Dataset:
