@@ -11,13 +11,14 @@ from samples.runs import metrics_of
 from few_weights.analysis import merge, read_tables
 from few_weights.analysis.bootstrap import bootstrap_breakpoints
 from few_weights.analysis.breakpoints import find_breakpoints, targets_table
+from few_weights.analysis.divergence import has_diverged
 from few_weights.analysis.mcnemar import compare_neighbours
 from few_weights.analysis.model_tables import models_table, pareto_table
 from few_weights.analysis.published import Record
-from few_weights.analysis.seeds import has_diverged
+from few_weights.analysis.table_columns import TABLES
 from few_weights.data import datasets
 from few_weights.plan.runs import Run
-from few_weights.report.figures import dataset, first_layer, mistakes, smallest_network, style
+from few_weights.report.figures import first_layer, mistakes, smallest_network, style
 from few_weights.report.figures.comparison import plot_comparison
 from few_weights.report.figures.curve import plot_curve
 from few_weights.report.figures.learning import plot_learning
@@ -152,7 +153,8 @@ class Study:
             "neighbours": compare_neighbours(self.runs, self.breakpoints, lambda run: right[run]),
         }
         self.evidence = {
-            name: self._back(read_tables.read_evidence, name, table) for name, table in evidence.items()
+            name: self._back(lambda path: read_tables.read_table(path, TABLES[path.stem]), name, table)
+            for name, table in evidence.items()
         }
 
     def images(self) -> datasets.Dataset:
@@ -208,7 +210,7 @@ class Study:
             "mistakes": mistakes.plot_mistakes(chosen, data.x_test, data.y_test, guesses),
             "first-layer": first_layer.plot_first_layer(chosen, self.weights(data.image_shape), shape, types),
             "timeline": plot_timeline(runs),
-            "data": dataset.plot_data(self.dataset, data, datasets.summarise(data)),
+            "data": data.plot_data(self.dataset, data, datasets.summarise(data)),
         }
         curves = list(dict.fromkeys(breakpoints["architecture"]))[:2]
         return figures | {f"curve-{name}": plot_curve(runs, breakpoints, name) for name in curves}

@@ -84,7 +84,7 @@ def test_a_broken_run_is_named(smoke):
     run.write_text(run.read_text()[:100])
     output = refused(smoke, "--configfile", "config/smoke.yaml")
     assert "mlp/width-16/seed-0/metrics.json is not a complete JSON file" in output
-    assert "Delete the files named and start again" in output
+    assert "Delete these files and start again" in output
 
 
 def test_a_gpu_that_does_not_exist(smoke):

@@ -1,4 +1,4 @@
-"""Compare a fresh study with the committed one: run by run, then breakpoints, versions and hardware."""
+"""Compare a fresh study with the committed one: each run, then breakpoints, versions and hardware."""
 
 import argparse
 from pathlib import Path

@@ -1,45 +1,14 @@
-"""What the seeds of a model say together: against worked examples of the literature, and by hand."""
+"""What the seeds of a model say together, and the tables with a row per model."""
 
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
-from samples.runs import runs_of
+from samples.runs import runs_of, study_of
 
-from few_weights.analysis import model_tables, seeds
-from few_weights.analysis.intervals import binomial_half_width, t_interval, wilson_interval
-
-
-def test_student_interval_of_his_own_data():
-    """The hours of sleep of Student (1908, Biometrika 6:1-25), his ten paired differences.
-
-    The interval is what R prints for its data set `sleep`, 0.7001142 to 2.4598858 hours; here a tenth of
-    it, because accuracies end at 1.
-    """
-    hours = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
-    low, high = t_interval([hour / 10 for hour in hours])
-    assert (low, high) == pytest.approx((0.07001142, 0.24598858), abs=1e-8)
-
-
-def test_student_interval_at_its_ends():
-    assert all(math.isnan(end) for end in t_interval([0.97]))
-    assert t_interval([0.97, 0.97, 0.97]) == (0.97, 0.97)
-    assert t_interval([0.9, 1.0])[1] == 1.0
-
-
-@pytest.mark.parametrize(
-    ("successes", "n", "low", "high"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0000, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_wilson_interval_of_newcombes_examples(successes, n, low, high):
-    """Newcombe 1998, Statistics in Medicine 17:857-872, table I, method 3 (score without correction)."""
-    assert wilson_interval(successes, n) == pytest.approx((low, high), abs=5e-5)
-
-
-def test_binomial_half_width_of_the_articles_test_set():
-    assert 100 * binomial_half_width(0.97, 10_000) == pytest.approx(0.33, abs=0.005)
-
+from few_weights.analysis import divergence, model_tables, seeds
+from few_weights.analysis.intervals import wilson_interval
 
 RUNS = runs_of(
     {("cnn", 2): [9_740, 9_760], ("cnn", 1): [9_690, 980], ("vgg", 3): [9_750, 9_700]},
@@ -70,7 +39,7 @@ def test_a_collapsed_run_is_counted_and_kept():
 def test_collapse_is_judged_by_the_number_of_classes():
     for classes, bound in ((10, 0.2), (100, 0.02), (2, 0.625)):
         runs = pd.DataFrame({"classes": [classes] * 2, "test_accuracy": [bound - 0.001, bound + 0.001]})
-        assert seeds.has_collapsed(runs).tolist() == [True, False]
+        assert divergence.has_collapsed(runs).tolist() == [True, False]
 
 
 def test_without_validation_images_the_test_chooses():
@@ -80,7 +49,7 @@ def test_without_validation_images_the_test_chooses():
     assert row[["validation_accuracy", "validation_accuracy_sd", "test_accuracy_sd"]].isna().all()
 
 
-def test_shares_count_the_images_that_choose():
+def test_shares_count_the_selection_images():
     table = model_tables.shares_table(RUNS, [0.97, 0.976]).set_index(["architecture", "width", "target"])
     assert table["reaching"].tolist() == [2, 2, 1, 0, 1, 0]
     assert table.loc[("cnn", 1, 0.97)][["share", "share_low", "share_high"]].tolist() == pytest.approx(
@@ -123,7 +92,7 @@ def diverge(runs, *seeds_of):
     marked = [
         tuple(run) in seeds_of for run in runs[["architecture", "width", "seed"]].itertuples(index=False)
     ]
-    return runs.assign(diverged_in_epoch=pd.array([1 if mark else pd.NA for mark in marked], "Int64"))
+    return runs.assign(diverged_in_epoch=pd.array([1 if value else pd.NA for value in marked], "Int64"))
 
 
 def test_a_diverged_run_counts_in_means_and_reaches_nothing():
@@ -143,14 +112,21 @@ def test_a_diverged_run_counts_in_means_and_reaches_nothing():
 
 
 def test_diverged_runs_in_a_sentence():
-    assert seeds.diverged_sentence(RUNS) == ""
-    sentence = seeds.diverged_sentence(diverge(RUNS, ("cnn", 1, 1)))
+    assert divergence.diverged_sentence(RUNS) == ""
+    sentence = divergence.diverged_sentence(diverge(RUNS, ("cnn", 1, 1)))
     assert sentence.startswith("1 of 6 runs diverged: cnn width 1 seed 1 in epoch 1. ")
     many = runs_of({("cnn", width): [980] for width in range(1, 20)})
-    sentence = seeds.diverged_sentence(diverge(many, *(("cnn", width, 0) for width in range(1, 20))))
+    sentence = divergence.diverged_sentence(diverge(many, *(("cnn", width, 0) for width in range(1, 20))))
     assert "; cnn width 10 seed 0 in epoch 1; and 9 more models. " in sentence
 
 
 def test_epochs_of_a_run_that_diverged_are_those_it_was_trained_for():
-    assert seeds.epochs_trained(diverge(RUNS, ("cnn", 1, 1))).tolist() == [2, 2, 2, 1, 2, 2]
-    assert seeds.epochs_trained(RUNS).tolist() == [2] * 6
+    assert divergence.epochs_trained(diverge(RUNS, ("cnn", 1, 1))).tolist() == [2, 2, 2, 1, 2, 2]
+    assert divergence.epochs_trained(RUNS).tolist() == [2] * 6
+
+
+def test_mean_and_interval_of_several_seeds():
+    model = seeds.models_with_intervals(study_of({"mlp": {16: 0.95}}, seeds=(0, 1, 2))).iloc[0]
+    assert model["test_accuracy"] == pytest.approx(0.949)
+    # Student's t for two degrees of freedom is 4.3027; the standard deviation is 0.001.
+    assert model["high"] - model["test_accuracy"] == pytest.approx(4.3027 * 0.001 / 3**0.5, rel=1e-4)
