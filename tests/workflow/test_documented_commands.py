@@ -1,7 +1,7 @@
 """Every command in the documentation, run as it is written there.
 
-Commands that install something, submit to a cluster or take hours are run elsewhere or not at all. Each of them is
-listed here with the reason, so that a new command cannot stay untested by mistake.
+Commands that install something, submit to a cluster or take hours are run elsewhere or not at all. Each of them
+is listed here with the reason, so that a new command cannot stay untested by mistake.
 """
 
 import os
@@ -31,7 +31,7 @@ ELSEWHERE = {
     "make test": "runs this test",
     "make format": "would change the copy; `make check` runs the same tools",
     ".venv/bin/python -m pytest tests/unit/test_breakpoints.py": "part of `make test`",
-    ".venv/bin/python -m pytest tests/unit/test_breakpoints.py -k smallest": "part of `make test`",
+    ".venv/bin/python -m pytest tests/unit/test_breakpoints.py -k breakpoint": "part of `make test`",
     "make env": "made the environment that this test runs in",
     "$EDITOR workflow/profiles/slurm/config.yaml": "tests/cluster edits the lines that the page names",
     ".venv/bin/snakemake --workflow-profile workflow/profiles/slurm --configfile config/smoke.yaml": (
@@ -40,7 +40,7 @@ ELSEWHERE = {
     ".venv/bin/snakemake --workflow-profile workflow/profiles/slurm --configfile config/NAME.yaml": (
         "tests/cluster"
     ),
-    ".venv/bin/python -m pip uninstall --yes tensorflow-cpu": "needs CUDA; the page says that it is not tested",
+    ".venv/bin/python -m pip uninstall --yes tensorflow-cpu": "needs CUDA; the page says so",
     ".venv/bin/python -m pip install --require-hashes --requirement envs/training-gpu.txt": "needs CUDA, too",
     "squeue --me -h -o \"%i %j\" | awk '$2 ~ /^fewweights_/ {print $1}' | xargs --no-run-if-empty scancel": (
         "tests/cluster takes this line from the page"
@@ -49,7 +49,7 @@ ELSEWHERE = {
 
 
 def commands_of(page: Path) -> list[str]:
-    """The commands in a page's ```sh blocks, without comments. Lines joined by a backslash or << are one command."""
+    """The commands in a page's ```sh blocks, without comments; a backslash or << joins lines to one command."""
     commands = []
     for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
         block = re.sub(r" +# .*", "", block)
@@ -68,7 +68,7 @@ def run(folder: Path, command: str, **environment: str) -> str:
 
 
 def with_environment(workflow: Workflow) -> Workflow:
-    """Add what a clone has besides the workflow: the Makefile, and the environment that `make env` creates."""
+    """Add what a clone has besides the workflow: the Makefile, and the environment made by `make env`."""
     (workflow.folder / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
     # A folder of links, so that nothing that make does to it can change the real environment.
     environment = workflow.folder / ".venv"
@@ -81,7 +81,7 @@ def with_environment(workflow: Workflow) -> Workflow:
 
 @pytest.fixture(scope="module")
 def clone(finished_smoke, tmp_path_factory) -> Workflow:
-    """A fresh clone in a home folder, with the finished smoke study. Commands run in the order of the pages."""
+    """A fresh clone in a home folder, with the finished smoke study; commands run in the order of the pages."""
     home = tmp_path_factory.mktemp("home")
     workflow = with_environment(copy_workflow(ROOT, home / "few-weights"))
     for name in ("results", ".snakemake"):
