@@ -1,7 +1,7 @@
 """Every command in the documentation, run as it is written there.
 
-Commands that install something, submit to a cluster or take hours are run elsewhere or not at all. Each of them
-is listed here with the reason, so that a new command cannot stay untested by mistake.
+Commands that install something, submit to a cluster or take hours are run elsewhere or not at all. Each of
+them is listed here with the reason, so that a new command cannot stay untested by mistake.
 """
 
 import os
@@ -49,7 +49,7 @@ ELSEWHERE = {
 
 
 def commands_of(page: Path) -> list[str]:
-    """The commands in a page's ```sh blocks, without comments; a backslash or << joins lines to one command."""
+    """The commands in a page's ```sh blocks, without comments; a backslash or << joins lines."""
     commands = []
     for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
         block = re.sub(r" +# .*", "", block)
@@ -81,7 +81,7 @@ def with_environment(workflow: Workflow) -> Workflow:
 
 @pytest.fixture(scope="module")
 def clone(finished_smoke, tmp_path_factory) -> Workflow:
-    """A fresh clone in a home folder, with the finished smoke study; commands run in the order of the pages."""
+    """A fresh clone in a home folder, with the smoke study; commands run in the order of the pages."""
     home = tmp_path_factory.mktemp("home")
     workflow = with_environment(copy_workflow(ROOT, home / "few-weights"))
     for name in ("results", ".snakemake"):
