@@ -69,11 +69,12 @@ class ClusterUser(Workflow):
         self.slurm = slurm
         self.hook = folder / "hook"
         self.hook.mkdir()
+        self.started: list[subprocess.Popen] = []
 
     def start(self, *arguments: str) -> subprocess.Popen:
         command = [sys.executable, HERE / "polling.py", "--workflow-profile", "workflow/profiles/slurm"]
         command += ["--slurm-init-seconds-before-status-checks", "2", "--configfile", CONFIG, *arguments]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             cwd=self.folder,
             env=self.slurm.environment | {"HOOK_FOLDER": str(self.hook)},
@@ -81,11 +82,15 @@ class ClusterUser(Workflow):
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        self.started.append(process)
+        return process
 
     def finish(self, process: subprocess.Popen, seconds: int) -> None:
-        try:
-            assert process.wait(seconds) == 0, self.log()
-        finally:
+        assert process.wait(seconds) == 0, self.log()
+
+    def kill(self) -> None:
+        """Kill every Snakemake that is still running."""
+        for process in self.started:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
@@ -168,6 +173,7 @@ def user(slurm, local, tmp_path):
         ' " && python {params.script:q}"',
     )
     yield user
+    user.kill()
     slurm.run("scancel", "-u", "root")
     for node in NODES:
         slurm.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
@@ -238,13 +244,11 @@ def test_snakemake_is_killed_and_started_again(user, local, slurm):
     """As in workflow/profiles/README.md: cancel the remaining jobs by their name, unlock, start again."""
     for run in RUNS[:2]:
         (user.hook / run).write_text("held")
-    process = user.start("--group-components", "cheap=4", *TRAININGS)
+    user.start("--group-components", "cheap=4", *TRAININGS)
     runs = user.folder / "results/cluster/runs"
     held = set(RUNS[:2])
     wait_until(lambda: held <= {run for run, *_ in user.starts()} and list(runs.rglob("metrics.json")), 200)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
+    user.kill()
     assert slurm.run("squeue", "-h").stdout.strip()  # the jobs of the killed Snakemake
     cancel = next(line for line in README.read_text().splitlines() if line.startswith("squeue --me -h"))
     slurm.run("bash", "-c", cancel)
