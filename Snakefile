@@ -1,6 +1,6 @@
 # few-weights: how few weights does a network need to reach a target accuracy?
 #
-#   config/*.yaml -> list of runs -> mnist.npz -> metrics.json (one a run) -> runs.csv -> breakpoints.csv
+#   config/*.yaml -> list of runs -> data -> metrics.json (one per run) -> runs.csv -> breakpoints.csv
 #                 -> figures -> report.html
 #
 # A study given with --configfile describes the whole study: the article's is not even read then.
@@ -14,18 +14,19 @@ if not workflow.overwrite_configfiles:
     configfile: workflow.current_basedir.join("config/article.yaml").get_path_or_uri(secret_free=False)
 
 
-# What the rules share: this is the plan that trains, and it has nothing to add to the report.
+# This is the plan that trains; workflow/report.smk is the one that does not. NOTES head the report.
 TRAINS, NOTES = True, []
 
 
-include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/search.smk"
-include: "workflow/rules/merge.smk"
-include: "workflow/rules/aggregate.smk"
-include: "workflow/rules/export.smk"
-include: "workflow/rules/report.smk"
+include: "workflow/rules/common.smk"  # the study, its paths, and the functions of the rules
+include: "workflow/rules/data.smk"  # the data, fetched and verified
+include: "workflow/rules/train.smk"  # one training job per architecture, width and seed
+include: "workflow/rules/search.smk"  # the widths: those given, and those that a search adds
+include: "workflow/rules/merge.smk"  # the runs' files as tables
+include: "workflow/rules/aggregate.smk"  # the answer, and how sure it is
+include: "workflow/rules/export.smk"  # the networks for other programs
+include: "workflow/rules/report.smk"  # figures and report.html
+include: "workflow/rules/console.smk"  # what the terminal says
 
 
 report: "workflow/report/workflow.rst"
@@ -33,6 +34,7 @@ report: "workflow/report/workflow.rst"
 
 # Everything that the documents name is a target, so that whatever somebody deleted is made again, and only that.
 rule all:
+    """Make everything that the study asks for."""
     default_target: True
     input:
         report_files(),

@@ -10,20 +10,22 @@ if not workflow.overwrite_configfiles:
     configfile: workflow.current_basedir.join("../config/article.yaml").get_path_or_uri(secret_free=False)
 
 
-include: "rules/common.smk"
-include: "rules/present.smk"
+include: "rules/common.smk"  # the study, its paths, and the functions of the rules
+include: "rules/present.smk"  # which runs are there
 
 
 if RUNS_HERE:
 
-    include: "rules/merge.smk"
+    include: "rules/merge.smk"  # the runs' files as tables
 
 
-include: "rules/aggregate.smk"
-include: "rules/report.smk"
+include: "rules/aggregate.smk"  # the answer, and how sure it is
+include: "rules/report.smk"  # figures and report.html
+include: "rules/console.smk"  # what the terminal says
 
 
 rule all:
+    """Make the report of what is there."""
     default_target: True
     input:
         report_files(),

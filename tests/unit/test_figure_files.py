@@ -3,18 +3,13 @@
 import sys
 
 import numpy as np
-import plot_comparison
-import plot_curve
-import plot_data
-import plot_exhibit
-import plot_learning
-import plot_timeline
-import plot_weights
+import plot
 import pytest
 from test_plotting import STUDY, breakpoints_of, history_of, layers_of, make_runs
 from test_reporting import complete, page_of_files, write_inputs
 
 from few_weights.errors import StudyError
+from few_weights.plan.outputs import FIGURES
 from few_weights.report.figures.files import LONGEST, NOT_DRAWN, write_figure
 from few_weights.report.svg import svg_title
 
@@ -75,55 +70,36 @@ def inputs(tmp_path):
     return tmp_path
 
 
-ENTRY_POINTS = {
-    plot_comparison: ["runs", "breakpoints"],
-    plot_curve: ["runs", "breakpoints", "architecture"],
-    plot_learning: ["history", "runs", "breakpoints"],
-    plot_timeline: ["runs"],
-    plot_weights: ["layers", "runs", "breakpoints"],
-    plot_data: ["data", "dataset"],
-    plot_exhibit: ["runs", "breakpoints", "layers", "folder", "data", "dataset"],
-}
+def draw(monkeypatch, figure, inputs):
+    """Draw a figure by its entry point; the title of the file that it wrote."""
+    output = FIGURES[figure]
+    arguments = [figure, *(str(inputs / f"{table}.csv") for table in output.tables)]
+    arguments += ["--architecture", "vgg"] if figure == "curve" else []
+    arguments += ["--data", str(inputs / "own.npz"), "--dataset", "own"] if output.data else []
+    svg, png = inputs / f"{figure}.svg", inputs / f"{figure}.png"
+    monkeypatch.setattr(sys, "argv", ["plot.py", *arguments, "--svg", str(svg), "--png", str(png)])
+    plot.main()
+    assert png.read_bytes().startswith(b"\x89PNG")
+    return svg_title(svg.read_text())
 
 
-def start(monkeypatch, script, inputs):
-    """Start an entry point; the figures that it wrote."""
-    values = {name: f"{inputs / name}.csv" for name in ("runs", "breakpoints", "layers", "history")}
-    values |= {"architecture": "vgg", "dataset": "own", "data": inputs / "own.npz", "folder": inputs}
-    arguments = [word for name in ENTRY_POINTS[script] for word in (f"--{name}", str(values[name]))]
-    names = ["mistakes", "first-layer"] if script is plot_exhibit else [script.__name__]
-    files = {name: [str(inputs / f"{name}.{kind}") for kind in ("svg", "png")] for name in names}
-    if script is plot_exhibit:
-        arguments += [word for name in names for word in (f"--{name}", *files[name])]
-    else:
-        arguments += ["--svg", files[names[0]][0], "--png", files[names[0]][1]]
-    monkeypatch.setattr(sys, "argv", ["plot", *arguments])
-    script.main()
-    return [svg_title((inputs / f"{name}.svg").read_text()) for name in names]
+@pytest.mark.parametrize("figure", FIGURES)
+def test_every_figure_is_drawn_or_leaves_a_placeholder(figure, inputs, monkeypatch):
+    assert not draw(monkeypatch, figure, inputs).startswith(NOT_DRAWN)
+    monkeypatch.setattr(plot.module_of(figure), "draw", lambda inputs: 1 / 0)
+    assert draw(monkeypatch, figure, inputs) == f"{NOT_DRAWN}ZeroDivisionError: division by zero"
 
 
-@pytest.mark.parametrize("script", ENTRY_POINTS, ids=lambda script: script.__name__)
-def test_every_entry_point_has_the_placeholder(script, inputs, monkeypatch):
-    assert not any(title.startswith(NOT_DRAWN) for title in start(monkeypatch, script, inputs))
-    broken = {"plot_exhibit": ["plot_mistakes", "plot_first_layer"]}.get(script.__name__, [script.__name__])
-    for name in broken:
-        place = getattr(script, name.removeprefix("plot_"), script)
-        monkeypatch.setattr(place, name, lambda *arguments: 1 / 0)
-    assert start(monkeypatch, script, inputs) == [f"{NOT_DRAWN}ZeroDivisionError: division by zero"] * len(
-        broken
-    )
-
-
-@pytest.mark.parametrize("script", ENTRY_POINTS, ids=lambda script: script.__name__)
-def test_damaged_tables_are_one_sentence_in_every_entry_point(script, inputs, monkeypatch, capsys):
+@pytest.mark.parametrize("figure", [name for name in FIGURES if FIGURES[name].tables])
+def test_a_damaged_table_is_one_sentence_in_every_figure(figure, inputs, monkeypatch, capsys):
     """Emptied, cut short anywhere, without a column, or another file altogether."""
-    for name in {"runs", "breakpoints", "layers", "history"} & set(ENTRY_POINTS[script]):
+    for name in FIGURES[figure].tables:
         path = inputs / f"{name}.csv"
         content = path.read_bytes()
         lines = content.splitlines(keepends=True)
         column = 3 if name == "runs" else 0
         without_column = b"\n".join(
-            b",".join(cell for place, cell in enumerate(line.split(b",")) if place != column)
+            b",".join(cell for index, cell in enumerate(line.split(b",")) if index != column)
             for line in content.splitlines()
         )
         damaged = [b"", b"\n", lines[0], content[:-1], content[:-4], content[: len(content) // 2]]
@@ -131,7 +107,7 @@ def test_damaged_tables_are_one_sentence_in_every_entry_point(script, inputs, mo
         for bad in damaged:
             path.write_bytes(bad)
             with pytest.raises(SystemExit):
-                start(monkeypatch, script, inputs)
+                draw(monkeypatch, figure, inputs)
             said = capsys.readouterr().err
             assert said.startswith(f"error: {path} ") and said.count("\n") == 1, said
             assert "delete it and start again" in said

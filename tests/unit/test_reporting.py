@@ -20,6 +20,7 @@ from few_weights.analysis.mcnemar import compare_neighbours
 from few_weights.analysis.model_tables import models_table, pareto_table
 from few_weights.analysis.search import judge_round, search_table
 from few_weights.analysis.seeds import models_with_intervals
+from few_weights.plan.outputs import figures_of_study
 from few_weights.report.answer import answer
 from few_weights.report.figures import style
 from few_weights.report.figures.comparison import plot_comparison
@@ -30,7 +31,7 @@ from few_weights.report.figures.mistakes import plot_mistakes
 from few_weights.report.figures.smallest_network import choose_network
 from few_weights.report.figures.timeline import plot_timeline
 from few_weights.report.figures.weights_by_layer import plot_weights
-from few_weights.report.page import FIGURES, render_report, render_table
+from few_weights.report.page import render_report, render_table
 from few_weights.report.study_tables import RECIPE, remark
 from few_weights.report.svg import inline_svg
 
@@ -251,7 +252,7 @@ def write_inputs(folder: Path) -> dict[str, list[Path]]:
     return {
         "--runs": [folder / "runs.csv"],
         "--breakpoints": [folder / "breakpoints.csv"],
-        "--figures": [folder / f"{name}.svg" for name in (*FIGURES, "curve-mlp", "curve-vgg")],
+        "--figures": [folder / f"{name}.svg" for name in figures_of_study(["mlp", "vgg"], own_data=False)],
         "--tables": [folder / f"{name}.csv" for name in evidence],
         "--templates": [TEMPLATES],
         "--report": [folder / "report.html"],

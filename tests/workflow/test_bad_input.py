@@ -30,7 +30,7 @@ def test_a_bad_study(fresh):
 
 def test_a_network_that_cannot_be_built(fresh):
     """Told before anything is fetched or trained."""
-    path = fresh.folder / "workflow" / "scripts" / "few_weights" / "architectures.py"
+    path = fresh.folder / "workflow/scripts/few_weights/networks/architectures.py"
     text = path.read_text()
     path.write_text(
         text.replace("            halving(),\n", "            halving(),\n            halving(),\n")

@@ -180,8 +180,8 @@ def test_a_target_out_of_reach_ends_with_a_message_and_trains_nothing(copy):
 
 
 def test_a_changed_statistic_trains_nothing(copy):
-    for module in ("models", "search", "neighbours"):
-        path = copy.folder / "workflow" / "scripts" / "few_weights" / f"{module}.py"
+    for module in ("seeds", "search", "mcnemar"):
+        path = copy.folder / "workflow/scripts/few_weights/analysis" / f"{module}.py"
         path.write_text(path.read_text() + "\nSOMETHING_NEW = 1\n")
     before = metrics_of_runs(copy)
     planned = copy.planned_jobs(*CONFIG)

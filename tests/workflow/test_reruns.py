@@ -6,7 +6,7 @@ import time
 import yaml
 
 SMOKE = ("--configfile", "config/smoke.yaml")
-TRAINING = "workflow/scripts/few_weights/training.py"
+TRAINING = "workflow/scripts/few_weights/training/train_run.py"
 RUNS = 8
 
 
@@ -69,12 +69,13 @@ def test_changed_training_code_trains_everything(smoke):
 
 
 def test_a_changed_network_trains_its_own_runs(smoke):
-    smoke.edit("workflow/scripts/few_weights/architectures.py", "dense(4 * width)", "dense(3 * width)")
+    networks = "workflow/scripts/few_weights/networks/architectures.py"
+    smoke.edit(networks, "dense(4 * width)", "dense(3 * width)")
     assert smoke.planned_jobs(*SMOKE)["train_model"] == 2
 
 
 def test_a_changed_figure_trains_nothing(smoke):
-    path = smoke.folder / "workflow" / "scripts" / "few_weights" / "plotting.py"
+    path = smoke.folder / "workflow" / "scripts" / "few_weights" / "report" / "figures" / "comparison.py"
     path.write_text(path.read_text() + "\nSOMETHING_NEW = 1\n")
     planned = smoke.planned_jobs(*SMOKE)
     assert planned["plot_comparison"] == 1

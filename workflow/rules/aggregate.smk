@@ -1,19 +1,20 @@
 """From the table of runs to the answer.
 
-Requires runs.csv. Makes models.csv, shares.csv and pareto.csv, which sum up the seeds of each model; and
+Requires runs.csv. Makes models.csv, shares.csv and pareto.csv, which summarise the seeds of each model; and
 breakpoints.csv, targets.csv and bootstrap.csv, which say how few weights are enough and how sure that is.
 """
 
 
 rule summarise_models:
+    """Summarise the seeds of each model, and find the models that no other beats."""
     input:
-        runs=f"{RESULTS}/runs.csv",
+        runs="<study>/runs.csv",
     output:
-        models=f"{RESULTS}/models.csv",
-        shares=f"{RESULTS}/shares.csv",
-        pareto=f"{RESULTS}/pareto.csv",
+        models="<study>/models.csv",
+        shares="<study>/shares.csv",
+        pareto="<study>/pareto.csv",
     log:
-        f"{RESULTS}/logs/summarise_models.log",
+        "<logs>/summarise_models.log",
     localrule: True
     conda:
         "../../envs/report.yaml"
@@ -32,14 +33,15 @@ rule summarise_models:
 
 
 rule find_breakpoints:
+    """Find the fewest weights with which each architecture reaches each target, and how sure that is."""
     input:
-        runs=f"{RESULTS}/runs.csv",
+        runs="<study>/runs.csv",
     output:
-        breakpoints=f"{RESULTS}/breakpoints.csv",
-        by_target=f"{RESULTS}/targets.csv",
-        bootstrap=f"{RESULTS}/bootstrap.csv",
+        breakpoints="<study>/breakpoints.csv",
+        by_target="<study>/targets.csv",
+        bootstrap="<study>/bootstrap.csv",
     log:
-        f"{RESULTS}/logs/find_breakpoints.log",
+        "<logs>/find_breakpoints.log",
     localrule: True
     conda:
         "../../envs/report.yaml"

@@ -1,7 +1,8 @@
-"""From the config to the list of runs, and every function that the rules use.
+"""The study, where its files lie, and the functions that the rules use.
 
-Takes `config`. Gives STUDY (validated, with its defaults), where things lie, and the helpers below. Which widths
-and runs there are is said by `search.smk`, or by `report.smk` next to this folder, which trains nothing.
+Takes `config`, and TRAINS and NOTES of the plan that includes it. Gives STUDY (checked, with its defaults), the
+paths, the lists of tables and figures, and the functions below. Which widths and runs there are is said by
+`search.smk`, or by `present.smk` for a report, which trains nothing.
 """
 
 import hashlib
@@ -18,37 +19,26 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents
 SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from few_weights.plan import snakemake_private
-from few_weights.training.checkpoint import forget_finished
-from few_weights.data.datasets import data_sha256
-from few_weights.data.datasets import KNOWN
-from few_weights.errors import StudyError
-from few_weights.plan.console.failures import Failures
-from few_weights.plan.export_archive import exported_names
-from few_weights.plan.fingerprints import code_fingerprint
-from few_weights.plan.fingerprints import network_fingerprint
-from few_weights.plan.checksums import changed_files
-from few_weights.plan.checksums import ChecksumNotes
-from few_weights.data.fetched import data_to_fetch
-from few_weights.plan.checksums import other_plan
-from few_weights.plan.console.interrupt import Interrupt
-from few_weights.plan.model_descriptions import baseline_widths
-from few_weights.plan.workplace import CACHE
-from few_weights.plan.cost import CHEAP
-from few_weights.plan.model_descriptions import describe_models
-from few_weights.plan.model_descriptions import description_code
-from few_weights.plan.model_descriptions import description_request
-from few_weights.plan.workplace import put_own_python_first
-from few_weights.plan.workplace import require_writable
-from few_weights.plan.cost import training_cost
-from few_weights.plan.cost import training_minutes
-from few_weights.plan.cost import training_seconds
-from few_weights.plan.console.progress import Progress
-from few_weights.plan.console.progress import Training
-from few_weights.plan.runs import RUN_FILES
+from few_weights.data.datasets import data_sha256, KNOWN
 from few_weights.data.facts import facts_of_study
+from few_weights.data.fetched import data_to_fetch
+from few_weights.errors import StudyError
+from few_weights.plan import snakemake_private
+from few_weights.plan.cost import CHEAP, training_cost, training_minutes, training_seconds
+from few_weights.plan.export_archive import exported_names
+from few_weights.plan.fingerprints import code_fingerprint, network_fingerprint
+from few_weights.plan.model_descriptions import (
+    baseline_widths,
+    describe_models,
+    description_code,
+    description_request,
+)
+from few_weights.plan.outputs import figures_of_study, REPORT_TABLES, tables_of_study
 from few_weights.plan.resolve import resolve_study
+from few_weights.plan.runs import RUN_FILES
 from few_weights.plan.study_file import read_study
+from few_weights.training.checkpoint import forget_finished
+from few_weights.plan.workplace import CACHE, put_own_python_first, require_writable
 
 put_own_python_first()
 
@@ -74,32 +64,36 @@ try:
 except StudyError as error:
     raise WorkflowError(str(error)) from None
 
+NOTES += [f"Data: {warning}" for warning in STUDY.data.warnings]
+NOTES += [f"Networks: {warning}" for model in MODELS.values() for warning in model["warnings"]]
+
+
+# In the rules' paths, <study> is the study's folder, and <run> the folder of one run.
+RUN = f"{RESULTS}/runs/{{architecture}}/width-{{width}}/seed-{{seed}}"
+
+
+pathvars:
+    study=RESULTS,
+    run=RUN,
+    figures=f"{RESULTS}/figures",
+    logs=f"{RESULTS}/logs",
+
+
 DATA = f"results/data/{STUDY.dataset}.npz"
 DATA_SHA256 = data_sha256(STUDY.dataset, STUDY.data.sha256)
 DATA_FILE = snakemake_private.with_prefix(workflow, DATA)
 # What the rules depend on in place of the data: few_weights/data/fetched.py says why.
 DATA_STAMP = str(CACHE / DATA_FILE.lstrip("/"))
 if TRAINS and snakemake_private.is_main_process(workflow):
-    if data_to_fetch(
-        Path(DATA_FILE), STUDY.dataset, STUDY.data.sha256, Path(DATA_STAMP), FOLDER / "runs"
-    ):
+    if data_to_fetch(Path(DATA_FILE), STUDY.dataset, STUDY.data.sha256, Path(DATA_STAMP), FOLDER / "runs"):
         snakemake_private.run_first(workflow, DATA_FILE, Path(DATA_STAMP))
-RUN = f"{RESULTS}/runs/{{architecture}}/width-{{width}}/seed-{{seed}}"
-SEARCH_ROUND = f"{RESULTS}/search/{{architecture}}/round-{{round}}.json"
-ARCHIVE = f"{RESULTS}/exports/archives/{{architecture}}.zip"
+
+# What there is to make; present.smk leaves out what cannot be made.
 ARCHITECTURES = STUDY.architectures
+TABLE_NAMES = tables_of_study(STUDY.refine)
+FIGURE_NAMES = figures_of_study(ARCHITECTURES, own_data=STUDY.dataset not in KNOWN)
 
-# The tables that the report shows in addition to runs.csv and breakpoints.csv.
-EVIDENCE = ["models", "pareto", "targets", "bootstrap", "neighbours", "counts"]
-if STUDY.refine:
-    EVIDENCE.append("search")
-
-# Its figures, in addition to a curve for each architecture.
-FIGURES = ["comparison", "weights-by-layer", "learning", "mistakes", "first-layer", "timeline"]
-if STUDY.dataset not in KNOWN:
-    FIGURES.append("data")
-
-# What report.html is made of, beside the code that fills it in.
+# What report.html is made of, besides the code that fills it in.
 REPORT_TEMPLATES = sorted(
     path.name
     for pattern in ("*.j2", "*.css", "*.js")
@@ -115,19 +109,16 @@ wildcard_constraints:
     round=r"\d+",
 
 
-def all_figures():
-    """The names of all figures."""
-    return [*FIGURES, *(f"curve-{architecture}" for architecture in ARCHITECTURES)]
+# Which files there are
 
 
 def report_files():
     """Everything that is made from the runs."""
-    tables = ["runs", "layers", "history", "breakpoints", "shares", *EVIDENCE]
     return [
         f"{RESULTS}/report.html",
         *expand(f"{RESULTS}/tables/{{table}}.html", table=["breakpoints", "runs"]),
-        *expand(f"{RESULTS}/{{table}}.csv", table=dict.fromkeys(tables)),
-        *expand(f"{RESULTS}/figures/{{figure}}.{{kind}}", figure=all_figures(), kind=["svg", "png"]),
+        *expand(f"{RESULTS}/{{table}}.csv", table=TABLE_NAMES),
+        *expand(f"{RESULTS}/figures/{{figure}}.{{kind}}", figure=FIGURE_NAMES, kind=["svg", "png"]),
     ]
 
 
@@ -140,7 +131,7 @@ def files_of(architecture, *names):
     """Those files of every run of an architecture, as an input function.
 
     There is one function for each architecture, because Snakemake waits for one checkpoint at a time in each: so
-    the architectures are searched side by side.
+    the architectures are searched at the same time.
     """
     return lambda wildcards: files_at(architecture, visited_widths(architecture), *names)
 
@@ -162,14 +153,12 @@ def exported_files():
     return [f"{RESULTS}/exports.csv", *map(exported, ARCHITECTURES)]
 
 
-def recipe_of(wildcards):
-    """How an architecture is trained, as JSON."""
-    return ARCHITECTURES[wildcards.architecture].recipe.to_json()
+def data_is_fetched():
+    """The data as an input: its age says nothing, and its content is compared by a parameter."""
+    return ancient(local(DATA_STAMP))
 
 
-def network_of(wildcards):
-    """What an architecture is, as JSON: one of our networks, or one of the user's."""
-    return json.dumps(ARCHITECTURES[wildcards.architecture].network, sort_keys=True)
+# What jobs are called with
 
 
 def unrecorded(value):
@@ -177,12 +166,7 @@ def unrecorded(value):
 
     Snakemake does so with parameters that are functions of a job's threads.
     """
-    return lambda wildcards, threads: str(value)
-
-
-def data_is_fetched():
-    """The data as an input: its age says nothing, and its content is compared by a parameter."""
-    return ancient(local(DATA_STAMP))
+    return lambda wildcards, threads: value if isinstance(value, list) else str(value)
 
 
 def script(name):
@@ -195,11 +179,26 @@ def code_of(name, also=()):
     return code_fingerprint(SCRIPTS / name, also=tuple(ROOT / path for path in also))
 
 
+def code_of_figure(name):
+    """The fingerprint of the entry point of all figures, and of the module that draws this one."""
+    return code_of("plot.py") + code_of(f"few_weights/report/figures/{name.replace('-', '_')}.py")
+
+
 def training_code_of(wildcards):
-    """The same for training, where the other architectures' networks make no difference."""
+    """The fingerprint of training, in which other architectures' networks make no difference."""
     section = ARCHITECTURES[wildcards.architecture]
     file = Path(section.file) if section.file else None
     return network_fingerprint(SCRIPTS / "train.py", section.network.get("architecture"), file)
+
+
+def recipe_of(wildcards):
+    """How an architecture is trained, as JSON."""
+    return ARCHITECTURES[wildcards.architecture].recipe.to_json()
+
+
+def network_of(wildcards):
+    """What an architecture is, as JSON: a built-in network, or one of the user's."""
+    return json.dumps(ARCHITECTURES[wildcards.architecture].network, sort_keys=True)
 
 
 def cost_of(wildcards):
@@ -237,7 +236,7 @@ def baselines():
 
 
 def expected_runs():
-    """What every run must have been trained with, as JSON, for whoever merges them: see aggregation.read_runs."""
+    """What every run must have been trained with, as JSON, for the rules that read runs: see analysis/merge.py."""
     common = {
         "dataset": STUDY.dataset,
         "data_sha256": DATA_SHA256,
@@ -257,79 +256,3 @@ def plan_digest():
     widths = {name: section.widths for name, section in STUDY.architectures.items()}
     plan = expected_runs() + json.dumps([widths, STUDY.seeds])
     return hashlib.sha256(plan.encode()).hexdigest()
-
-
-def search_goes_on():
-    """Whether a search has rounds ahead, which may ask for more runs."""
-    return any(
-        job.rule.name.endswith("search_widths") and not done for job, done in snakemake_private.jobs(workflow)
-    )
-
-
-def trainings():
-    """Every training of the plan, for the lines that say how far the study is."""
-    for job, done in snakemake_private.jobs(workflow):
-        # By its output too: as a module, this may stand next to another copy of itself.
-        if job.rule.name.endswith("train_model") and Path(job.output.metrics).is_relative_to(FOLDER):
-            yield Training(
-                jobid=job.jobid,
-                name=f"{job.wildcards.architecture} width {job.wildcards.width} seed {job.wildcards.seed}",
-                architecture=job.wildcards.architecture,
-                epochs=ARCHITECTURES[job.wildcards.architecture].recipe.epochs,
-                seconds=training_seconds(cost_of(job.wildcards), STUDY.data.train_examples),
-                log=Path(job.log[0]),
-                done=done,
-            )
-
-
-def made_here(jobid):
-    """What a job made that is checked by its checksum: not a run's files, which are checked wherever they are read."""
-    return [
-        path for path in snakemake_private.outputs_of(workflow, jobid) if Path(path).name not in RUN_FILES
-    ]
-
-
-def say_how_far():
-    """The line at the end of a study that was interrupted."""
-    done, planned = PROGRESS.counts()
-    return f"Interrupted: {done} of {planned} runs are done. Start again to continue."
-
-
-def print_failures():
-    """Which jobs failed, why, and where to read on, at the end of a start that had failures."""
-    failed = FAILURES.failed
-    for failure in failed:
-        where = f"\n  its log: {failure.log}" if failure.log else ""
-        print(f"\n{failure.name} failed: {failure.reason}{where}", file=sys.stderr)
-    if any(failure.training for failure in failed):
-        print("\nStart again to train what is missing; what is finished stays.", file=sys.stderr)
-    elif failed:
-        print("\nStart again to make what is missing; nothing is trained again for it.", file=sys.stderr)
-
-
-def print_summary():
-    """What the study found, at the end of a run."""
-    table = FOLDER / "logs" / "find_breakpoints.log"
-    if table.exists():
-        print(f"\n{table.read_text()}\nReport: {(FOLDER / 'report.html').resolve()}", file=sys.stderr)
-
-
-PROGRESS = Progress(logger, trainings, search_goes_on)
-FAILURES = Failures()
-INTERRUPT = Interrupt(SCRIPTS, say_how_far)
-
-NOTES += [f"Data: {warning}" for warning in STUDY.data.warnings]
-NOTES += [f"Networks: {warning}" for model in MODELS.values() for warning in model["warnings"]]
-
-if snakemake_private.is_main_process(workflow):
-    for warning in STUDY.data.warnings:
-        print(f"Warning: {STUDY.dataset}: {warning}", file=sys.stderr)
-    logger.addHandler(PROGRESS)
-    logger.addHandler(FAILURES)
-    logger.addHandler(ChecksumNotes(FOLDER, plan_digest(), made_here))
-    INTERRUPT.install(logger)
-    for path in (changed := changed_files(FOLDER)):
-        print(f"{path} is not what it was when it was made; it is made again.", file=sys.stderr)
-    if TRAINS and other_plan(FOLDER, plan_digest()):
-        changed.append(FOLDER / "runs.csv")
-    snakemake_private.force(workflow, map(str, changed))

@@ -6,6 +6,7 @@ as uint8, verified against the SHA-256 of the published data, or of the user's o
 
 
 rule fetch_data:
+    """Fetch the data set from the first source that has it, and verify it."""
     output:
         data=DATA,
         # What the other rules depend on: few_weights/data/fetched.py says why.
@@ -18,8 +19,8 @@ rule fetch_data:
     params:
         script=script("fetch_data.py"),
         dataset=STUDY.dataset,
-        # Verified data are the same wherever they came from, so other sources fetch nothing anew; a file of the
-        # user's that holds other arrays than before is found at the start, see data_to_fetch.
+        # Verified data are the same wherever they came from, so other sources fetch nothing again; a file of the
+        # user's that holds other arrays than before is noticed at the start, see data_to_fetch.
         sources=unrecorded(json.dumps(STUDY.sources)),
     shell:
         "python {params.script:q}"

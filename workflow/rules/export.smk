@@ -9,20 +9,20 @@ that cannot be exported is a sentence in there, not a failed job.
 
 # A checkpoint for each architecture, so that each has a process of its own, and no user's file meets another.
 checkpoint export_models:
+    """Export all trained networks of an architecture into one archive."""
     input:
         data=data_is_fetched(),
-        runs=f"{RESULTS}/runs.csv",
-        breakpoints=f"{RESULTS}/breakpoints.csv",
+        runs="<study>/runs.csv",
+        breakpoints="<study>/breakpoints.csv",
     output:
-        archive=ARCHIVE,
+        archive="<study>/exports/archives/{architecture}.zip",
     log:
-        f"{RESULTS}/logs/export_models-{{architecture}}.log",
+        "<logs>/export_models-{architecture}.log",
     localrule: True
     conda:
         "../../envs/training.yaml"
     params:
         script=script("export_models.py"),
-        folder=unrecorded(FOLDER),
         data=unrecorded(DATA_FILE),
         network=network_of,
         dataset=STUDY.dataset,
@@ -33,7 +33,6 @@ checkpoint export_models:
         " --network {params.network:q}"
         " --breakpoints {input.breakpoints:q}"
         " --runs {input.runs:q}"
-        " --folder {params.folder:q}"
         " --dataset {params.dataset:q}"
         " --data {params.data:q}"
         " --archive {output.archive:q}"
@@ -41,12 +40,13 @@ checkpoint export_models:
 
 
 rule unpack_keras:
+    """Take the .keras of a run out of its architecture's archive."""
     input:
-        archive=ARCHIVE,
+        archive="<study>/exports/archives/{architecture}.zip",
     output:
-        network=f"{RESULTS}/exports/{{architecture}}-width-{{width}}-seed-{{seed}}.keras",
+        network="<study>/exports/{architecture}-width-{width}-seed-{seed}.keras",
     log:
-        f"{RESULTS}/logs/unpack_keras-{{architecture}}-width-{{width}}-seed-{{seed}}.log",
+        "<logs>/unpack_keras-{architecture}-width-{width}-seed-{seed}.log",
     localrule: True
     conda:
         "../../envs/training.yaml"
@@ -60,33 +60,22 @@ rule unpack_keras:
         " > {log:q} 2>&1"
 
 
-rule unpack_tflite:
-    input:
-        archive=ARCHIVE,
+use rule unpack_keras as unpack_tflite with:
+    """Take the .tflite of a breakpoint out of its architecture's archive."""
     output:
-        network=f"{RESULTS}/exports/{{architecture}}-{{target}}.tflite",
+        network="<study>/exports/{architecture}-{target}.tflite",
     log:
-        f"{RESULTS}/logs/unpack_tflite-{{architecture}}-{{target}}.log",
-    localrule: True
-    conda:
-        "../../envs/training.yaml"
-    params:
-        script=script("unpack_export.py"),
-        code=code_of("unpack_export.py"),
-    shell:
-        "python {params.script:q}"
-        " --archive {input.archive:q}"
-        " --output {output.network:q}"
-        " > {log:q} 2>&1"
+        "<logs>/unpack_tflite-{architecture}-{target}.log",
 
 
 rule list_exports:
+    """List the exported networks, how they do, and why others are missing."""
     input:
-        archives=expand(ARCHIVE, architecture=ARCHITECTURES),
+        archives=expand("<study>/exports/archives/{architecture}.zip", architecture=ARCHITECTURES),
     output:
-        table=f"{RESULTS}/exports.csv",
+        table="<study>/exports.csv",
     log:
-        f"{RESULTS}/logs/list_exports.log",
+        "<logs>/list_exports.log",
     localrule: True
     conda:
         "../../envs/training.yaml"

@@ -1,17 +1,20 @@
 """Which runs are there, for a report that trains nothing: what `search.smk` says where they may be trained.
 
 Gives RUNS_HERE, KEPT (what is used as it is, because the runs that it was made from are not here) and the functions
-that `merge.smk` asks. Reduces ARCHITECTURES, EVIDENCE and FIGURES to what there can be, and says in NOTES what is
-missing.
+that `merge.smk` asks. Reduces ARCHITECTURES, TABLE_NAMES and FIGURE_NAMES to what can be made, and says in NOTES
+what is missing.
 """
 
 from few_weights.data.fetched import data_is_intact
-from few_weights.plan.finished_runs import by_architecture
-from few_weights.plan.finished_runs import name_runs
-from few_weights.plan.finished_runs import nothing_to_report
-from few_weights.plan.finished_runs import planned_runs
-from few_weights.plan.finished_runs import runs_in_table
-from few_weights.plan.finished_runs import runs_with_files
+from few_weights.plan.finished_runs import (
+    by_architecture,
+    name_runs,
+    nothing_to_report,
+    planned_runs,
+    runs_in_table,
+    runs_with_files,
+)
+from few_weights.plan.outputs import FIGURES, kind_of_figure, TABLES
 
 PLANNED = planned_runs(STUDY, FOLDER)
 RUNS_HERE = runs_with_files(FOLDER, PLANNED)
@@ -21,7 +24,7 @@ if not REPORTED:
     raise WorkflowError(nothing_to_report(STUDY, FOLDER, PLANNED))
 if missing := [run for run in PLANNED if run not in set(REPORTED)]:
     NOTES.append(f"{len(missing)} of {len(PLANNED)} runs are missing: {name_runs(missing)}.")
-KEPT = [] if RUNS_HERE else [f"{RESULTS}/{table}.csv" for table in ("runs", "layers", "history")]
+KEPT = []
 ARCHITECTURES = {name: ARCHITECTURES[name] for name in by_architecture(REPORTED)}
 
 
@@ -46,38 +49,41 @@ def runs_to_merge(wildcards):
     return json.dumps(by_architecture(RUNS_HERE))
 
 
-def can_be_made(name):
+def why_not(output, is_search=False):
     """Why a table or figure cannot be made here, in words; None where it can."""
-    if name == "search":
-        have_rounds = RUNS_HERE and all(map(rounds_of, ARCHITECTURES))
-        return None if have_rounds else "it is made from the rounds of the search"
-    if name in ("counts", "neighbours", "mistakes", "first-layer", "data"):
-        if not RUNS_HERE:
-            return "it is made where the runs' files are, and they are not here"
-        if not DATA_IS_HERE:
-            return f"it needs {DATA_FILE}, which `snakemake --cores 1 -- {DATA}` fetches"
-    if name in ("weights-by-layer", "learning") and not RUNS_HERE:
-        table = {"weights-by-layer": "layers", "learning": "history"}[name]
-        return None if (FOLDER / f"{table}.csv").exists() else f"it is made from {table}.csv"
-    return None
+    if output.run_files and not RUNS_HERE:
+        return "it is made where the runs' files are, and they are not here"
+    if is_search and not all(map(rounds_of, ARCHITECTURES)):
+        return "it is made from the rounds of the search"
+    if output.data and not DATA_IS_HERE:
+        return f"it needs {DATA_FILE}, which `snakemake --cores 1 -- {DATA}` fetches"
+    missing = [f"{table}.csv" for table in output.tables if table not in TABLE_NAMES]
+    return f"it is made from {' and '.join(missing)}" if missing else None
 
 
-def what_there_can_be(names, *paths):
+def what_there_can_be(outputs, *paths):
     """Those of the tables or figures that can be made, or were made from runs that are no longer here."""
     there = []
-    for name in names:
+    for name, output in outputs.items():
         files = [f"{RESULTS}/{path.format(name)}" for path in paths]
-        why_not = can_be_made(name)
-        if why_not and not RUNS_HERE and all((FOLDER / path.format(name)).exists() for path in paths):
-            why_not = None
+        reason = why_not(output, name == "search")
+        if reason and not RUNS_HERE and all((FOLDER / path.format(name)).exists() for path in paths):
+            reason = None
             KEPT.extend(files)
-        if why_not is None:
+        if reason is None:
             there.append(name)
         else:
-            NOTES.append(f"{files[0]} is missing: {why_not}.")
+            NOTES.append(f"{files[0]} is missing: {reason}.")
     return there
 
 
 DATA_IS_HERE = data_is_intact(Path(DATA_FILE), STUDY.dataset, STUDY.data.sha256, Path(DATA_STAMP))
-EVIDENCE = what_there_can_be(EVIDENCE, "{}.csv")
-FIGURES = what_there_can_be(FIGURES, "figures/{}.svg", "figures/{}.png")
+TABLE_NAMES = what_there_can_be({name: TABLES[name] for name in TABLE_NAMES}, "{}.csv")
+FIGURE_NAMES = what_there_can_be(
+    {
+        name: FIGURES[kind_of_figure(name)]
+        for name in figures_of_study(ARCHITECTURES, own_data=STUDY.dataset not in KNOWN)
+    },
+    "figures/{}.svg",
+    "figures/{}.png",
+)

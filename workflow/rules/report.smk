@@ -1,182 +1,211 @@
 """From the tables to what people look at.
 
-Requires runs.csv, layers.csv, history.csv, breakpoints.csv and the tables that say how sure they are. Makes the
-figures, report.html (one self-contained page) and the two tables that Snakemake's own report shows.
+Requires the tables and, of one run, its predictions and weights. Makes the figures, report.html (one self-contained page) and the two tables that
+Snakemake's own report shows.
 """
 
 
-rule plot_curve:
-    input:
-        runs=f"{RESULTS}/runs.csv",
-        breakpoints=f"{RESULTS}/breakpoints.csv",
-    output:
-        svg=report(
-            f"{RESULTS}/figures/curve-{{architecture}}.svg",
-            caption="../report/curve.rst",
-            category="Accuracy against parameters",
-            labels={"architecture": "{architecture}"},
-        ),
-        png=f"{RESULTS}/figures/curve-{{architecture}}.png",
-    log:
-        f"{RESULTS}/logs/plot_curve-{{architecture}}.log",
-    localrule: True
-    conda:
-        "../../envs/report.yaml"
-    params:
-        script=script("plot_curve.py"),
-        code=code_of("plot_curve.py"),
-    shell:
-        "python {params.script:q}"
-        " --runs {input.runs:q}"
-        " --breakpoints {input.breakpoints:q}"
-        " --architecture {wildcards.architecture:q}"
-        " --svg {output.svg:q}"
-        " --png {output.png:q}"
-        " > {log:q} 2>&1"
-
-
 rule plot_comparison:
+    """Draw all architectures in one figure."""
     input:
-        runs=f"{RESULTS}/runs.csv",
-        breakpoints=f"{RESULTS}/breakpoints.csv",
+        tables=["<study>/runs.csv", "<study>/breakpoints.csv"],
     output:
         svg=report(
-            f"{RESULTS}/figures/comparison.svg",
+            "<figures>/comparison.svg",
             caption="../report/comparison.rst",
             category="Accuracy against parameters",
             labels={"architecture": "all"},
         ),
-        png=f"{RESULTS}/figures/comparison.png",
+        png="<figures>/comparison.png",
     log:
-        f"{RESULTS}/logs/plot_comparison.log",
+        "<logs>/plot_comparison.log",
     localrule: True
     conda:
         "../../envs/report.yaml"
     params:
-        script=script("plot_comparison.py"),
-        published=STUDY.dataset if STUDY.published_records else "",
-        code=code_of("plot_comparison.py"),
+        script=script("plot.py"),
+        figure="comparison",
+        options=["--published-for", STUDY.dataset] if STUDY.published_records else [],
+        data=[],
+        code=code_of_figure("comparison"),
     shell:
-        "python {params.script:q}"
-        " --runs {input.runs:q}"
-        " --breakpoints {input.breakpoints:q}"
-        " --published-for={params.published}"
+        "python {params.script:q} {params.figure}"
+        " {input.tables:q}"
+        " {params.options:q}"
+        " {params.data:q}"
         " --svg {output.svg:q}"
         " --png {output.png:q}"
         " > {log:q} 2>&1"
 
 
-rule plot_weights:
-    input:
-        runs=f"{RESULTS}/runs.csv",
-        layers=f"{RESULTS}/layers.csv",
-        breakpoints=f"{RESULTS}/breakpoints.csv",
+use rule plot_comparison as plot_curve with:
+    """Draw one architecture: accuracy against weights, with its breakpoints."""
     output:
         svg=report(
-            f"{RESULTS}/figures/weights-by-layer.svg",
+            "<figures>/curve-{architecture}.svg",
+            caption="../report/curve.rst",
+            category="Accuracy against parameters",
+            labels={"architecture": "{architecture}"},
+        ),
+        png="<figures>/curve-{architecture}.png",
+    log:
+        "<logs>/plot_curve-{architecture}.log",
+    params:
+        figure="curve",
+        options=lambda wildcards: ["--architecture", wildcards.architecture],
+        code=code_of_figure("curve"),
+
+
+use rule plot_comparison as plot_weights with:
+    """Draw the share of the weights in each layer, at full size and at the breakpoint."""
+    input:
+        tables=["<study>/runs.csv", "<study>/breakpoints.csv", "<study>/layers.csv"],
+    output:
+        svg=report(
+            "<figures>/weights-by-layer.svg",
             caption="../report/weights.rst",
             category="Where the weights sit",
             labels={"figure": "weights by layer"},
         ),
-        png=f"{RESULTS}/figures/weights-by-layer.png",
+        png="<figures>/weights-by-layer.png",
     log:
-        f"{RESULTS}/logs/plot_weights.log",
-    localrule: True
-    conda:
-        "../../envs/report.yaml"
+        "<logs>/plot_weights.log",
     params:
-        script=script("plot_weights.py"),
-        code=code_of("plot_weights.py"),
-    shell:
-        "python {params.script:q}"
-        " --runs {input.runs:q}"
-        " --layers {input.layers:q}"
-        " --breakpoints {input.breakpoints:q}"
-        " --svg {output.svg:q}"
-        " --png {output.png:q}"
-        " > {log:q} 2>&1"
+        figure="weights-by-layer",
+        options=[],
+        code=code_of_figure("weights-by-layer"),
 
 
-rule plot_timeline:
+use rule plot_comparison as plot_learning with:
+    """Draw accuracy by epoch around each breakpoint."""
     input:
-        runs=f"{RESULTS}/runs.csv",
+        tables=["<study>/runs.csv", "<study>/breakpoints.csv", "<study>/history.csv"],
     output:
         svg=report(
-            f"{RESULTS}/figures/timeline.svg",
-            caption="../report/timeline.rst",
-            category="How it was made",
-            labels={"figure": "timeline"},
-        ),
-        png=f"{RESULTS}/figures/timeline.png",
-    log:
-        f"{RESULTS}/logs/plot_timeline.log",
-    localrule: True
-    conda:
-        "../../envs/report.yaml"
-    params:
-        script=script("plot_timeline.py"),
-        code=code_of("plot_timeline.py"),
-    shell:
-        "python {params.script:q}"
-        " --runs {input.runs:q}"
-        " --svg {output.svg:q}"
-        " --png {output.png:q}"
-        " > {log:q} 2>&1"
-
-
-rule plot_learning:
-    input:
-        history=f"{RESULTS}/history.csv",
-        runs=f"{RESULTS}/runs.csv",
-        breakpoints=f"{RESULTS}/breakpoints.csv",
-    output:
-        svg=report(
-            f"{RESULTS}/figures/learning.svg",
+            "<figures>/learning.svg",
             caption="../report/learning.rst",
             category="How they learned",
             labels={"figure": "accuracy by epoch"},
         ),
-        png=f"{RESULTS}/figures/learning.png",
+        png="<figures>/learning.png",
     log:
-        f"{RESULTS}/logs/plot_learning.log",
-    localrule: True
-    conda:
-        "../../envs/report.yaml"
+        "<logs>/plot_learning.log",
     params:
-        script=script("plot_learning.py"),
-        code=code_of("plot_learning.py"),
-    shell:
-        "python {params.script:q}"
-        " --history {input.history:q}"
-        " --runs {input.runs:q}"
-        " --breakpoints {input.breakpoints:q}"
-        " --svg {output.svg:q}"
-        " --png {output.png:q}"
-        " > {log:q} 2>&1"
+        figure="learning",
+        options=[],
+        code=code_of_figure("learning"),
+
+
+use rule plot_comparison as plot_timeline with:
+    """Draw when each training job ran."""
+    input:
+        tables=["<study>/runs.csv"],
+    output:
+        svg=report(
+            "<figures>/timeline.svg",
+            caption="../report/timeline.rst",
+            category="How it was made",
+            labels={"figure": "timeline"},
+        ),
+        png="<figures>/timeline.png",
+    log:
+        "<logs>/plot_timeline.log",
+    params:
+        figure="timeline",
+        options=[],
+        code=code_of_figure("timeline"),
+
+
+use rule plot_comparison as plot_mistakes with:
+    """Draw the test images that the smallest sufficient network gets wrong."""
+    input:
+        tables=["<study>/runs.csv", "<study>/breakpoints.csv"],
+        data=data_is_fetched(),
+    output:
+        svg=report(
+            "<figures>/mistakes.svg",
+            caption="../report/mistakes.rst",
+            category="The smallest sufficient network",
+            labels={"figure": "mistakes"},
+        ),
+        png="<figures>/mistakes.png",
+    log:
+        "<logs>/plot_mistakes.log",
+    params:
+        figure="mistakes",
+        options=["--dataset", STUDY.dataset],
+        data=unrecorded(["--data", DATA_FILE]),
+        code=code_of_figure("mistakes"),
+
+
+use rule plot_mistakes as plot_first_layer with:
+    """Draw the weights of the first layer of the smallest sufficient network."""
+    input:
+        tables=["<study>/runs.csv", "<study>/breakpoints.csv", "<study>/layers.csv"],
+        data=data_is_fetched(),
+    output:
+        svg=report(
+            "<figures>/first-layer.svg",
+            caption="../report/first-layer.rst",
+            category="The smallest sufficient network",
+            labels={"figure": "first layer"},
+        ),
+        png="<figures>/first-layer.png",
+    log:
+        "<logs>/plot_first_layer.log",
+    params:
+        figure="first-layer",
+        code=code_of_figure("first-layer"),
+
+
+use rule plot_mistakes as plot_data with:
+    """Draw some images of each class of a user's own data, and how many there are."""
+    input:
+        tables=[],
+        data=data_is_fetched(),
+    output:
+        svg=report(
+            "<figures>/data.svg",
+            caption="../report/data.rst",
+            category="The data",
+            labels={"figure": "images and classes"},
+        ),
+        png="<figures>/data.png",
+    log:
+        "<logs>/plot_data.log",
+    params:
+        figure="data",
+        options=[
+            *("--dataset", STUDY.dataset),
+            f"--data-sha256={STUDY.data.sha256}",
+            f"--validation-examples={STUDY.validation_examples}",
+        ],
+        code=code_of_figure("data"),
 
 
 rule render_report:
+    """Render the page, and the two tables that Snakemake's own report shows."""
     input:
-        runs=f"{RESULTS}/runs.csv",
-        breakpoints=f"{RESULTS}/breakpoints.csv",
-        tables=expand(f"{RESULTS}/{{table}}.csv", table=EVIDENCE),
-        figures=expand(f"{RESULTS}/figures/{{figure}}.svg", figure=all_figures()),
+        runs="<study>/runs.csv",
+        breakpoints="<study>/breakpoints.csv",
+        tables=expand("<study>/{table}.csv", table=[name for name in TABLE_NAMES if name in REPORT_TABLES]),
+        figures=expand("<figures>/{figure}.svg", figure=FIGURE_NAMES),
     output:
-        report=f"{RESULTS}/report.html",
+        report="<study>/report.html",
         breakpoints=report(
-            f"{RESULTS}/tables/breakpoints.html",
+            "<study>/tables/breakpoints.html",
             caption="../report/breakpoints.rst",
             category="Tables",
             labels={"table": "breakpoints"},
         ),
         runs=report(
-            f"{RESULTS}/tables/runs.html",
+            "<study>/tables/runs.html",
             caption="../report/runs.rst",
             category="Tables",
             labels={"table": "runs"},
         ),
     log:
-        f"{RESULTS}/logs/render_report.log",
+        "<logs>/render_report.log",
     localrule: True
     conda:
         "../../envs/report.yaml"

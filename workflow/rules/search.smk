@@ -68,19 +68,20 @@ def metrics_before_round(wildcards):
 def rounds_of(architecture):
     """The JSON of every round of an architecture's search, as an input function."""
     return lambda wildcards: [
-        SEARCH_ROUND.format(architecture=architecture, round=found["round"])
+        f"{RESULTS}/search/{architecture}/round-{found['round']}.json"
         for found in search_rounds(architecture)
     ]
 
 
 # A checkpoint: its answer decides which runs there are. Round 0 judges the study's own widths.
 checkpoint search_widths:
+    """Judge one round of a search: which widths to train next, or what it found."""
     input:
         metrics_before_round,
     output:
-        found=SEARCH_ROUND,
+        found="<study>/search/{architecture}/round-{round}.json",
     log:
-        f"{RESULTS}/logs/search_widths-{{architecture}}-{{round}}.log",
+        "<logs>/search_widths-{architecture}-{round}.log",
     # Before any training: it takes a second, and what it asks for is long.
     priority: 10**9
     localrule: True

@@ -7,16 +7,17 @@ job's time and memory beside them.
 
 
 rule train_model:
+    """Train one architecture at a width with a seed."""
     input:
         data=data_is_fetched(),
     output:
-        metrics=f"{RUN}/metrics.json",
-        predictions=f"{RUN}/predictions.npz",
-        weights=f"{RUN}/weights.npz",
+        metrics="<run>/metrics.json",
+        predictions="<run>/predictions.npz",
+        weights="<run>/weights.npz",
     log:
-        f"{RUN}/train.log",
+        "<run>/train.log",
     benchmark:
-        f"{RUN}/benchmark.tsv"
+        "<run>/benchmark.tsv"
     # Longest first: what is started last must be short, or a core stands idle at the end.
     priority: cost_of
     group:

@@ -17,9 +17,8 @@ from few_weights.training.run_files import read_run_arrays
 @entry_point
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", required=True, type=Path, help="runs.csv")
+    parser.add_argument("--runs", required=True, type=Path, help="runs.csv, with runs/ next to it")
     parser.add_argument("--breakpoints", required=True, type=Path, help="breakpoints.csv")
-    parser.add_argument("--folder", required=True, type=Path, help="the study's folder, where runs/ lies")
     parser.add_argument("--dataset", required=True, help="name of the data set")
     parser.add_argument("--data", required=True, type=Path, help="its .npz, for the true classes")
     parser.add_argument("--output", required=True, type=Path, help="CSV to write")
@@ -31,7 +30,7 @@ def main() -> None:
 
     def read_correct(run: Run) -> np.ndarray:
         row = by_run.loc[(run.architecture, run.width, run.seed)]
-        path = run.predictions_path(arguments.folder)
+        path = run.predictions_path(arguments.runs.parent)
         predictions = read_run_arrays(path, run, row.get("predictions_sha256"))["test"]
         return correct_images(predictions, labels, row["test_correct"], run)
 

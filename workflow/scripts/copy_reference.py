@@ -5,11 +5,8 @@ import shutil
 from pathlib import Path
 
 from few_weights.errors import StudyError, entry_point
+from few_weights.plan.outputs import tables_of_study
 from few_weights.plan.resolve import results_folder
-
-OUTPUTS = ("runs.csv", "layers.csv", "history.csv", "models.csv", "shares.csv", "pareto.csv")
-OUTPUTS += ("breakpoints.csv", "targets.csv", "bootstrap.csv", "neighbours.csv", "counts.csv")
-OUTPUTS += ("report.html",)
 
 
 @entry_point
@@ -20,8 +17,8 @@ def main() -> None:
     study = results_folder(arguments.configfile)
     reference = study.with_name("reference") / study.name
 
-    outputs = [study / name for name in OUTPUTS]
-    outputs += sorted(study.glob("search.csv"))  # of a study that was refined
+    refined = (study / "search.csv").exists()
+    outputs = [study / "report.html", *(study / f"{name}.csv" for name in tables_of_study(refined))]
     outputs += sorted((study / "figures").glob("*.svg"))
     outputs += sorted((study / "figures").glob("*.png"))
     if missing := [str(path) for path in outputs if not path.exists()]:

@@ -20,15 +20,14 @@ COLUMNS = [
 @entry_point
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", required=True, type=Path, help="runs.csv")
-    parser.add_argument("--folder", required=True, type=Path, help="the study's folder, where runs/ lies")
+    parser.add_argument("--runs", required=True, type=Path, help="runs.csv, with runs/ next to it")
     parser.add_argument("--output", required=True, type=Path, help="CSV to write: one row per model")
     arguments = parser.parse_args()
 
     models: dict[tuple[str, int], list[dict]] = {}
     for row in read_rows(arguments.runs):
         run = Run(row["architecture"], int(row["width"]), int(row["seed"]))
-        metrics = json.loads(run.metrics_path(arguments.folder).read_text(encoding="utf-8"))
+        metrics = json.loads(run.metrics_path(arguments.runs.parent).read_text(encoding="utf-8"))
         if "weights" not in metrics:  # of a run from before they were recorded
             print(f"{run} does not say how its weights are counted", flush=True)
             continue

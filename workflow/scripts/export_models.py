@@ -28,8 +28,7 @@ def main() -> None:
     parser.add_argument("--architecture", required=True, help="whose networks to export")
     parser.add_argument("--network", required=True, type=json.loads, help="JSON: what it is")
     parser.add_argument("--breakpoints", required=True, type=Path, help="breakpoints.csv")
-    parser.add_argument("--runs", required=True, type=Path, help="runs.csv")
-    parser.add_argument("--folder", required=True, type=Path, help="the study's folder, where runs/ lies")
+    parser.add_argument("--runs", required=True, type=Path, help="runs.csv, with runs/ next to it")
     parser.add_argument("--dataset", required=True, help="name of the data set")
     parser.add_argument("--data", required=True, type=Path, help="its .npz")
     parser.add_argument("--archive", required=True, type=Path, help="the .zip to write")
@@ -38,7 +37,7 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet():
         from few_weights.networks import saved_models
-        from few_weights.training import export
+        from few_weights.training.export import require_same, trained_network
 
     dataset = load_dataset(arguments.data, arguments.dataset)
     rows = [row for row in read_rows(arguments.runs) if row["architecture"] == arguments.architecture]
@@ -52,10 +51,10 @@ def main() -> None:
             record = {"architecture": run.architecture, "target": target, "width": run.width}
             record |= {"seed": run.seed, "parameters": row["parameters"], "file": file}
             try:
-                model, original = export.trained_network(row, arguments.network, dataset, arguments.folder)
+                model, original = trained_network(row, arguments.network, dataset, arguments.runs.parent)
                 content = convert(model)
                 answers = predict(content, dataset.x_test)
-                record["changed_predictions"] = export.require_same(str(run), answers, original)
+                record["changed_predictions"] = require_same(str(run), answers, original)
             except StudyError as error:
                 record["problem"] = str(error)
                 print(f"{file} is missing: {error}", flush=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from few_weights.analysis import read_tables
 from few_weights.errors import StudyError, entry_point
 from few_weights.files import write_atomically
-from few_weights.report.page import FIGURES, TABLES, render_report, render_table
+from few_weights.report.page import render_report, render_table
 
 
 @entry_point
@@ -19,13 +19,13 @@ def main() -> None:
         "--tables",
         nargs="*",
         default=[],
-        help=f"{', '.join(TABLES)}, search .csv; those that are not there are left out",
+        help="the study's other tables; those that are not there are left out",
     )
     parser.add_argument(
         "--figures",
         nargs="*",
         default=[],
-        help=f"{', '.join(FIGURES)}, data, curve-<architecture> .svg; likewise",
+        help="the study's figures, .svg; those that are not there are left out",
     )
     parser.add_argument(
         "--templates", required=True, type=Path, help="the folder of report.html.j2 and table.html.j2"

@@ -11,6 +11,7 @@ import pandas as pd
 
 from few_weights.analysis.seeds import diverged_sentence
 from few_weights.data.datasets import KNOWN
+from few_weights.plan.outputs import REPORT_TABLES, figures_of_study
 from few_weights.report import statistics
 from few_weights.report.answer import answer, certainty, collapsed, cost, facts
 from few_weights.report.figures.files import NOT_DRAWN
@@ -18,13 +19,6 @@ from few_weights.report.figures.smallest_network import choose_network
 from few_weights.report.study_tables import breakpoint_rows, cost_table, recipes, run_rows, versions
 from few_weights.report.svg import inline_svg, svg_title
 from few_weights.report.wording import enumeration
-
-#: The figures of the page, beside a curve for each architecture and, of a user's own data set, `data`.
-FIGURES = ["comparison", "weights-by-layer", "learning", "mistakes", "first-layer", "timeline"]
-
-
-#: The tables of the page, beside runs.csv and breakpoints.csv; and `search` of a study that searched.
-TABLES = ["models", "pareto", "targets", "bootstrap", "neighbours", "counts"]
 
 
 def render_report(
@@ -38,8 +32,8 @@ def render_report(
     """The page, made of what is there: what is not is named in the notice at its top, and left out.
 
     Args:
-        figures: SVG documents by name: FIGURES, `data` and curve-<architecture>.
-        tables: TABLES by name; search if there was one.
+        figures: SVG documents by name, as plan/outputs.py has them.
+        tables: the tables by name, besides runs and breakpoints.
         notes: sentences for the notice, such as which runs are missing.
 
     Raises:
@@ -99,8 +93,12 @@ def notice(
     for name, svg in figures.items():
         if (reason := svg_title(svg)).startswith(NOT_DRAWN):
             notice.append(f"The figure {name} could not be drawn: {reason.removeprefix(NOT_DRAWN)}")
-    expected = [f"figures/{name}.svg" for name in expected_figures(runs, breakpoints) if name not in figures]
-    expected += [f"{name}.csv" for name in TABLES if name not in tables]
+    architectures = dict.fromkeys(breakpoints["architecture"])
+    own_data = runs["dataset"].iloc[0] not in KNOWN
+    expected = [
+        f"figures/{name}.svg" for name in figures_of_study(architectures, own_data) if name not in figures
+    ]
+    expected += [f"{name}.csv" for name in REPORT_TABLES if name not in (*tables, "search")]
     missing = [file for file in expected if not any(file in note for note in notice)]
     if missing:
         are, them = ("is", "it") if len(missing) == 1 else ("are", "them")
@@ -108,12 +106,6 @@ def notice(
             f"{enumeration(missing)} {are} missing, and what this page shows of {them} is left out."
         )
     return notice
-
-
-def expected_figures(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> list[str]:
-    """The figures that a complete page shows."""
-    own_data = ["data"] if runs["dataset"].iloc[0] not in KNOWN else []
-    return [*FIGURES, *own_data, *(f"curve-{name}" for name in dict.fromkeys(breakpoints["architecture"]))]
 
 
 def render_table(template: Path, kind: str, runs: pd.DataFrame, breakpoints: pd.DataFrame) -> str:

@@ -1,5 +1,5 @@
 """Figures: one file per figure, each a function from tables to a Matplotlib figure and its message.
 
 In: the tables of the analysis, and one run's predictions and weights. Out: figures/<name>.svg and .png.
-May import: plan, data, analysis, report.
+May import: plan, data, training, analysis, report. No TensorFlow.
 """

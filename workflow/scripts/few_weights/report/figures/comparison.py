@@ -8,7 +8,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from few_weights.analysis.published import Record
+from few_weights.analysis.published import RECORDS, Record
 from few_weights.analysis.seeds import (
     first_target,
     has_diverged,
@@ -34,6 +34,7 @@ from few_weights.report.figures.canvas import (
     new_figure,
     write_title,
 )
+from few_weights.report.figures.inputs import FigureInputs
 from few_weights.report.figures.label_placement import Ground, Label
 
 
@@ -167,3 +168,8 @@ def write_captions(figure: Figure, records: Sequence[Record]) -> None:
         color=style.MUTED,
         linespacing=1.4,
     )
+
+
+def draw(inputs: FigureInputs) -> tuple[Figure, str]:
+    """The figure, and its message."""
+    return plot_comparison(inputs.runs, inputs.breakpoints, RECORDS.get(inputs.published_for, ()))

@@ -16,6 +16,7 @@ from few_weights.report.figures.accuracy_axes import (
     scale_axes,
 )
 from few_weights.report.figures.canvas import margins, new_figure, write_title
+from few_weights.report.figures.inputs import FigureInputs
 from few_weights.report.figures.label_placement import Ground, Label
 
 
@@ -93,3 +94,8 @@ def width_label(model, spelled: bool) -> Label:
     text = f"width {model.width}" if spelled else f"{model.width}"
     point = (model.parameters, model.selection_accuracy)
     return Label(text, [point], style.MUTED, style.SMALL_SIZE, towards=100, optional=not spelled)
+
+
+def draw(inputs: FigureInputs) -> tuple[Figure, str]:
+    """The figure, and its message."""
+    return plot_curve(inputs.runs, inputs.breakpoints, inputs.architecture)

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from few_weights.plan.runs import Run
 from few_weights.report import wording
+from few_weights.report.figures.inputs import FigureInputs
 from few_weights.report.figures.pictures import MOST, draw_gallery, shrunk
-from few_weights.report.figures.smallest_network import SmallestNetwork
+from few_weights.report.figures.smallest_network import SmallestNetwork, choose_network
 
 
 def shape_before_weights(layers: pd.DataFrame, run: Run, image_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -115,3 +116,11 @@ def plot_first_layer(
     scale = {"cmap": colours, "vmin": -reach, "vmax": reach}
     pictures = [(np.ma.masked_invalid(shrunk(kernels[unit])), scale) for unit in order[:MOST]]
     return draw_gallery(pictures, message, note, None, None)
+
+
+def draw(inputs: FigureInputs) -> tuple[Figure, str]:
+    """The figure, and its message."""
+    network = choose_network(inputs.runs, inputs.breakpoints)
+    shape = shape_before_weights(inputs.layers, network.run, inputs.images.image_shape)
+    types = layer_types(inputs.layers, network.run)
+    return plot_first_layer(network, inputs.weights(network.run), shape, types)

@@ -9,6 +9,7 @@ from few_weights.report import wording
 from few_weights.report.figures import style
 from few_weights.report.figures.accuracy_axes import accuracy_scale, on_images
 from few_weights.report.figures.canvas import layer_shades, make_room_for_names, new_figure, write_title
+from few_weights.report.figures.inputs import FigureInputs
 
 COLUMNS = 2
 
@@ -180,3 +181,8 @@ def learning_message(
     if pd.isna(epoch):  # a mean of rounded accuracies may lie a hair below the exact one
         epoch = means.index.max()
     return f"{name} first reaches {target} after epoch {epoch} of {means.index.max()}"
+
+
+def draw(inputs: FigureInputs) -> tuple[Figure, str]:
+    """The figure, and its message."""
+    return plot_learning(inputs.history, inputs.runs, inputs.breakpoints)

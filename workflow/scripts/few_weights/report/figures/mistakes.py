@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from few_weights.data.datasets import KNOWN
 from few_weights.report import wording
+from few_weights.report.figures.inputs import FigureInputs
 from few_weights.report.figures.pictures import MOST, draw_gallery, image_note, shown_image
-from few_weights.report.figures.smallest_network import SmallestNetwork
+from few_weights.report.figures.smallest_network import SmallestNetwork, choose_network
 
 
 def confusions(labels: np.ndarray, predictions: np.ndarray) -> pd.DataFrame:
@@ -52,3 +54,12 @@ def plot_mistakes(
     counts = [f"{row.times}×" for row in shown.itertuples()]
     pictures = [shown_image(images[row.image], ink) for row in shown.itertuples()]
     return draw_gallery(pictures, message, note, captions, counts)
+
+
+def draw(inputs: FigureInputs) -> tuple[Figure, str]:
+    """The figure, and its message."""
+    network = choose_network(inputs.runs, inputs.breakpoints)
+    # The known data sets are light strokes or shapes on black, which read better dark on white.
+    ink = inputs.dataset in KNOWN
+    images = inputs.images
+    return plot_mistakes(network, images.x_test, images.y_test, inputs.predictions(network.run), ink)

@@ -8,6 +8,7 @@ from matplotlib.path import Path
 from few_weights.report import wording
 from few_weights.report.figures import style
 from few_weights.report.figures.canvas import new_figure, write_title
+from few_weights.report.figures.inputs import FigureInputs
 
 #: Inches that the bars of a timeline may take.
 TALLEST = 15.0
@@ -101,3 +102,8 @@ def _bars(jobs: pd.DataFrame, end: pd.Series, color: str, edgecolor: str = "none
         for left, right, low in zip(jobs["begin"], end, jobs["lane"] - 0.36, strict=True)
     ]
     return PathPatch(Path.make_compound_path(*bars), facecolor=color, edgecolor=edgecolor, **style)
+
+
+def draw(inputs: FigureInputs) -> tuple[Figure, str]:
+    """The figure, and its message."""
+    return plot_timeline(inputs.runs)

@@ -8,6 +8,7 @@ from few_weights.analysis.seeds import first_target
 from few_weights.report import wording
 from few_weights.report.figures import style
 from few_weights.report.figures.canvas import layer_shades, luminance, new_figure, write_title
+from few_weights.report.figures.inputs import FigureInputs
 
 
 def plot_weights(layers: pd.DataFrame, runs: pd.DataFrame, breakpoints: pd.DataFrame) -> tuple[Figure, str]:
@@ -120,3 +121,8 @@ def draw_weights(axes: Axes, rows: list[dict], colours: dict[str, str]) -> None:
     axes.set_xlim(0, 1)
     axes.set_ylim(y - 0.4, -0.5)
     axes.axis("off")
+
+
+def draw(inputs: FigureInputs) -> tuple[Figure, str]:
+    """The figure, and its message."""
+    return plot_weights(inputs.layers, inputs.runs, inputs.breakpoints)

@@ -6,10 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from few_weights.data.datasets import Dataset
+from few_weights.data.datasets import Dataset, summarise
 from few_weights.report import wording
 from few_weights.report.figures import style
 from few_weights.report.figures.canvas import new_figure, write_title
+from few_weights.report.figures.inputs import FigureInputs
 from few_weights.report.figures.pictures import image_note, show_picture, shown_image
 
 PARTS = {"train": "training", "validation": "held-out", "test": "test"}
@@ -69,3 +70,8 @@ def plot_data(name: str, dataset: Dataset, summary: Mapping) -> tuple[Figure, st
                 axes.tick_params(axis="x", labelbottom=False)
         axes.set_xlabel("class", fontsize=style.SMALL_SIZE)
     return figure, message
+
+
+def draw(inputs: FigureInputs) -> tuple[Figure, str]:
+    """The figure, and its message."""
+    return plot_data(inputs.dataset, inputs.images, summarise(inputs.images))

@@ -1,0 +1,91 @@
+"""What a study makes from its runs, once: for the rules, the report, the copying and the documents."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Output:
+    """A table or figure of a study.
+
+    Args:
+        shows: what it holds, for the documents.
+        tables: the tables that it is made from.
+        run_files: whether it is made from the files of runs, not from tables alone.
+        data: whether it is made from the images of the data set, too.
+    """
+
+    shows: str
+    tables: tuple[str, ...] = ()
+    run_files: bool = False
+    data: bool = False
+
+
+#: The tables, <name>.csv in the study's folder.
+TABLES = {
+    "runs": Output("one row per run: its settings and results", run_files=True),
+    "layers": Output("one row per layer of each model", run_files=True),
+    "history": Output("one row per epoch of each run", run_files=True),
+    "models": Output("one row per model: its size, and its accuracy over seeds", ("runs",)),
+    "shares": Output("one row per model and target: how many seeds reach it", ("runs",)),
+    "pareto": Output("the models that no other beats in both size and accuracy", ("runs",)),
+    "breakpoints": Output("one row per architecture and target: the answer", ("runs",)),
+    "targets": Output("the breakpoints' weights, one row per target, one column per architecture", ("runs",)),
+    "bootstrap": Output("how often each model would be the breakpoint with other seeds", ("runs",)),
+    "neighbours": Output(
+        "McNemar's test of each breakpoint against the next smaller model",
+        ("runs", "breakpoints"),
+        run_files=True,
+        data=True,
+    ),
+    "counts": Output("the weights of each model by every rule of counting", ("runs",), run_files=True),
+    # Of a study with `refine: true` alone.
+    "search": Output("the path of each search, one row per round and target", run_files=True),
+}
+
+#: The tables that report.html shows, in addition to runs and breakpoints.
+REPORT_TABLES = ("models", "pareto", "targets", "bootstrap", "neighbours", "counts", "search")
+
+#: The figures, figures/<name>.svg and .png; report.html shows them all.
+FIGURES = {
+    "comparison": Output(
+        "all architectures: the weights each needs, and their curves", ("runs", "breakpoints")
+    ),
+    "weights-by-layer": Output("the share of the weights in each layer", ("runs", "breakpoints", "layers")),
+    "learning": Output("accuracy by epoch around each breakpoint", ("runs", "breakpoints", "history")),
+    "mistakes": Output(
+        "the test images that the smallest sufficient network gets wrong",
+        ("runs", "breakpoints"),
+        run_files=True,
+        data=True,
+    ),
+    "first-layer": Output(
+        "the weights of its first layer", ("runs", "breakpoints", "layers"), run_files=True, data=True
+    ),
+    "timeline": Output("when each training job ran", ("runs",)),
+    # One for each architecture, curve-<architecture>.
+    "curve": Output("accuracy against weights of one architecture", ("runs", "breakpoints")),
+    # Of a user's own data set alone.
+    "data": Output("some images of each class, and how many there are", data=True),
+}
+
+
+def tables_of_study(refine: bool) -> list[str]:
+    """The names of a study's tables; `refine` is the study's."""
+    return [name for name in TABLES if refine or name != "search"]
+
+
+def figures_of_study(architectures: Iterable[str], own_data: bool) -> list[str]:
+    """The names of a study's figures.
+
+    Args:
+        architectures: the names of its sections.
+        own_data: whether its data set is a user's own.
+    """
+    common = [name for name in FIGURES if name != "curve" and (own_data or name != "data")]
+    return [*common, *(f"curve-{architecture}" for architecture in architectures)]
+
+
+def kind_of_figure(name: str) -> str:
+    """The figure of FIGURES that a study's figure is: "curve" for curve-<architecture>."""
+    return "curve" if name.startswith("curve-") else name
