@@ -1,6 +1,6 @@
 """The report in a real Chromium: opened from disk with the network cut, on a desk and on a phone.
 
-Needs Chromium, and is skipped where there is none; `make packages` installs Debian's.
+Needs Debian's Chromium (`make browser`) and is skipped where there is none.
 """
 
 import os
@@ -12,9 +12,7 @@ from playwright.sync_api import sync_playwright
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SCREENSHOTS = os.environ.get("FEW_WEIGHTS_SCREENSHOTS")
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium is installed; `make packages` installs Debian's"
-)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; `make browser` installs Debian's")
 
 
 @pytest.fixture(scope="module")
