@@ -25,7 +25,9 @@ include: "workflow/rules/search.smk"  # the widths: those given, and those that 
 include: "workflow/rules/merge.smk"  # the runs' files as tables
 include: "workflow/rules/aggregate.smk"  # the answer, and how sure it is
 include: "workflow/rules/export.smk"  # the networks for other programs
-include: "workflow/rules/report.smk"  # figures and report.html
+include: "workflow/rules/figures.smk"  # figures, from tables
+include: "workflow/rules/pictures.smk"  # figures, from images and one network
+include: "workflow/rules/report.smk"  # report.html
 include: "workflow/rules/console.smk"  # what the terminal says
 
 

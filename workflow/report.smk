@@ -20,7 +20,15 @@ if RUNS_HERE:
 
 
 include: "rules/aggregate.smk"  # the answer, and how sure it is
-include: "rules/report.smk"  # figures and report.html
+include: "rules/figures.smk"  # figures, from tables
+
+
+if RUNS_HERE:
+
+    include: "rules/pictures.smk"  # figures, from images and one network
+
+
+include: "rules/report.smk"  # report.html
 include: "rules/console.smk"  # what the terminal says
 
 

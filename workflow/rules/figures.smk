@@ -1,0 +1,115 @@
+"""The figures that are drawn from tables alone.
+
+Requires runs.csv, layers.csv, history.csv and breakpoints.csv. Makes figures/*.svg and *.png.
+"""
+
+
+rule plot_comparison:
+    """Draw all architectures in one figure."""
+    input:
+        tables=["<study>/runs.csv", "<study>/breakpoints.csv"],
+    output:
+        svg=report(
+            "<figures>/comparison.svg",
+            caption="../report/comparison.rst",
+            category="Accuracy against parameters",
+            labels={"architecture": "all"},
+        ),
+        png="<figures>/comparison.png",
+    log:
+        "<logs>/plot_comparison.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        script=script("plot.py"),
+        figure="comparison",
+        options=["--published-for", STUDY.dataset] if STUDY.published_records else [],
+        data=[],
+        code=code_of_figure("comparison"),
+    shell:
+        "python {params.script:q} {params.figure}"
+        " {input.tables:q}"
+        " {params.options:q}"
+        " {params.data:q}"
+        " --svg {output.svg:q}"
+        " --png {output.png:q}"
+        " > {log:q} 2>&1"
+
+
+use rule plot_comparison as plot_curve with:
+    """Draw one architecture: accuracy against weights, with its breakpoints."""
+    output:
+        svg=report(
+            "<figures>/curve-{architecture}.svg",
+            caption="../report/curve.rst",
+            category="Accuracy against parameters",
+            labels={"architecture": "{architecture}"},
+        ),
+        png="<figures>/curve-{architecture}.png",
+    log:
+        "<logs>/plot_curve-{architecture}.log",
+    params:
+        figure="curve",
+        options=lambda wildcards: ["--architecture", wildcards.architecture],
+        code=code_of_figure("curve"),
+
+
+use rule plot_comparison as plot_weights with:
+    """Draw the share of the weights in each layer, at full size and at the breakpoint."""
+    input:
+        tables=["<study>/runs.csv", "<study>/breakpoints.csv", "<study>/layers.csv"],
+    output:
+        svg=report(
+            "<figures>/weights-by-layer.svg",
+            caption="../report/weights.rst",
+            category="Where the weights sit",
+            labels={"figure": "weights by layer"},
+        ),
+        png="<figures>/weights-by-layer.png",
+    log:
+        "<logs>/plot_weights.log",
+    params:
+        figure="weights-by-layer",
+        options=[],
+        code=code_of_figure("weights-by-layer"),
+
+
+use rule plot_comparison as plot_learning with:
+    """Draw accuracy by epoch around each breakpoint."""
+    input:
+        tables=["<study>/runs.csv", "<study>/breakpoints.csv", "<study>/history.csv"],
+    output:
+        svg=report(
+            "<figures>/learning.svg",
+            caption="../report/learning.rst",
+            category="How they learned",
+            labels={"figure": "accuracy by epoch"},
+        ),
+        png="<figures>/learning.png",
+    log:
+        "<logs>/plot_learning.log",
+    params:
+        figure="learning",
+        options=[],
+        code=code_of_figure("learning"),
+
+
+use rule plot_comparison as plot_timeline with:
+    """Draw when each training job ran."""
+    input:
+        tables=["<study>/runs.csv"],
+    output:
+        svg=report(
+            "<figures>/timeline.svg",
+            caption="../report/timeline.rst",
+            category="How it was made",
+            labels={"figure": "timeline"},
+        ),
+        png="<figures>/timeline.png",
+    log:
+        "<logs>/plot_timeline.log",
+    params:
+        figure="timeline",
+        options=[],
+        code=code_of_figure("timeline"),

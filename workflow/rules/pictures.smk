@@ -1,0 +1,72 @@
+"""The figures that are drawn from images and from one run's files, too.
+
+Requires the data, the tables and, of the smallest sufficient network, predictions.npz and weights.npz. Makes
+figures/mistakes and figures/first-layer; and figures/data, of data of the user's own.
+"""
+
+
+use rule plot_comparison as plot_mistakes with:
+    """Draw the test images that the smallest sufficient network gets wrong."""
+    input:
+        tables=["<study>/runs.csv", "<study>/breakpoints.csv"],
+        data=data_is_fetched(),
+    output:
+        svg=report(
+            "<figures>/mistakes.svg",
+            caption="../report/mistakes.rst",
+            category="The smallest sufficient network",
+            labels={"figure": "mistakes"},
+        ),
+        png="<figures>/mistakes.png",
+    log:
+        "<logs>/plot_mistakes.log",
+    params:
+        figure="mistakes",
+        options=["--dataset", STUDY.dataset],
+        data=unrecorded(["--data", DATA_FILE]),
+        code=code_of_figure("mistakes"),
+
+
+use rule plot_mistakes as plot_first_layer with:
+    """Draw the weights of the first layer of the smallest sufficient network."""
+    input:
+        tables=["<study>/runs.csv", "<study>/breakpoints.csv", "<study>/layers.csv"],
+        data=data_is_fetched(),
+    output:
+        svg=report(
+            "<figures>/first-layer.svg",
+            caption="../report/first-layer.rst",
+            category="The smallest sufficient network",
+            labels={"figure": "first layer"},
+        ),
+        png="<figures>/first-layer.png",
+    log:
+        "<logs>/plot_first_layer.log",
+    params:
+        figure="first-layer",
+        code=code_of_figure("first-layer"),
+
+
+use rule plot_mistakes as plot_data with:
+    """Draw some images of each class of a user's own data, and how many there are."""
+    input:
+        tables=[],
+        data=data_is_fetched(),
+    output:
+        svg=report(
+            "<figures>/data.svg",
+            caption="../report/data.rst",
+            category="The data",
+            labels={"figure": "images and classes"},
+        ),
+        png="<figures>/data.png",
+    log:
+        "<logs>/plot_data.log",
+    params:
+        figure="data",
+        options=[
+            *("--dataset", STUDY.dataset),
+            f"--data-sha256={STUDY.data.sha256}",
+            f"--validation-examples={STUDY.validation_examples}",
+        ],
+        code=code_of_figure("data"),
