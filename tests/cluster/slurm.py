@@ -52,8 +52,9 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 GresTypes=gpu
 SchedulerParameters=batch_sched_delay=0,bf_interval=1,sched_interval=2
-SlurmdTimeout=10
-MessageTimeout=10
+# long enough for a machine that is busy with other tests
+SlurmdTimeout=60
+MessageTimeout=30
 KillWait=2
 InactiveLimit=0
 MinJobAge=600

@@ -191,7 +191,8 @@ def test_jobs_spread_over_the_nodes_each_with_its_gpu(user, local, slurm):
     assert all(len(gpus.split(",")) == 1 and gpus != "none" for *_, gpus in starts), starts
     jobs = {id: job for id, job in slurm.jobs().items() if id not in before}
     # One submission for each expensive training and each pair of cheap ones, and one of these pairs again.
-    assert len(jobs) == 2 + 2 + 1, jobs
+    states = {id: (job["JobState"], job["Reason"], job["NodeList"]) for id, job in jobs.items()}
+    assert len(jobs) == 2 + 2 + 1, (states, starts)
     assert all(job["TresPerJob"] == "gres:gpu:1" for job in jobs.values())
     first = list(jobs)[:4]  # these ran at the same time
     assert len({node for _, job, node, _ in starts if job in first}) == len(first)

@@ -55,6 +55,16 @@ def test_every_locked_package_has_hashes_and_no_url(lock):
     assert "://" not in lock
 
 
+def test_only_trainings_are_sent_to_a_cluster():
+    """All other rules take seconds. `use rule … with` inherits everything except `localrule`."""
+    sent = []
+    for file in (ENVS.parent / "workflow" / "rules").glob("*.smk"):
+        for rule in re.split(r"^(?=(?:use )?rule |checkpoint )", file.read_text(), flags=re.MULTILINE)[1:]:
+            if "    localrule: True\n" not in rule:
+                sent.append(rule.partition(":")[0])
+    assert sent == ["rule train_model"]
+
+
 def test_every_rule_has_an_environment_that_exists():
     rules = ENVS.parent / "workflow" / "rules"
     for file in rules.glob("*.smk"):

@@ -39,6 +39,7 @@ rule plot_comparison:
 
 use rule plot_comparison as plot_curve with:
     """Draw one architecture: accuracy against weights, with its breakpoints."""
+    localrule: True
     output:
         svg=report(
             "<figures>/curve-{architecture}.svg",
@@ -57,6 +58,7 @@ use rule plot_comparison as plot_curve with:
 
 use rule plot_comparison as plot_weights with:
     """Draw the share of the weights in each layer, at full size and at the breakpoint."""
+    localrule: True
     input:
         tables=["<study>/runs.csv", "<study>/breakpoints.csv", "<study>/layers.csv"],
     output:
@@ -77,6 +79,7 @@ use rule plot_comparison as plot_weights with:
 
 use rule plot_comparison as plot_learning with:
     """Draw accuracy by epoch around each breakpoint."""
+    localrule: True
     input:
         tables=["<study>/runs.csv", "<study>/breakpoints.csv", "<study>/history.csv"],
     output:
@@ -97,6 +100,7 @@ use rule plot_comparison as plot_learning with:
 
 use rule plot_comparison as plot_timeline with:
     """Draw when each training job ran."""
+    localrule: True
     input:
         tables=["<study>/runs.csv"],
     output:

@@ -7,6 +7,7 @@ figures/mistakes and figures/first-layer; and figures/data, of data of the user'
 
 use rule plot_comparison as plot_mistakes with:
     """Draw the test images that the smallest sufficient network gets wrong."""
+    localrule: True
     input:
         tables=["<study>/runs.csv", "<study>/breakpoints.csv"],
         data=data_is_fetched(),
@@ -29,6 +30,7 @@ use rule plot_comparison as plot_mistakes with:
 
 use rule plot_mistakes as plot_first_layer with:
     """Draw the weights of the first layer of the smallest sufficient network."""
+    localrule: True
     input:
         tables=["<study>/runs.csv", "<study>/breakpoints.csv", "<study>/layers.csv"],
         data=data_is_fetched(),
@@ -49,6 +51,7 @@ use rule plot_mistakes as plot_first_layer with:
 
 use rule plot_mistakes as plot_data with:
     """Draw some images of each class of a user's own data, and how many there are."""
+    localrule: True
     input:
         tables=[],
         data=data_is_fetched(),
