@@ -1,6 +1,6 @@
 """The report in a real Chromium: opened from disk without a network, on a desktop, a laptop and a phone.
 
-Needs Debian's Chromium (`make browser`) and is skipped if there is none.
+Needs Debian's Chromium (`make packages`) and is skipped if there is none.
 """
 
 import os
@@ -20,7 +20,7 @@ from few_weights.report.page import render_report
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SCREENSHOTS = os.environ.get("FEW_WEIGHTS_SCREENSHOTS")
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; `make browser` installs Debian's")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; `make packages` installs Debian's")
 
 #: The committed studies that have a report.
 REFERENCES = sorted(path.parent for path in (ROOT / "results" / "reference").glob("*/runs.csv"))

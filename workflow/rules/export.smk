@@ -61,11 +61,12 @@ rule unpack_keras:
 
 
 use rule unpack_keras as unpack_tflite with:
-    """Take the .tflite of a breakpoint out of its architecture's archive."""
     output:
         network="<study>/exports/{architecture}-{target}.tflite",
     log:
         "<logs>/unpack_tflite-{architecture}-{target}.log",
+    """Take the .tflite of a breakpoint out of its architecture's archive."""
+    localrule: True
 
 
 rule list_exports:

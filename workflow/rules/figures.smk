@@ -38,7 +38,6 @@ rule plot_comparison:
 
 
 use rule plot_comparison as plot_curve with:
-    """Draw one architecture: accuracy against weights, with its breakpoints."""
     output:
         svg=report(
             "<figures>/curve-{architecture}.svg",
@@ -49,6 +48,8 @@ use rule plot_comparison as plot_curve with:
         png="<figures>/curve-{architecture}.png",
     log:
         "<logs>/plot_curve-{architecture}.log",
+    """Draw one architecture: accuracy against weights, with its breakpoints."""
+    localrule: True
     params:
         figure="curve",
         options=lambda wildcards: ["--architecture", wildcards.architecture],
@@ -56,7 +57,6 @@ use rule plot_comparison as plot_curve with:
 
 
 use rule plot_comparison as plot_weights with:
-    """Draw the share of the weights in each layer, at full size and at the breakpoint."""
     input:
         tables=["<study>/runs.csv", "<study>/breakpoints.csv", "<study>/layers.csv"],
     output:
@@ -69,6 +69,8 @@ use rule plot_comparison as plot_weights with:
         png="<figures>/weights-by-layer.png",
     log:
         "<logs>/plot_weights.log",
+    """Draw the share of the weights in each layer, at full size and at the breakpoint."""
+    localrule: True
     params:
         figure="weights-by-layer",
         options=[],
@@ -76,7 +78,6 @@ use rule plot_comparison as plot_weights with:
 
 
 use rule plot_comparison as plot_learning with:
-    """Draw accuracy by epoch around each breakpoint."""
     input:
         tables=["<study>/runs.csv", "<study>/breakpoints.csv", "<study>/history.csv"],
     output:
@@ -89,6 +90,8 @@ use rule plot_comparison as plot_learning with:
         png="<figures>/learning.png",
     log:
         "<logs>/plot_learning.log",
+    """Draw accuracy by epoch around each breakpoint."""
+    localrule: True
     params:
         figure="learning",
         options=[],
@@ -96,7 +99,6 @@ use rule plot_comparison as plot_learning with:
 
 
 use rule plot_comparison as plot_timeline with:
-    """Draw when each training job ran."""
     input:
         tables=["<study>/runs.csv"],
     output:
@@ -109,6 +111,8 @@ use rule plot_comparison as plot_timeline with:
         png="<figures>/timeline.png",
     log:
         "<logs>/plot_timeline.log",
+    """Draw when each training job ran."""
+    localrule: True
     params:
         figure="timeline",
         options=[],
