@@ -60,7 +60,7 @@ def svgs_of(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
 
 def placeholders_of(breakpoints: pd.DataFrame) -> dict[str, str]:
     """An empty SVG document for each figure of a page, where the figures do not matter."""
-    names = [*FIGURES, *(f"curve-{name}" for name in breakpoints["architecture"].unique())]
+    names = figures_of_study(breakpoints["architecture"].unique(), own_data=False)
     return dict.fromkeys(names, EMPTY_SVG)
 
 

@@ -71,21 +71,6 @@ KNOWN = {
     "digits": DataFacts((8, 8, 1), 10, 1_437, 360),
 }
 
-#: The names of these data sets as people read them.
-NAMES = {
-    "mnist": "MNIST",
-    "fashion_mnist": "Fashion-MNIST",
-    "cifar10": "CIFAR-10",
-    "cifar100": "CIFAR-100",
-    "digits": "UCI digits",
-}
-
-
-def display_name(dataset: str) -> str:
-    """The name of a data set as people read it; a user's own data keeps the name that its study gives it."""
-    return NAMES.get(dataset, dataset)
-
-
 @dataclass(frozen=True)
 class Dataset:
     """Images as uint8 of shape (examples, rows, columns, channels), labels as uint8 of shape (examples,).

@@ -8,7 +8,7 @@ from few_weights.analysis.divergence import has_collapsed, has_diverged
 from few_weights.analysis.intervals import binomial_half_width
 from few_weights.analysis.rows import by_model
 from few_weights.analysis.seeds import first_target, most_accurate_model, selection_of, summarise_models
-from few_weights.data.datasets import display_name
+from few_weights.data.names import display_name
 from few_weights.report import wording
 from few_weights.report.wording import duration, enumeration
 

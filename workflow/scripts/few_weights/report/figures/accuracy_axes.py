@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from few_weights.analysis.divergence import has_collapsed, has_diverged
 from few_weights.analysis.rows import rows
 from few_weights.analysis.seeds import selection_of
-from few_weights.data.datasets import display_name
+from few_weights.data.names import display_name
 from few_weights.report import wording
 from few_weights.report.figures import style
 from few_weights.report.figures.label_placer import LabelPlacer

@@ -17,7 +17,7 @@ from few_weights.analysis.seeds import (
     summarise_models,
     with_selection,
 )
-from few_weights.data.datasets import display_name
+from few_weights.data.names import display_name
 from few_weights.report import wording
 from few_weights.report.figures import style
 from few_weights.report.figures.accuracy_axes import (
