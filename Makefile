@@ -43,6 +43,7 @@ lint: env
 	$(BIN)/snakefmt --check Snakefile workflow/report.smk workflow/rules
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
+	@if [ -x $(BIN)/actionlint ]; then echo "$(BIN)/actionlint"; $(BIN)/actionlint; fi
 
 check: lint  ## format, lint, types and the fast tests: under two minutes on two cores
 	$(BIN)/python -m pytest tests/unit -m "not slow" --numprocesses=2

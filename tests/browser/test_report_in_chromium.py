@@ -20,7 +20,9 @@ from few_weights.report.page import render_report
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SCREENSHOTS = os.environ.get("FEW_WEIGHTS_SCREENSHOTS")
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; `make packages` installs Debian's")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium here; `make packages` installs Debian's"
+)
 
 #: The committed studies that have a report.
 REFERENCES = sorted(path.parent for path in (ROOT / "results" / "reference").glob("*/runs.csv"))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import render_report as script
 
+from few_weights.plan.outputs import figures_of_study
 from few_weights.report.figures.comparison import plot_comparison
 from few_weights.report.figures.curve import plot_curve
 from few_weights.report.figures.first_layer import plot_first_layer
@@ -18,7 +19,6 @@ from few_weights.report.figures.mistakes import plot_mistakes
 from few_weights.report.figures.smallest_network import choose_network
 from few_weights.report.figures.timeline import plot_timeline
 from few_weights.report.figures.weights_by_layer import plot_weights
-from few_weights.plan.outputs import figures_of_study
 from few_weights.report.page import render_report
 from samples.figures import file_of, spaced
 from samples.runs import STUDY, breakpoints_of, history_of, layers_of, study_of, tables_of

@@ -208,7 +208,9 @@ class Study:
             "weights-by-layer": plot_weights(self.layers, runs, breakpoints),
             "learning": plot_learning(self.history, runs, breakpoints),
             "mistakes": mistakes.plot_mistakes(chosen, images.x_test, images.y_test, guesses),
-            "first-layer": first_layer.plot_first_layer(chosen, self.weights(images.image_shape), shape, types),
+            "first-layer": first_layer.plot_first_layer(
+                chosen, self.weights(images.image_shape), shape, types
+            ),
             "timeline": plot_timeline(runs),
             "data": data.plot_data(self.dataset, images, datasets.summarise(images)),
         }

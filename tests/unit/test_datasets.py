@@ -11,9 +11,9 @@ from few_weights.errors import StudyError
 
 
 def test_every_built_in_data_set_has_a_display_name_and_a_users_own_keeps_its_name():
-    assert set(datasets.NAMES) == set(datasets.KNOWN)
-    assert datasets.display_name("fashion_mnist") == "Fashion-MNIST"
-    assert datasets.display_name("my_shapes") == "my_shapes"
+    assert set(names.NAMES) == set(datasets.KNOWN)
+    assert names.display_name("fashion_mnist") == "Fashion-MNIST"
+    assert names.display_name("my_shapes") == "my_shapes"
 
 
 @pytest.fixture

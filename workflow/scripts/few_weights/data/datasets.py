@@ -71,6 +71,7 @@ KNOWN = {
     "digits": DataFacts((8, 8, 1), 10, 1_437, 360),
 }
 
+
 @dataclass(frozen=True)
 class Dataset:
     """Images as uint8 of shape (examples, rows, columns, channels), labels as uint8 of shape (examples,).

@@ -13,5 +13,3 @@ NAMES = {
 def display_name(dataset: str) -> str:
     """The name of a data set as people read it; a user's own data keeps the name that its study gives it."""
     return NAMES.get(dataset, dataset)
-
-

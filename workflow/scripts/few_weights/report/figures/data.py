@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from few_weights.data.names import display_name
 from few_weights.data.datasets import Dataset, summarise
+from few_weights.data.names import display_name
 from few_weights.report import wording
 from few_weights.report.figures import style
 from few_weights.report.figures.inputs import FigureInputs
