@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from samples.data import plain, small_mnist
 
-from few_weights.data import datasets
+from few_weights.data import datasets, names
 from few_weights.errors import StudyError
 
 
