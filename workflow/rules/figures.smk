@@ -5,7 +5,7 @@ Requires runs.csv, layers.csv, history.csv and breakpoints.csv. Makes figures/*.
 
 
 rule plot_comparison:
-    """Draw all architectures in one figure."""
+    """Draw a figure of the study."""
     input:
         tables=["<study>/runs.csv", "<study>/breakpoints.csv"],
     output:
@@ -37,6 +37,7 @@ rule plot_comparison:
         " > {log:q} 2>&1"
 
 
+# Draw one architecture: accuracy against weights, with its breakpoints.
 use rule plot_comparison as plot_curve with:
     output:
         svg=report(
@@ -48,7 +49,6 @@ use rule plot_comparison as plot_curve with:
         png="<figures>/curve-{architecture}.png",
     log:
         "<logs>/plot_curve-{architecture}.log",
-    """Draw one architecture: accuracy against weights, with its breakpoints."""
     localrule: True
     params:
         figure="curve",
@@ -56,6 +56,7 @@ use rule plot_comparison as plot_curve with:
         code=code_of_figure("curve"),
 
 
+# Draw the share of the weights in each layer, at full size and at the breakpoint.
 use rule plot_comparison as plot_weights with:
     input:
         tables=["<study>/runs.csv", "<study>/breakpoints.csv", "<study>/layers.csv"],
@@ -69,7 +70,6 @@ use rule plot_comparison as plot_weights with:
         png="<figures>/weights-by-layer.png",
     log:
         "<logs>/plot_weights.log",
-    """Draw the share of the weights in each layer, at full size and at the breakpoint."""
     localrule: True
     params:
         figure="weights-by-layer",
@@ -77,6 +77,7 @@ use rule plot_comparison as plot_weights with:
         code=code_of_figure("weights-by-layer"),
 
 
+# Draw accuracy by epoch around each breakpoint.
 use rule plot_comparison as plot_learning with:
     input:
         tables=["<study>/runs.csv", "<study>/breakpoints.csv", "<study>/history.csv"],
@@ -90,7 +91,6 @@ use rule plot_comparison as plot_learning with:
         png="<figures>/learning.png",
     log:
         "<logs>/plot_learning.log",
-    """Draw accuracy by epoch around each breakpoint."""
     localrule: True
     params:
         figure="learning",
@@ -98,6 +98,7 @@ use rule plot_comparison as plot_learning with:
         code=code_of_figure("learning"),
 
 
+# Draw when each training job ran.
 use rule plot_comparison as plot_timeline with:
     input:
         tables=["<study>/runs.csv"],
@@ -111,7 +112,6 @@ use rule plot_comparison as plot_timeline with:
         png="<figures>/timeline.png",
     log:
         "<logs>/plot_timeline.log",
-    """Draw when each training job ran."""
     localrule: True
     params:
         figure="timeline",

@@ -5,6 +5,7 @@ figures/mistakes and figures/first-layer; and figures/data, of data of the user'
 """
 
 
+# Draw the test images that the smallest sufficient network gets wrong.
 use rule plot_comparison as plot_mistakes with:
     input:
         tables=["<study>/runs.csv", "<study>/breakpoints.csv"],
@@ -19,7 +20,6 @@ use rule plot_comparison as plot_mistakes with:
         png="<figures>/mistakes.png",
     log:
         "<logs>/plot_mistakes.log",
-    """Draw the test images that the smallest sufficient network gets wrong."""
     localrule: True
     params:
         figure="mistakes",
@@ -28,6 +28,7 @@ use rule plot_comparison as plot_mistakes with:
         code=code_of_figure("mistakes"),
 
 
+# Draw the weights of the first layer of the smallest sufficient network.
 use rule plot_mistakes as plot_first_layer with:
     input:
         tables=["<study>/runs.csv", "<study>/breakpoints.csv", "<study>/layers.csv"],
@@ -42,13 +43,13 @@ use rule plot_mistakes as plot_first_layer with:
         png="<figures>/first-layer.png",
     log:
         "<logs>/plot_first_layer.log",
-    """Draw the weights of the first layer of the smallest sufficient network."""
     localrule: True
     params:
         figure="first-layer",
         code=code_of_figure("first-layer"),
 
 
+# Draw some images of each class of a user's own data, and how many there are.
 use rule plot_mistakes as plot_data with:
     input:
         tables=[],
@@ -63,7 +64,6 @@ use rule plot_mistakes as plot_data with:
         png="<figures>/data.png",
     log:
         "<logs>/plot_data.log",
-    """Draw some images of each class of a user's own data, and how many there are."""
     localrule: True
     params:
         figure="data",
