@@ -1,68 +1,75 @@
-# Everything a newcomer needs: `make study` and `make test` set themselves up. `make help` lists the rest.
+# `make study` and `make test` install everything that they need. `make help` lists all commands.
 .DEFAULT_GOAL := help
-.PHONY: help study test browser env report recover reference compare benchmark lock format checked-study
+.PHONY: help study check test packages lint env report recover reference compare benchmark lock format checked-study
 
 PYTHON ?= python3
-# A study's file in config/, without .yaml. Its results lie under the name that it gives itself with `study:`.
+# A study's file in config/, without .yaml. Its results go to results/, to a folder with the name that `study:` gives.
 STUDY ?= article
 CORES ?= all
 BIN := .venv/bin
 CONFIG := config/$(STUDY).yaml
 
-help:  ## show this list
+help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
-env: .venv/installed  ## make .venv/, the environment that everything runs from, and nothing else
+env: .venv/installed  ## create .venv/, the environment that everything runs from, and nothing else
 
-# The stamp comes last, so that a set-up which was cut short is done again. pip compiles bytecode as it
-# installs; without it each training job would pay seconds for the import of TensorFlow.
+# The stamp is written last, so that an interrupted installation is repeated. pip compiles bytecode while it installs;
+# otherwise each training job would spend seconds on importing TensorFlow.
 .venv/installed: envs/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "few-weights needs Python 3.11 or newer, and '$(PYTHON)' is not; name another: make PYTHON=python3.12 …" >&2; exit 1; }
-	@echo "Setting up .venv/ from envs/requirements.txt (about a minute, 1.7 GB) …"
+		{ echo "few-weights needs Python 3.11 or newer, and '$(PYTHON)' is not; name another one: make PYTHON=python3.12 …" >&2; exit 1; }
+	@echo "Installing envs/requirements.txt into .venv/ (about a minute, 1.7 GB) …"
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --require-hashes --requirement envs/requirements.txt
 	@touch $@
 	@echo "Environment ready."
 
-study: checked-study  ## run a study from nothing to its report: make study [STUDY=article] [CORES=all]
+study: checked-study  ## run a study from the data to its report: make study [STUDY=article] [CORES=all]
 	$(BIN)/snakemake --configfile "$(CONFIG)" --cores "$(CORES)" $(BARS)
 
-# Progress bars in a terminal; elsewhere Snakemake's own lines, as the plugin says nothing until the end there.
+# Progress bars in a terminal. Elsewhere Snakemake's own lines, because the plugin would print nothing until the end.
 BARS = $$(test -t 2 && echo --logger rich)
 
 STUDIES := $(patsubst config/%.yaml,%,$(wildcard config/*.yaml config/*/*.yaml))
 
 checked-study: env
-	@test -f "$(CONFIG)" || { echo "There is no $(CONFIG); STUDY takes one of: $(STUDIES)" >&2; exit 1; }
+	@test -f "$(CONFIG)" || { echo "There is no $(CONFIG); STUDY can be one of: $(STUDIES)" >&2; exit 1; }
 
-test: env browser  ## run every check and test
+# Everything that needs no training: `make check` and `make test` begin with it.
+lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/report.smk workflow/rules
 	$(BIN)/snakemake --lint
-	$(BIN)/python -m pytest tests/cluster
-	$(BIN)/python -m pytest --ignore=tests/cluster --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	$(BIN)/mypy
+	@if [ -x $(BIN)/actionlint ]; then echo "$(BIN)/actionlint"; $(BIN)/actionlint; fi
 
-browser:  ## install Debian's Chromium, which the report is tested in (needs root; elsewhere that test is skipped)
-	@command -v chromium > /dev/null || { test "$$(id -u)" = 0 && command -v apt-get > /dev/null && \
-		apt-get update --quiet && apt-get install --quiet --yes --no-install-recommends chromium; } || \
-		echo "No Chromium here and no way to install it: the report is not tested in a browser." >&2
+check: lint  ## format, lint, types and the fast tests: under two minutes on two cores
+	$(BIN)/python -m pytest tests/unit -m "not slow" --numprocesses=2
 
-report: checked-study  ## make a study's report and Snakemake's provenance report of what is there, training nothing
+# Three processes on two cores, since the tests on Slurm mostly wait. The tests of a file stay together, because they
+# share what they trained; tests/conftest.py starts the longest files first.
+test: lint packages  ## every check and test: under 15 minutes on two cores
+	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
+
+packages: env  ## install the Debian packages that some tests need: Chromium and Slurm (needs root)
+	@$(BIN)/python tests/debian_packages.py
+
+report: checked-study  ## make a study's report, and Snakemake's own, from the runs that are there; trains nothing
 	@$(BIN)/python workflow/scripts/make_report.py --configfile "$(CONFIG)" --cores "$(CORES)"
 
-recover: checked-study  ## after snakemake was killed: stop trainings that it left behind, and unlock the folder
+recover: checked-study  ## after Snakemake was killed: stop its remaining trainings and unlock the folder
 	@$(BIN)/python workflow/scripts/recover.py --configfile "$(CONFIG)"
 
-reference: checked-study  ## copy a finished study's small outputs to results/reference/, to be committed
+reference: checked-study  ## copy a finished study's small outputs to results/reference/, to commit them
 	$(BIN)/python workflow/scripts/copy_reference.py --configfile "$(CONFIG)"
 
-compare: checked-study  ## compare a fresh run of a study with the committed one, run by run
+compare: checked-study  ## compare a fresh run of a study with the committed one
 	$(BIN)/python workflow/scripts/compare_runs.py --configfile "$(CONFIG)"
 
-# `make benchmark PYTORCH=1` adds PyTorch, which has an environment of its own: it is large, and nothing else needs it.
-benchmark: env $(if $(PYTORCH),.venv/pytorch/installed)  ## time training against plain Keras [PYTORCH=1: and PyTorch]
+# PyTorch gets its own environment: it is large, and nothing else needs it.
+benchmark: env $(if $(PYTORCH),.venv/pytorch/installed)  ## time training against plain Keras, and PyTorch too: make benchmark [PYTORCH=1]
 	$(BIN)/snakemake --cores 1 -- results/data/mnist.npz
 	$(BIN)/python workflow/scripts/benchmark_training.py --output results/benchmark \
 		$(if $(PYTORCH),--pytorch .venv/pytorch/bin/python)
@@ -72,7 +79,7 @@ benchmark: env $(if $(PYTORCH),.venv/pytorch/installed)  ## time training agains
 	.venv/pytorch/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/pytorch.txt
 	@touch $@
 
-lock: env  ## resolve the requirements into the lock files (needs uv)
+lock: env  ## resolve envs/*.in into the lock files (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links envs/requirements.in --output-file envs/requirements.txt
 	uv pip compile --quiet --python-platform x86_64-manylinux_2_28 --python-version 3.11 --generate-hashes --no-header \

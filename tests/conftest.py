@@ -1,10 +1,14 @@
-"""What the tests share: a copy of the workflow to run and to change, and a finished small study."""
+"""What the tests share: copies of the workflow that they can run and change, and a finished small study."""
 
+import contextlib
+import fcntl
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,27 +16,50 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
 
+#: The files of tests that take longest, which start first, so that no core is idle at the end.
+LONGEST_FIRST = (
+    "test_slurm.py",
+    "test_plan.py",
+    "test_documented_commands.py",
+    "test_refinement.py",
+    "test_own.py",
+    "test_processes.py",
+    "test_bad_input.py",
+    "test_reruns.py",
+)
+
 
 def pytest_report_header() -> str:
     networks, seed = (os.environ.get(name, "the default") for name in ("FUZZ_NETWORKS", "FUZZ_SEED"))
     return f"fuzz: FUZZ_NETWORKS is {networks}, FUZZ_SEED is {seed} (tests/unit/test_fuzz.py)"
 
 
-class Workflow:
-    """A copy of the workflow in a folder of its own."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: position for position, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
-    def __init__(self, folder: Path):
+
+class Workflow:
+    """A copy of the workflow in its own folder.
+
+    Args:
+        folder: the root of the copy.
+        output: what Snakemake printed there, if that is of interest to tests.
+    """
+
+    def __init__(self, folder: Path, output: str = ""):
         self.folder = folder
+        self.output = output
 
     def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-        """Run Snakemake there as a user would, two jobs at a time."""
+        """Run Snakemake there as a user would, with two jobs at a time."""
         command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
         job = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
         assert not check or job.returncode == 0, job.stdout + job.stderr
         return job
 
     def planned_jobs(self, *arguments: str) -> dict[str, int]:
-        """How many jobs of each rule a dry run would start."""
+        """The number of jobs of each rule in a dry run."""
         job = self.snakemake("--dry-run", *arguments)
         counts = re.findall(r"^(\w+) +(\d+)$", job.stdout + job.stderr, re.MULTILINE)
         return {rule: int(count) for rule, count in counts if rule not in ("all", "total")}
@@ -45,7 +72,8 @@ class Workflow:
 
 
 def copy_workflow(source: Path, target: Path) -> Workflow:
-    target.mkdir()
+    """Copy the workflow, without results or environment, to a folder that does not exist yet."""
+    target.mkdir(parents=True)
     for part in PARTS:
         if (source / part).is_dir():
             shutil.copytree(source / part, target / part, ignore=shutil.ignore_patterns("__pycache__"))
@@ -54,17 +82,39 @@ def copy_workflow(source: Path, target: Path) -> Workflow:
     return Workflow(target)
 
 
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file, which other processes wait for."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="session")
-def finished_smoke(tmp_path_factory) -> Workflow:
-    """config/smoke.yaml run to its end, on real data, with all four architectures. Not to be changed."""
-    workflow = copy_workflow(ROOT, tmp_path_factory.mktemp("smoke") / "few-weights")
-    workflow.log = workflow.snakemake("--configfile", "config/smoke.yaml")
-    return workflow
+def shared_folder(tmp_path_factory) -> Path:
+    """A temporary folder that all processes of this run of pytest share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def finished_smoke(shared_folder) -> Workflow:
+    """config/smoke.yaml run to the end, on real data, with all four architectures. Tests must not change it.
+
+    The first process that needs it runs the study, and the others wait for that.
+    """
+    folder, output = shared_folder / "smoke" / "few-weights", shared_folder / "smoke.json"
+    with locked(shared_folder / "smoke.lock"):
+        if not output.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            job = copy_workflow(ROOT, folder).snakemake("--configfile", "config/smoke.yaml")
+            output.write_text(json.dumps(job.stdout + job.stderr))
+    return Workflow(folder, json.loads(output.read_text()))
 
 
 @pytest.fixture
 def smoke(finished_smoke, tmp_path) -> Workflow:
-    """A copy of the finished study that a test may change; times of files are kept."""
+    """A copy of the finished study that a test may change. Files keep their times."""
     copy = tmp_path / "few-weights"
     shutil.copytree(finished_smoke.folder, copy)
     return Workflow(copy)
@@ -72,5 +122,5 @@ def smoke(finished_smoke, tmp_path) -> Workflow:
 
 @pytest.fixture
 def fresh(tmp_path) -> Workflow:
-    """The workflow in a folder where nothing was run yet."""
+    """The workflow in a folder where nothing has been run yet."""
     return copy_workflow(ROOT, tmp_path / "few-weights")

@@ -1,7 +1,7 @@
-"""Networks of your own: each a function from a width to a `keras.Model`.
+"""Your own networks. Each is a function from a width to a `keras.Model`.
 
-It is called with the width, the shape of an image (rows, columns, channels) and the number of classes, and
-with the study's `options` by name. It must end in one probability a class: a softmax.
+The function gets the width, the shape of an image (rows, columns, channels), the number of classes, and the
+study's `options` by name. The model must end in one probability per class: a softmax.
 """
 
 import keras
@@ -9,7 +9,7 @@ from keras import layers
 
 
 def residual(width, image_shape, classes, blocks=1):
-    """A perceptron whose blocks add what they compute to what they were given."""
+    """A perceptron with residual blocks: each block adds its output to its input."""
     inputs = layers.Input(image_shape)
     x = layers.Flatten()(inputs)
     x = layers.Dense(width, activation="relu")(x)

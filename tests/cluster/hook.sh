@@ -1,11 +1,11 @@
-# Before each training on the test cluster: notes where the job landed, and at its first try brings on the
-# fault that $HOOK_FOLDER/<run> names, if there is one.
+# Runs before each training on the test cluster. Records where the job runs. At the run's first attempt it causes the
+# fault that $HOOK_FOLDER/<run> names, if that file exists. Every sleep waits for the end of the job that the fault causes.
 run=$1
 node=${SLURMD_NODENAME:-${SLURM_JOB_NODELIST:-none}}
 echo "$run $SLURM_JOB_ID $node ${CUDA_VISIBLE_DEVICES:-none}" >> "$HOOK_FOLDER/started"
 fault=$(cat "$HOOK_FOLDER/$run" 2>/dev/null)
 rm -f "$HOOK_FOLDER/$run"
-# The second training of whichever submission comes to it first.
+# With a file named "second": kill the second training of the first submission that gets that far.
 if [ "$(grep -c " $SLURM_JOB_ID " "$HOOK_FOLDER/started")" = 2 ]; then
     mv "$HOOK_FOLDER/second" "$HOOK_FOLDER/lost" 2>/dev/null && fault=killed
 fi
@@ -15,5 +15,5 @@ case $fault in
     time) scontrol update "JobId=$SLURM_JOB_ID" TimeLimit=1; sleep 300 ;;
     cancelled) scancel "$SLURM_JOB_ID"; sleep 60 ;;
     node) scontrol update "NodeName=$node" State=DOWN Reason=test; sleep 60 ;;
-    slow) sleep 10 ;;
+    held) sleep 3600 ;;  # until somebody cancels it
 esac

@@ -1,6 +1,7 @@
-"""Snakemake's own command line, with the pauses between two looks at the queue held at two seconds.
+"""Snakemake's command line, asking the queue at least every two seconds.
 
-The plugin looks ever less often, up to every three minutes, which spares a real scheduler; tests would wait.
+The Slurm plugin asks less and less often, down to every three minutes. That spares a real scheduler, but
+slows down tests.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""A real Slurm of six nodes with pretend GPUs on this one machine, for as long as a test needs it.
+"""A real Slurm of six nodes with simulated GPUs on this one machine, for the duration of a test.
 
-Its daemons are Debian's, started here and ended by their recorded ids. Nothing outside its folder is written,
-and it has ports of its own, so it stands beside any other Slurm.
+It runs Debian's daemons, and ends exactly the processes that it started. It writes only to its own folder and
+uses its own ports, so it does not disturb another Slurm on the machine.
 """
 
 import contextlib
@@ -14,11 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-#: As many as there are trainings in the tests, so that a node which fails takes one of them along.
+#: One node per training in the tests, so that a failing node affects one training.
 NODES = tuple(f"node{number}" for number in range(1, 7))
-PACKAGES = ("slurmctld", "slurmd", "slurm-client", "munge", "slurm-wlm-basic-plugins")
 
-#: Slurm wants a device for each GPU. Without cgroups nothing opens them, so any four that differ will do.
+#: Slurm needs a device file for each GPU. Without cgroups nothing opens them, so any four work.
 DEVICES = ("null", "zero", "full", "random")
 
 CONFIGURATION = """\
@@ -47,14 +46,15 @@ JobCompType=jobcomp/filetxt
 JobCompLoc={folder}/completed.log
 MpiDefault=none
 SwitchType=switch/none
-# a node has the sizes written here, not the machine's
+# use the sizes of a node written here, not those of the machine
 SlurmdParameters=config_overrides
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 GresTypes=gpu
 SchedulerParameters=batch_sched_delay=0,bf_interval=1,sched_interval=2
-SlurmdTimeout=10
-MessageTimeout=10
+# long enough for a machine that is busy with other tests
+SlurmdTimeout=60
+MessageTimeout=30
 KillWait=2
 InactiveLimit=0
 MinJobAge=600
@@ -64,12 +64,15 @@ JobRequeue=0
 
 
 class Slurm:
-    """The cluster: `environment` is what its users' processes need, `partition` where its GPUs are."""
+    """The cluster.
+
+    Its users' processes need the variables in `environment`; its GPUs are in the partition `partition`.
+    """
 
     partition = "accelerated"
 
     def __init__(self):
-        # A unix socket's path must stay under 108 characters, and pytest's folders are too deep.
+        # The path of a Unix socket is limited to 108 characters, and pytest's folders are too deep.
         self.folder = Path(tempfile.mkdtemp(prefix="slurm-"))
         self.configuration = self.folder / "slurm.conf"
         self.environment = os.environ | {
@@ -95,7 +98,7 @@ class Slurm:
         )
         self.configuration.write_text(lines)
         (self.folder / "gres.conf").write_text("\n".join(gpus) + "\n")
-        # The plugin's job steps drop SLURM_CONF, and only /etc/slurm would be left to srun.
+        # The plugin removes SLURM_CONF from the environment of job steps, and srun would look in /etc/slurm.
         shim = self.folder / "bin" / "srun"
         shim.write_text(
             f'#!/bin/sh\nexport SLURM_CONF={self.configuration}\nexec {shutil.which("srun")} "$@"\n'
@@ -122,17 +125,17 @@ class Slurm:
         self._wait(lambda: self.run("sinfo", "-h", "-N", "-t", "idle").stdout.count("\n") == len(NODES))
 
     def run(self, *command: str) -> subprocess.CompletedProcess:
-        """One of Slurm's commands."""
+        """Run one of Slurm's commands."""
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=30)
 
     def jobs(self) -> dict[str, dict[str, str]]:
-        """Every job since the start: its id -> its fields, as `scontrol show job` has them."""
+        """Every job since the start, by its id: the fields of `scontrol show job`."""
         records = self.run("scontrol", "-d", "-o", "show", "job").stdout.splitlines()
         jobs = [dict(field.split("=", 1) for field in line.split() if "=" in field) for line in records]
         return {job["JobId"]: job for job in jobs if "JobId" in job}
 
     def stop(self) -> None:
-        """End jobs, daemons and whatever got away from them. Safe to call after a start that failed."""
+        """End all jobs, daemons and leftover processes of jobs. Safe to call after a failed start."""
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             self.run("scancel", "--signal=KILL", "--full", "-u", "root")
             self.run("scancel", "-u", "root")
@@ -142,7 +145,7 @@ class Slurm:
         for daemon in reversed(self.daemons):
             daemon.terminate()
             try:
-                # One that has lost its controller ignores TERM for a minute.
+                # A slurmd that has lost its controller ignores SIGTERM for a minute.
                 daemon.wait(3)
             except subprocess.TimeoutExpired:
                 daemon.kill()
@@ -153,15 +156,15 @@ class Slurm:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def processes(self) -> list[int]:
-        """The processes of jobs: they carry this cluster's configuration and the id of a job."""
-        found = []
+        """The processes of this cluster's jobs, recognised by their environment."""
+        processes = []
         for path in Path("/proc").glob("[0-9]*/environ"):
             with contextlib.suppress(OSError):
                 environment = path.read_bytes().split(b"\0")
-                ours = f"SLURM_CONF={self.configuration}".encode() in environment
-                if ours and any(entry.startswith(b"SLURM_JOB_ID=") for entry in environment):
-                    found.append(int(path.parent.name))
-        return found
+                same_cluster = f"SLURM_CONF={self.configuration}".encode() in environment
+                if same_cluster and any(entry.startswith(b"SLURM_JOB_ID=") for entry in environment):
+                    processes.append(int(path.parent.name))
+        return processes
 
     def _daemon(self, *command: str) -> None:
         output = (self.folder / f"{command[0]}.out").open("ab")
@@ -182,43 +185,25 @@ class Slurm:
             ended = [daemon.args[0] for daemon in self.daemons if daemon.poll() is not None]
             if ended or time.monotonic() > deadline:
                 logs = "\n".join(path.read_text()[-500:] for path in self.folder.glob("*.log"))
-                raise RuntimeError(f"Slurm does not come up; ended: {ended}\n{logs}")
+                raise RuntimeError(f"Slurm does not start; daemons that ended: {ended}\n{logs}")
             time.sleep(0.1)
 
 
-def why_not() -> str | None:
-    """Why no cluster can run here, or None. Installs Debian's packages where they are missing."""
+def reason_to_skip() -> str | None:
+    """Why no cluster can run here, or None."""
     if os.geteuid() != 0:
-        return "a Slurm of one's own needs root here: the daemons are installed and run as root"
-    if not Path("/etc/debian_version").exists() or not shutil.which("apt-get"):
-        return "the Slurm packages are taken from Debian, and this is another system"
-    if all(map(shutil.which, ("slurmctld", "slurmd", "sbatch", "munged"))):
-        return None
-    # No daemon is to start by itself: 101 is policy-rc.d's "not allowed".
-    policy = Path("/usr/sbin/policy-rc.d")
-    ours = not policy.exists()
-    if ours:
-        policy.write_text("#!/bin/sh\nexit 101\n")
-        policy.chmod(0o755)
-    try:
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *PACKAGES]
-        for command in (install, ["apt-get", "update", "-q"], install):
-            job = subprocess.run(command, env=environment, capture_output=True, text=True)
-            if command is install and job.returncode == 0:
-                return None
-    finally:
-        if ours:
-            policy.unlink()
-    return f"apt-get could not install {', '.join(PACKAGES)}: {job.stderr[-300:]}"
+        return "starting a Slurm for tests needs root"
+    if not all(map(shutil.which, ("slurmctld", "slurmd", "sbatch", "munged"))):
+        return "no Slurm is installed; `make packages` installs Debian's"
+    return None
 
 
 def _free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        for free in sockets:
+            free.bind(("127.0.0.1", 0))
+        return [free.getsockname()[1] for free in sockets]
     finally:
-        for one in sockets:
-            one.close()
+        for free in sockets:
+            free.close()

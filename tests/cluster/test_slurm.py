@@ -1,7 +1,7 @@
-"""The shipped profile on a real Slurm of six nodes, on the real MNIST: where jobs land, what they survive.
+"""The Slurm profile on a real Slurm of six nodes, with the real MNIST: where jobs run, and what they survive.
 
-The GPUs are pretended, so trainings must stay on the CPU. Of the profile only what it says is the user's is
-changed.
+The GPUs are simulated, so trainings must stay on the CPU. The tests change only those lines of the profile
+that every user has to set.
 """
 
 import json
@@ -12,12 +12,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from cluster.slurm import NODES, Slurm, why_not
+from cluster.slurm import NODES, Slurm, reason_to_skip
 from conftest import ROOT, Workflow, copy_workflow
 
 HERE = Path(__file__).parent
@@ -26,7 +27,7 @@ PROFILE = "workflow/profiles/slurm/config.yaml"
 README = ROOT / "workflow" / "profiles" / "README.md"
 RMSPROP = {"name": "rmsprop", "learning_rate": 0.001, "rho": 0.9}
 
-#: Cheap trainings of a second or two, and one (`mlp` 512) dear enough for a submission of its own.
+#: Cheap trainings of a second or two, and one (`mlp` 512) that is expensive enough for its own submission.
 STUDY = {
     "study": "cluster",
     "dataset": "mnist",
@@ -52,19 +53,28 @@ RUNS = [
 ]
 
 
+def wait_until(condition: Callable[[], object], seconds: float) -> None:
+    """Look every 0.1 s whether a condition holds; fail if it does not within that time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
+        time.sleep(0.1)
+
+
 class ClusterUser(Workflow):
-    """A copy of the workflow whose user has a Slurm."""
+    """A copy of the workflow, on a machine with Slurm."""
 
     def __init__(self, folder: Path, slurm: Slurm):
         super().__init__(folder)
         self.slurm = slurm
         self.hook = folder / "hook"
         self.hook.mkdir()
+        self.started: list[subprocess.Popen] = []
 
     def start(self, *arguments: str) -> subprocess.Popen:
         command = [sys.executable, HERE / "polling.py", "--workflow-profile", "workflow/profiles/slurm"]
         command += ["--slurm-init-seconds-before-status-checks", "2", "--configfile", CONFIG, *arguments]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             cwd=self.folder,
             env=self.slurm.environment | {"HOOK_FOLDER": str(self.hook)},
@@ -72,11 +82,15 @@ class ClusterUser(Workflow):
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        self.started.append(process)
+        return process
 
     def finish(self, process: subprocess.Popen, seconds: int) -> None:
-        try:
-            assert process.wait(seconds) == 0, self.log()
-        finally:
+        assert process.wait(seconds) == 0, self.log()
+
+    def kill(self) -> None:
+        """Kill every Snakemake that is still running."""
+        for process in self.started:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
@@ -85,13 +99,13 @@ class ClusterUser(Workflow):
         return (self.folder / "snakemake.log").read_text()[-6000:]
 
     def starts(self) -> list[list[str]]:
-        """Run, job, node and GPUs of each training that began."""
+        """Run, job, node and GPUs of each training that started."""
         path = self.hook / "started"
         return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def results_of(workflow: Workflow) -> dict:
-    """Run -> its metrics without the section that may differ, and its predictions."""
+    """The metrics of each run, without the section `execution`, and its predictions."""
     results = {}
     for path in sorted((workflow.folder / "results/cluster/runs").rglob("metrics.json")):
         metrics = json.loads(path.read_text())
@@ -106,10 +120,11 @@ def results_of(workflow: Workflow) -> dict:
 
 
 def prepare(folder: Path) -> Workflow:
+    """A copy of the workflow with the study, and with the data if they are there."""
     workflow = copy_workflow(ROOT, folder)
     (folder / CONFIG).write_text(yaml.safe_dump(STUDY))
     data = ROOT / "results" / "data" / "mnist.npz"
-    if data.exists():  # spares the download; every training verifies it
+    if data.exists():  # saves the download; every training verifies the data
         (folder / "results" / "data").mkdir(parents=True)
         shutil.copy(data, folder / "results" / "data")
     return workflow
@@ -117,7 +132,7 @@ def prepare(folder: Path) -> Workflow:
 
 @pytest.fixture(scope="module")
 def slurm():
-    if reason := why_not():
+    if reason := reason_to_skip():
         pytest.skip(reason)
     cluster = Slurm()
     try:
@@ -130,7 +145,7 @@ def slurm():
 
 @pytest.fixture(scope="module")
 def local(slurm, tmp_path_factory):
-    """The study as one machine computes it."""
+    """The study computed without the cluster, and its results."""
     workflow = prepare(tmp_path_factory.mktemp("local") / "few-weights")
     workflow.snakemake("--configfile", CONFIG, *TRAININGS)
     results = results_of(workflow)
@@ -140,9 +155,9 @@ def local(slurm, tmp_path_factory):
 
 @pytest.fixture
 def user(slurm, local, tmp_path):
-    """A fresh copy of the workflow, with the two lines of the profile changed that are this user's to set.
+    """A fresh copy of the workflow, with the two lines of the profile set that every user has to set.
 
-    One is for GPUs that are pretended: Slurm gives them, and trainings stay on the CPU.
+    The GPUs are simulated, so Slurm allocates them, and trainings stay on the CPU.
     """
     prepare(tmp_path / "few-weights")
     user = ClusterUser(tmp_path / "few-weights", slurm)
@@ -158,26 +173,28 @@ def user(slurm, local, tmp_path):
         ' " && python {params.script:q}"',
     )
     yield user
+    user.kill()
     slurm.run("scancel", "-u", "root")
     for node in NODES:
         slurm.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
 
 
 def test_jobs_spread_over_the_nodes_each_with_its_gpu(user, local, slurm):
-    """With `gpu: 1`, as the profile comes, and so one line of a rule edited that keeps them on the CPU."""
+    """With `gpu: 1`, as in the profile; a line of the rule is changed to keep trainings on the CPU anyway."""
     user.edit(PROFILE, '    gres: "gpu:1"', "    gpu: 1")
     user.edit("workflow/rules/train.smk", '" --gpus {resources.gpu}"', '" --gpus 0"')
     before = set(slurm.jobs())
-    (user.hook / "second").touch()  # one submission loses its second training after the first has finished
-    user.finish(user.start("--group-components", "cheap=2"), 150)
+    (user.hook / "second").touch()  # kill the second training of one submission, after the first has finished
+    user.finish(user.start("--group-components", "cheap=2"), 400)
     assert results_of(user) == local[1]
     starts = user.starts()
     assert all(len(gpus.split(",")) == 1 and gpus != "none" for *_, gpus in starts), starts
     jobs = {id: job for id, job in slurm.jobs().items() if id not in before}
-    # Two dear trainings with a submission each, four cheap ones two by two, and one of these again.
-    assert len(jobs) == 2 + 2 + 1, jobs
+    # One submission for each expensive training and each pair of cheap ones, and one of these pairs again.
+    states = {id: (job["JobState"], job["Reason"], job["NodeList"]) for id, job in jobs.items()}
+    assert len(jobs) == 2 + 2 + 1, (states, starts)
     assert all(job["TresPerJob"] == "gres:gpu:1" for job in jobs.values())
-    first = list(jobs)[:4]  # they ran side by side
+    first = list(jobs)[:4]  # these ran at the same time
     assert len({node for _, job, node, _ in starts if job in first}) == len(first)
     assert (user.folder / "results/cluster/report.html").exists()
 
@@ -187,8 +204,8 @@ def test_jobs_spread_over_the_nodes_each_with_its_gpu(user, local, slurm):
     assert not (user.folder / "results/cluster/checkpoints").exists()
 
 
-def test_faults_cost_time_and_nothing_else(user, local, slurm):
-    """Each in a submission of its own, and one training that is cancelled after its first checkpoint."""
+def test_results_are_the_same_after_faults(user, local, slurm):
+    """Each fault in its own submission, and one training that is cancelled after its first checkpoint."""
     faults = {
         "mlp-8-0": ("killed", "FAILED"),
         "mlp-8-1": ("memory", "FAILED"),
@@ -201,23 +218,21 @@ def test_faults_cost_time_and_nothing_else(user, local, slurm):
     user.edit("workflow/scripts/few_weights/training/checkpoint.py", "INTERVAL = 15.0", "INTERVAL = 0.1")
     process = user.start("--group-components", "cheap=1", *TRAININGS)
     log = user.folder / "results/cluster/runs/mlp/width-512/seed-0/train.log"
-    deadline = time.monotonic() + 90
-    # Once it has printed its second epoch, the checkpoint of the first is there.
-    while not (log.exists() and "epoch   2/" in log.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    # When it prints its second epoch, the checkpoint of the first is there.
+    wait_until(lambda: log.exists() and "epoch   2/" in log.read_text(), 200)
     *_, job = (job for run, job, *_ in user.starts() if run == "mlp-512-0")
     slurm.run("scancel", job)
-    user.finish(process, 240)
+    user.finish(process, 400)
 
     results = results_of(user)
     for (metrics, _), (expected, _) in zip(results.values(), local[1].values(), strict=True):
-        metrics["code"] = expected["code"]  # of the edited copy
+        metrics["code"] = expected["code"]  # differs, since checkpoint.py was edited
     assert results == local[1]
     starts = Counter(run for run, *_ in user.starts())
     jobs = slurm.jobs()
     for run, (fault, state) in faults.items():
-        first, *others = (job for name, job, *_ in user.starts() if name == run)
-        assert others, (run, starts)
+        first, *retries = (job for name, job, *_ in user.starts() if name == run)
+        assert retries, (run, starts)
         assert jobs[first]["JobState"] == state, jobs[first]
         (slurm_log,) = (user.folder / ".snakemake/slurm_logs").rglob(f"{first}.log")
         assert ("exceeded memory limit" in slurm_log.read_text()) == (fault == "memory")
@@ -227,24 +242,20 @@ def test_faults_cost_time_and_nothing_else(user, local, slurm):
 
 
 def test_snakemake_is_killed_and_started_again(user, local, slurm):
-    """As workflow/profiles/README.md says: cancel the orphans by their name, unlock, start again."""
+    """As in workflow/profiles/README.md: cancel the remaining jobs by their name, unlock, start again."""
     for run in RUNS[:2]:
-        (user.hook / run).write_text("slow")
-    process = user.start("--group-components", "cheap=4", *TRAININGS)
+        (user.hook / run).write_text("held")
+    user.start("--group-components", "cheap=4", *TRAININGS)
     runs = user.folder / "results/cluster/runs"
-    deadline = time.monotonic() + 90
-    while not list(runs.rglob("metrics.json")) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-    assert slurm.run("squeue", "-h").stdout.strip()  # orphans
+    held = set(RUNS[:2])
+    wait_until(lambda: held <= {run for run, *_ in user.starts()} and list(runs.rglob("metrics.json")), 200)
+    user.kill()
+    assert slurm.run("squeue", "-h").stdout.strip()  # the jobs of the killed Snakemake
     cancel = next(line for line in README.read_text().splitlines() if line.startswith("squeue --me -h"))
     slurm.run("bash", "-c", cancel)
-    while slurm.run("squeue", "-h").stdout.strip():
-        time.sleep(0.2)
+    wait_until(lambda: not slurm.run("squeue", "-h").stdout.strip(), 60)
     finished = {path: path.stat().st_mtime_ns for path in runs.rglob("metrics.json")}
     user.snakemake("--configfile", CONFIG, "--unlock")
-    user.finish(user.start("--group-components", "cheap=4", *TRAININGS), 150)
+    user.finish(user.start("--group-components", "cheap=4", *TRAININGS), 400)
     assert results_of(user) == local[1]
     assert {path: path.stat().st_mtime_ns for path in finished} == finished

@@ -1,11 +1,28 @@
-"""Made-up runs, and the tables that follow from them."""
+"""Made-up runs, and the tables that follow from them.
+
+`metrics_of` makes the metrics.json of a run. Every table of runs is made of them, as merging makes it:
+`runs_of` from the correct images of each seed, `study_of` from accuracies, `timed_runs` from times.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from few_weights.analysis import merge
+from few_weights.analysis.bootstrap import bootstrap_breakpoints
+from few_weights.analysis.breakpoints import find_breakpoints, targets_table
+from few_weights.analysis.mcnemar import compare_neighbours
+from few_weights.analysis.model_tables import models_table, pareto_table
 from few_weights.plan.runs import Run
 
+#: Architecture -> width -> accuracy: mlp reaches 97 % at width 64 and vgg at width 2; vgg 1 has collapsed.
+STUDY = {"mlp": {16: 0.95, 32: 0.966, 64: 0.975}, "vgg": {1: 0.11, 2: 0.9705, 4: 0.984}}
 
-def metrics_of(run, study="tiny", correct=9_700, **changes):
-    """The metrics.json of a run: 500 parameters a width, no validation images unless `changes` has some."""
+
+def metrics_of(run: Run, study: str = "tiny", correct: int = 9_700, **changes: Any) -> dict[str, Any]:
+    """The metrics.json of a run: 500 parameters per width, no validation images unless `changes` has some."""
     return {
         "study": study,
         "dataset": "mnist",
@@ -53,30 +70,38 @@ def metrics_of(run, study="tiny", correct=9_700, **changes):
         "path": "general",
         "versions": {"python": "3.11", "tensorflow": "2.21", "keras": "3.15", "numpy": "2.4"},
         "code": "0123",
-        "execution": {
-            "train_seconds": 3.5,
-            "epoch_seconds": [2.0, 1.5],
-            "resumed_after_epoch": 0,
-            "overhead_seconds": 4.5,
-            "started": "2026-01-01T00:00:00+00:00",
-            "finished": "2026-01-01T00:00:04+00:00",
-            "host": "host",
-            "platform": "Linux",
-            "device": "CPU",
-            "peak_memory_mib": 700,
-        },
+        "execution": execution_of(),
     } | changes
 
 
-def runs_of(accuracies, validation=None):
+def execution_of(**changes: Any) -> dict[str, Any]:
+    """What a metrics.json says about the execution of a run."""
+    return {
+        "train_seconds": 3.5,
+        "epoch_seconds": [2.0, 1.5],
+        "resumed_after_epoch": 0,
+        "overhead_seconds": 4.5,
+        "started": "2026-01-01T00:00:00+00:00",
+        "finished": "2026-01-01T00:00:04+00:00",
+        "host": "node-7",
+        "platform": "Linux",
+        "device": "a CPU, 1 thread",
+        "peak_memory_mib": 700,
+    } | changes
+
+
+def runs_of(
+    accuracies: Mapping[tuple[str, int], Sequence[int]],
+    validation: Mapping[tuple[str, int], Sequence[int]] | None = None,
+) -> pd.DataFrame:
     """runs.csv as a table, from {(architecture, width): correct test images of each seed}.
 
     `validation`, of the same shape, gives the correct ones of 5,000 validation images. The baseline of every
     run is a model of 4,000 parameters.
     """
     records = []
-    for (architecture, width), of_seeds in accuracies.items():
-        for seed, correct in enumerate(of_seeds):
+    for (architecture, width), correct_of_seeds in accuracies.items():
+        for seed, correct in enumerate(correct_of_seeds):
             changes = {}
             if validation:
                 right = validation[architecture, width][seed]
@@ -93,3 +118,114 @@ def runs_of(accuracies, validation=None):
         {architecture: full for architecture, _ in accuracies},
         [full | {"parameters": 4_000}],
     )
+
+
+def study_of(
+    accuracies: Mapping[str, Mapping[int, float]],
+    seeds: Iterable[int] = (0,),
+    dataset: str = "mnist",
+    examples: int = 10_000,
+) -> pd.DataFrame:
+    """runs.csv as a table, from architecture -> width -> accuracy; seeds are 0.001 apart.
+
+    A model has 100 times its width squared parameters; each architecture's baseline is its widest model. A
+    run trains for 12 epochs in 30.25 seconds.
+    """
+    seeds = list(seeds)
+    records = []
+    for architecture, by_width in accuracies.items():
+        for width, accuracy in by_width.items():
+            for seed in seeds:
+                correct = round(examples * (accuracy - 0.001 * seed))
+                records.append(
+                    metrics_of(
+                        Run(architecture, width, seed),
+                        study="test",
+                        dataset=dataset,
+                        correct=correct,
+                        test_accuracy=correct / examples,
+                        test_examples=examples,
+                        parameters=100 * width**2,
+                        epochs=12,
+                        code="abc123",
+                        execution=execution_of(train_seconds=30.25, finished="2026-01-01T00:01:00+00:00"),
+                    )
+                )
+    widest = {name: {"architecture": name, "width": max(by_width)} for name, by_width in accuracies.items()}
+    models = [model | {"parameters": 100 * model["width"] ** 2} for model in widest.values()]
+    return merge.with_baselines(merge.runs_table(records), widest, models)
+
+
+def timed_runs(*times: tuple[float, float]) -> pd.DataFrame:
+    """runs.csv as a table, from (begin, end) of each job in seconds; one second of each is overhead."""
+    origin = pd.Timestamp("2026-01-01T00:00:00+00:00")
+    records = []
+    for index, (begin, end) in enumerate(times):
+        finished = (origin + pd.Timedelta(seconds=end)).isoformat(timespec="milliseconds")
+        execution = execution_of(train_seconds=end - begin - 1.0, overhead_seconds=1.0, finished=finished)
+        records.append(metrics_of(Run("cnn", index + 1, 0), execution=execution))
+    return merge.runs_table(records)
+
+
+def hold_out(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs with 5,000 validation images, on which each is 0.5 points less accurate."""
+    correct = (5_000 * runs["test_accuracy"] - 25).round().astype(int)
+    return runs.assign(
+        validation_examples=5_000, validation_correct=correct, validation_accuracy=correct / 5_000
+    )
+
+
+def breakpoints_of(runs: pd.DataFrame, targets: Sequence[float] = (0.97,)) -> pd.DataFrame:
+    """breakpoints.csv of the runs, as a table."""
+    return find_breakpoints(runs, targets)
+
+
+def layers_of(runs: pd.DataFrame) -> pd.DataFrame:
+    """layers.csv: two layers per model, a quarter of the weights and the rest, around one without any."""
+    rows = []
+    for (architecture, width), group in runs.groupby(["architecture", "width"]):
+        parameters = group["parameters"].iloc[0]
+        parts = [("Conv2D", "26x26x2", parameters // 4), ("Flatten", "1352", 0)]
+        parts.append(("Dense", "10", parameters - parameters // 4))
+        for position, part in enumerate(parts):
+            rows.append((architecture, width, position, *part))
+    return pd.DataFrame(
+        rows, columns=["architecture", "width", "position", "type", "output_shape", "parameters"]
+    )
+
+
+def history_of(runs: pd.DataFrame, epochs: int = 3) -> pd.DataFrame:
+    """history.csv: epochs that halve the errors, down to those of the run's end or to where it diverged."""
+    last = runs["diverged_in_epoch"].fillna(epochs)
+    accuracies = ["train_accuracy", "validation_accuracy", "test_accuracy"]
+    return pd.DataFrame(
+        [
+            {"architecture": run.architecture, "width": run.width, "seed": run.seed, "epoch": epoch}
+            | dict.fromkeys(accuracies, 1 - (1 - run.test_accuracy) * 2 ** (epochs - epoch) / 2)
+            for run in runs.assign(last=last).itertuples()
+            for epoch in range(1, min(run.last, epochs) + 1)
+        ]
+    )
+
+
+def counts_of(runs: pd.DataFrame) -> pd.DataFrame:
+    """counts.csv, as if every network had one weight in ten at 0 and used each twice."""
+    counts = runs.drop_duplicates(["architecture", "width"])[["architecture", "width"]].copy()
+    counts["trainable"] = runs["parameters"]
+    counts["non_zero"] = 0.9 * runs["parameters"]
+    counts["at_each_use"] = 2 * runs["parameters"]
+    return counts.assign(
+        non_trainable=12, non_trainable_names="moving_mean", bytes=4 * counts["trainable"] + 48
+    )
+
+
+def tables_of(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The other tables of the page by name; every prediction is right for half of four images."""
+    return {
+        "models": models_table(runs),
+        "pareto": pareto_table(runs),
+        "targets": targets_table(breakpoints),
+        "bootstrap": bootstrap_breakpoints(runs, breakpoints["target"].unique()),
+        "neighbours": compare_neighbours(runs, breakpoints, lambda run: np.array([True, False] * 2)),
+        "counts": counts_of(runs),
+    }

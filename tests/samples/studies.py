@@ -1,7 +1,7 @@
 """Studies, checked as the Snakefile checks them."""
 
-from few_weights.data.facts import facts_of_study
-from few_weights.plan.resolve import checked_values, resolve_study
+from few_weights.data.find_facts import facts_of_study
+from few_weights.plan.study_file.resolve import checked_values, resolve_study
 
 
 def resolve(config):

@@ -11,13 +11,14 @@ from samples.runs import metrics_of
 from few_weights.analysis import merge, read_tables
 from few_weights.analysis.bootstrap import bootstrap_breakpoints
 from few_weights.analysis.breakpoints import find_breakpoints, targets_table
+from few_weights.analysis.divergence import has_diverged
 from few_weights.analysis.mcnemar import compare_neighbours
 from few_weights.analysis.model_tables import models_table, pareto_table
 from few_weights.analysis.published import Record
-from few_weights.analysis.seeds import has_diverged
+from few_weights.analysis.table_columns import TABLES
 from few_weights.data import datasets
 from few_weights.plan.runs import Run
-from few_weights.report.figures import dataset, first_layer, mistakes, smallest_network, style
+from few_weights.report.figures import data, first_layer, mistakes, smallest_network, style
 from few_weights.report.figures.comparison import plot_comparison
 from few_weights.report.figures.curve import plot_curve
 from few_weights.report.figures.learning import plot_learning
@@ -152,7 +153,8 @@ class Study:
             "neighbours": compare_neighbours(self.runs, self.breakpoints, lambda run: right[run]),
         }
         self.evidence = {
-            name: self._back(read_tables.read_evidence, name, table) for name, table in evidence.items()
+            name: self._back(lambda path: read_tables.read_table(path, TABLES[path.stem]), name, table)
+            for name, table in evidence.items()
         }
 
     def images(self) -> datasets.Dataset:
@@ -195,20 +197,22 @@ class Study:
 
     def drawings(self) -> dict:
         """Every figure of the report, by name, with its message."""
-        runs, breakpoints, data = self.runs, self.breakpoints, self.images()
+        runs, breakpoints, images = self.runs, self.breakpoints, self.images()
         chosen = smallest_network.choose_network(runs, breakpoints)
-        guesses = self.rng.permutation(data.y_test)
+        guesses = self.rng.permutation(images.y_test)
         types = first_layer.layer_types(self.layers, chosen.run)
-        shape = first_layer.shape_before_weights(self.layers, chosen.run, data.image_shape)
+        shape = first_layer.shape_before_weights(self.layers, chosen.run, images.image_shape)
         records = [Record(575, 0.98, "pruned")] if self.dataset == "mnist" else ()
         figures = {
             "comparison": plot_comparison(runs, breakpoints, records),
             "weights-by-layer": plot_weights(self.layers, runs, breakpoints),
             "learning": plot_learning(self.history, runs, breakpoints),
-            "mistakes": mistakes.plot_mistakes(chosen, data.x_test, data.y_test, guesses),
-            "first-layer": first_layer.plot_first_layer(chosen, self.weights(data.image_shape), shape, types),
+            "mistakes": mistakes.plot_mistakes(chosen, images.x_test, images.y_test, guesses),
+            "first-layer": first_layer.plot_first_layer(
+                chosen, self.weights(images.image_shape), shape, types
+            ),
             "timeline": plot_timeline(runs),
-            "data": dataset.plot_data(self.dataset, data, datasets.summarise(data)),
+            "data": data.plot_data(self.dataset, images, datasets.summarise(images)),
         }
         curves = list(dict.fromkeys(breakpoints["architecture"]))[:2]
         return figures | {f"curve-{name}": plot_curve(runs, breakpoints, name) for name in curves}

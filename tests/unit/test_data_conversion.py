@@ -1,32 +1,19 @@
-"""What people have becomes the same four arrays, and says so, or is refused with the fix that fits."""
+"""What people have is converted to the same four arrays, or refused with how to fix it."""
 
 import re
 
 import numpy as np
 import pytest
+from samples.data import (
+    CLASS_NAMES,
+    PARTS,
+    bars,
+    plain,
+)
 
 from few_weights.data import datasets
 from few_weights.data.conversion import convert, require_roles, roles
 from few_weights.errors import StudyError
-
-NAMES = np.array(["ant", "bee", "cat", "dog"])
-PARTS = ("train", "test")
-
-
-def bars(examples, seed):
-    """Images of 8 x 8 in four classes: noise, and a bright bar whose place says the class."""
-    rng = np.random.default_rng(seed)
-    labels = rng.permutation(np.arange(examples) % 4)
-    images = rng.integers(0, 40, (examples, 8, 8), dtype=np.uint8)
-    for image, label in zip(images, labels, strict=True):
-        image[2 * label : 2 * label + 2] = rng.integers(130, 255, (2, 8))
-    images[0, 0, 0] = 255
-    return images, labels.astype(np.uint8)
-
-
-def plain():
-    (x_train, y_train), (x_test, y_test) = bars(40, 0), bars(20, 1)
-    return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
 
 
 def changed(kind, change, parts=PARTS):
@@ -38,7 +25,7 @@ def same(arrays):
     return all(np.array_equal(arrays[name], array) for name, array in plain().items())
 
 
-def test_four_uint8_arrays_stay_as_they_are_and_nothing_is_said():
+def test_four_uint8_arrays_are_not_changed():
     conversion = convert(plain())
     assert same(conversion.arrays)
     assert (conversion.sentences, conversion.validation_examples) == ([], 0)
@@ -66,13 +53,13 @@ def test_four_uint8_arrays_stay_as_they_are_and_nothing_is_said():
         ("y", lambda y: np.eye(5)[y + 1], "labels: 1 to 4, minus 1, so that label 1 is class 0"),
         ("y", lambda y: y + 1, "labels: 1 to 4, minus 1, so that label 1 is class 0"),
         ("y", lambda y: y.astype(int) + 700, "labels: 700 to 703, minus 700"),
-        ("y", lambda y: NAMES[y], "class 0 is ant, 1 is bee, 2 is cat, 3 is dog"),
-        ("y", lambda y: NAMES.astype("S")[y], "class 0 is ant, 1 is bee"),
-        ("y", lambda y: NAMES[y][:, np.newaxis], "class 0 is ant, 1 is bee"),
+        ("y", lambda y: CLASS_NAMES[y], "class 0 is ant, 1 is bee, 2 is cat, 3 is dog"),
+        ("y", lambda y: CLASS_NAMES.astype("S")[y], "class 0 is ant, 1 is bee"),
+        ("y", lambda y: CLASS_NAMES[y][:, np.newaxis], "class 0 is ant, 1 is bee"),
         ("y", lambda y: np.array(["8", "9", "10", "11"])[y], "class 0 is 8, 1 is 9, 2 is 10, 3 is 11"),
     ],
 )
-def test_what_loses_nothing_becomes_the_same_arrays(kind, change, said):
+def test_lossless_conversions_give_the_same_arrays(kind, change, said):
     conversion = convert(changed(kind, change))
     assert same(conversion.arrays)
     assert all(array.dtype == np.uint8 for array in conversion.arrays.values())
@@ -81,7 +68,7 @@ def test_what_loses_nothing_becomes_the_same_arrays(kind, change, said):
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_each_part_may_have_a_shape_and_a_kind_of_label_of_its_own(part):
+def test_parts_may_differ_in_shape_and_kind_of_label(part):
     conversion = convert(
         changed("x", lambda x: x[..., np.newaxis], [part]) | {"y_train": np.eye(4)[plain()["y_train"]]}
     )
@@ -90,7 +77,7 @@ def test_each_part_may_have_a_shape_and_a_kind_of_label_of_its_own(part):
 
 
 @pytest.mark.parametrize("top", [1, 255])
-def test_rounding_says_how_far_it_moved_a_value(top):
+def test_the_largest_change_by_rounding_is_reported(top):
     rng = np.random.default_rng(5)
     noisy = changed("x", lambda x: np.clip(x / 255 * top + rng.normal(0, top / 1000, x.shape), 0, top))
     conversion = convert(noisy)
@@ -106,7 +93,7 @@ def test_rounding_says_how_far_it_moved_a_value(top):
 def test_black_and_white_is_0_and_255(dtype):
     conversion = convert(changed("x", lambda x: (x > 100).astype(dtype)))
     assert np.array_equal(conversion.arrays["x_train"], (plain()["x_train"] > 100) * 255)
-    assert conversion.sentences == [f"images: {dtype} which hold only 0 and 1, multiplied by 255"]
+    assert conversion.sentences == [f"images: {dtype} with only the values 0 and 1, multiplied by 255"]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -114,7 +101,7 @@ def test_channels_first_are_moved_to_the_end(channels):
     conversion = convert(changed("x", lambda x: np.stack([x // (1 + c) for c in range(channels)], 1)))
     assert conversion.arrays["x_train"].shape == (40, 8, 8, channels)
     assert np.array_equal(conversion.arrays["x_test"][..., 0], plain()["x_test"])
-    assert "channels moved from the first place to the last" in conversion.sentences[0]
+    assert "channels moved from the first axis to the last" in conversion.sentences[0]
 
 
 @pytest.mark.parametrize("channels", [2, 3, 4, 6])
@@ -124,7 +111,7 @@ def test_any_number_of_channels_may_come_last(channels):
 
 
 @pytest.mark.parametrize("shape", [(1, 64, 6), (1, 128, 9), (5, 20, 20), (3, 4, 64)])
-def test_what_only_resembles_channels_first_stays(shape):
+def test_shapes_that_only_resemble_channels_first_are_not_changed(shape):
     rng = np.random.default_rng(0)
     arrays = plain() | {
         "x_train": rng.integers(0, 256, (40, *shape), dtype=np.uint8),
@@ -139,24 +126,28 @@ def test_what_only_resembles_channels_first_stays(shape):
         # values: the range that was found, and the way back to 0 to 1
         ("x", lambda x: x / 127.5 - 1, "x_train goes from -1 to 1; .* write (x_train + 1) / 2"),
         ("x", lambda x: x / 255 - 0.5, "x_train goes from -0.5 to 0.5; .* write x_train + 0.5"),
-        ("x", lambda x: (x / 255 - 0.13) / 0.31, "from -0.4194 to 2.806; .* standardised: give"),
+        ("x", lambda x: (x / 255 - 0.13) / 0.31, "from -0.4194 to 2.806; .* standardised: use"),
         ("x", lambda x: (x.astype(int) - 128).astype("i1"), "-128 to 127; .* x_train.astype('int16') + 128"),
         ("x", lambda x: x / 255 * 1.3, "x_train and x_test go from 0 to 1.3 in fractions; .* by 1.3"),
         ("x", lambda x: x / 16, "go from 0 to 15.94 in fractions; .* divide each x by 15.94"),
         ("x", lambda x: x / 250 * 255, "from 0 to 260.1 in fractions; .* divide each x by 260.1"),
         ("x", lambda x: x.astype("u2") * 16, "from 0 to 4080, beyond 255; .* (x * (255 / 4080))"),
         ("x", lambda x: x / 255 / 255, "from 0 to 0.003922, .* divided by 255 twice: multiply each x by 255"),
-        ("x", lambda x: np.where(x > 200, np.nan, x), "x_train holds .* NaN or infinite; .* np.nan_to_num"),
-        ("x", lambda x: np.where(x > 200, np.inf, x / 1), "x_train holds .* NaN or infinite"),
+        (
+            "x",
+            lambda x: np.where(x > 200, np.nan, x),
+            "x_train contains .* NaN or infinite; .* np.nan_to_num",
+        ),
+        ("x", lambda x: np.where(x > 200, np.inf, x / 1), "x_train contains .* NaN or infinite"),
         ("x", lambda x: x * 0, "every pixel of x_train is 0"),
         ("x", lambda x: x * 0 + 255, "every pixel of x_train is 255"),
         ("x", lambda x: x * 0.0 + 1, "every pixel of x_train is 1"),
         ("x", lambda x: np.repeat(x[:1], len(x), 0), "all images of x_train are the same"),
         # types
-        ("x", lambda x: x * 1j, "x_train holds complex128; images must be numbers"),
-        ("x", lambda x: x.astype("M8[s]"), "x_train holds datetime64[s]; images must be numbers"),
-        ("x", lambda x: x.astype(str), "x_train holds texts such as '.*', not pixels"),
-        ("x", lambda x: x.astype(object), "x_train holds Python objects; write np.stack(x_train)"),
+        ("x", lambda x: x * 1j, "x_train contains complex128; images must be numbers"),
+        ("x", lambda x: x.astype("M8[s]"), "x_train contains datetime64[s]; images must be numbers"),
+        ("x", lambda x: x.astype(str), "x_train contains texts such as '.*', not pixels"),
+        ("x", lambda x: x.astype(object), "x_train contains Python objects; write np.stack(x_train)"),
         # shapes
         ("x", lambda x: x[0, 0, 0], "x_train has the shape (); images must be (examples, rows"),
         ("x", lambda x: x[:, :0], "x_train has the shape (40, 0, 8); images must be"),
@@ -169,29 +160,37 @@ def test_what_only_resembles_channels_first_stays(shape):
         # labels
         ("y", lambda y: y * 2, "labels from 0 to 6, but none is 1; .* return_inverse=True"),
         ("y", lambda y: y + 5 + (y > 2), "labels from 5 to 9, but none is 8"),
-        ("y", lambda y: y.astype(int) - 1, "labels from -1 to 2; if -1 marks .* return_inverse=True"),
-        ("y", lambda y: np.where(y > 1, 1, -1), "labels from -1 to 1; if -1 marks"),
+        ("y", lambda y: y.astype(int) - 1, "labels from -1 to 2; if -1 stands .* return_inverse=True"),
+        ("y", lambda y: np.where(y > 1, 1, -1), "labels from -1 to 1; if -1 stands"),
         ("y", lambda y: y * 0, "every training image has the label 0; there must be two"),
-        ("y", lambda y: y + 0.5, "y_train holds float64 such as .*; labels must be whole numbers or texts"),
-        ("y", lambda y: np.where(y == 1, np.nan, y), "y_train holds 10 values that are NaN"),
+        (
+            "y",
+            lambda y: y + 0.5,
+            "y_train contains float64 such as .*; labels must be whole numbers or texts",
+        ),
+        ("y", lambda y: np.where(y == 1, np.nan, y), "y_train contains 10 values that are NaN"),
         ("y", lambda y: y.astype("u8") + 2**63, "labels must be the numbers of classes"),
-        ("y", lambda y: np.eye(4)[y] * 0.9 + 0.025, "shares of several .* np.argmax(y_train, axis=1)"),
-        ("y", lambda y: np.maximum(np.eye(4)[y], np.eye(4)[3 - y]), "marks 2 classes for image 0; each"),
-        ("y", lambda y: np.eye(4)[y] * (y > 0)[:, None], "marks 0 classes for image"),
+        ("y", lambda y: np.eye(4)[y] * 0.9 + 0.025, "fractions of several .* np.argmax(y_train, axis=1)"),
+        (
+            "y",
+            lambda y: np.maximum(np.eye(4)[y], np.eye(4)[3 - y]),
+            "(40, 4) and 2 classes for image 0; each",
+        ),
+        ("y", lambda y: np.eye(4)[y] * (y > 0)[:, None], "(40, 4) and 0 classes for image"),
         ("y", lambda y: np.stack([y, y + 5], 1), "(40, 2) and is not one-hot; .* y_train[:, 0]"),
         ("y", lambda y: np.eye(4)[y].T, "y_train has the shape (4, 40), .* write y_train.T"),
         ("y", lambda y: y[np.newaxis], "y_train has the shape (1, 40), .* write y_train.T"),
         ("y", lambda y: np.repeat(y[:, None, None], 2, 1).repeat(2, 2), "y_train has the shape (40, 2, 2)"),
-        ("y", lambda y: y[0], "y_train has the shape (); it must hold one label per image"),
-        ("y", lambda y: np.where(y == 1, "", NAMES[y]), "y_train holds 10 empty texts"),
-        ("y", lambda y: y.astype(object), "y_train holds Python objects; write y_train.astype(str)"),
-        ("y", lambda y: y.astype("M8[s]"), "y_train holds datetime64[s]; labels must be"),
-        ("y", lambda y: NAMES[y] if len(y) == 40 else y, "y_train holds texts and y_test numbers"),
+        ("y", lambda y: y[0], "y_train has the shape (); it must contain one label per image"),
+        ("y", lambda y: np.where(y == 1, "", CLASS_NAMES[y]), "y_train contains 10 empty texts"),
+        ("y", lambda y: y.astype(object), "y_train contains Python objects; write y_train.astype(str)"),
+        ("y", lambda y: y.astype("M8[s]"), "y_train contains datetime64[s]; labels must be"),
+        ("y", lambda y: CLASS_NAMES[y] if len(y) == 40 else y, "y_train contains texts and y_test numbers"),
         ("y", lambda y: y + (len(y) == 20), "y_test has the label 4, which no training image has"),
         ("y", lambda y: y + (len(y) == 40), "y_test has the label 0, which no training image has"),
     ],
 )
-def test_what_is_not_certain_is_refused_in_a_sentence_with_its_fix(kind, change, message):
+def test_data_that_could_mean_two_things_is_refused_with_how_to_fix_it(kind, change, message):
     with pytest.raises(StudyError) as refusal:
         convert(changed(kind, change))
     sentence, position = str(refusal.value), 0
@@ -201,11 +200,11 @@ def test_what_is_not_certain_is_refused_in_a_sentence_with_its_fix(kind, change,
         position = sentence.index(piece, position) + len(piece)
 
 
-def test_more_classes_than_a_byte_holds_are_refused():
+def test_more_than_256_classes_are_refused():
     rng = np.random.default_rng(0)
     arrays = {"y_train": np.arange(300), "y_test": np.arange(300)}
     arrays |= {f"x_{part}": rng.integers(0, 256, (300, 2, 2), dtype=np.uint8) for part in PARTS}
-    with pytest.raises(StudyError, match="y_train holds 300 different labels; there may be 256"):
+    with pytest.raises(StudyError, match="y_train contains 300 different labels; there may be at most 256"):
         convert(arrays)
 
 
@@ -240,10 +239,10 @@ def test_validation_images_become_the_last_training_images(names):
     assert "validation images: the 12 of the data are the last training images" in conversion.sentences
 
 
-def test_a_name_of_its_own_comes_before_others_and_two_others_are_refused():
+def test_the_exact_name_comes_first_and_two_other_names_are_refused():
     assert roles(["train_images", "X_train", "x_train"])["x_train"] == "x_train"
     with pytest.raises(
-        StudyError, match="holds both train_images and X_train; name the one that counts x_train"
+        StudyError, match="contains both train_images and X_train; rename the right one to x_train"
     ):
         roles(["train_images", "X_train"])
 
@@ -251,13 +250,13 @@ def test_a_name_of_its_own_comes_before_others_and_two_others_are_refused():
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["arr_0", "arr_1"], "it holds no x_train, but arr_0, arr_1; .*numpy.savez"),
-        (["x", "y"], "it holds no x_train, but x, y; .*set some images aside as x_test"),
-        ([*plain(), "x_val"], "it holds no y_validation"),
-        ([*plain()][:3], "it holds no y_test, but x_train, y_train, x_test; it must hold x_train,"),
-        ([], "it holds no x_train, but nothing"),
+        (["arr_0", "arr_1"], "it contains no x_train, but arr_0, arr_1; .*numpy.savez"),
+        (["x", "y"], "it contains no x_train, but x, y; .*set some images aside as x_test"),
+        ([*plain(), "x_val"], "it contains no y_validation"),
+        ([*plain()][:3], "it contains no y_test, but x_train, y_train, x_test; it must contain x_train,"),
+        ([], "it contains no x_train, but nothing"),
     ],
 )
-def test_what_is_missing_is_named_with_what_there_is(names, message):
+def test_a_missing_array_is_reported_with_the_names_of_the_others(names, message):
     with pytest.raises(StudyError, match=message):
         require_roles(roles(names), names)

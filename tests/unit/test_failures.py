@@ -1,4 +1,4 @@
-"""A failure is reported by its run, its reason and its log; the reason is how the process ended."""
+"""A failure is reported with its run, its reason and its log; the reason is how the process ended."""
 
 import logging
 import shutil
@@ -29,7 +29,7 @@ FAILED = "Command 'python train.py' returned non-zero exit status 1."
             "ended by the cluster (OUT_OF_MEMORY) in epoch 3 of 12",
         ),
         (TWO_EPOCHS + "error: no space\nleft\n\n", FAILED, "no space\nleft"),
-        # What it says itself goes before how it ended.
+        # Its own error message comes before how it ended.
         (TWO_EPOCHS + "error: the loss is not finite\n", KILLED, "the loss is not finite"),
         ("Traceback (most recent call last):\n  File x\nMemoryError: out\n", FAILED, "MemoryError: out"),
         ("usage: x\nx.py: error: argument\n", FAILED, "ended with status 1: x.py: error: argument"),
@@ -43,10 +43,10 @@ def test_reasons(tmp_path, text, ending, expected):
     assert reason(log, ending) == expected
 
 
-def test_a_full_disk_is_called_a_full_disk(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_as_the_reason(tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(failures.shutil, "disk_usage", lambda path: usage._replace(free=10))
-    assert reason(tmp_path / "train.log", FAILED).startswith("the disk is full: 10 bytes are left where")
+    assert reason(tmp_path / "train.log", FAILED).startswith("the disk is full: 10 bytes are free in")
     assert reason(tmp_path / "train.log", KILLED).startswith("killed by signal 9")
 
 
@@ -80,7 +80,7 @@ def test_failures_are_collected_from_events(tmp_path):
     assert [failure.name for failure in listener.failed] == ["merge_runs"]
 
 
-def test_of_a_submission_only_the_member_that_failed_is_named(tmp_path):
+def test_only_the_failed_job_of_a_submission_is_named(tmp_path):
     listener, logs = Failures(), {}
     for seed, text in enumerate([TWO_EPOCHS + "finished: metrics.json\n", "error: no space\n", None]):
         log = logs[seed] = tmp_path / "runs" / "mlp" / "width-8" / f"seed-{seed}" / "train.log"

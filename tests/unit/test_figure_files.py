@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import plot
 import pytest
-from test_plotting import STUDY, breakpoints_of, history_of, layers_of, make_runs
-from test_reporting import complete, page_of_files, write_inputs
+from samples.pages import page_of_files, write_inputs
+from samples.runs import STUDY, breakpoints_of, history_of, layers_of, study_of
 
 from few_weights.errors import StudyError
 from few_weights.plan.outputs import FIGURES
@@ -50,7 +50,7 @@ def test_what_a_user_can_fix_stays_an_error(tmp_path):
 @pytest.fixture
 def inputs(tmp_path):
     """The files that the entry points read, and their arguments."""
-    runs = complete(make_runs(STUDY))
+    runs = study_of(STUDY)
     breakpoints = breakpoints_of(runs)
     tables = {
         "runs": runs,

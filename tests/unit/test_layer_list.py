@@ -9,7 +9,7 @@ import pytest
 from few_weights.errors import StudyError
 from few_weights.networks.yaml_arguments import evaluate_expression
 from few_weights.networks.yaml_layers import build_layers
-from few_weights.plan.study_file import read_study
+from few_weights.plan.study_file.yaml_reader import read_study
 
 CONV = "Conv2D: {filters: 2, kernel_size: 3, %s}"
 

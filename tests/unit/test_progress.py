@@ -1,4 +1,4 @@
-"""What is said of a study while it trains: counts that are right, epochs, and the time that is left."""
+"""The progress of a study while it trains: finished runs, epochs, and the time that is left."""
 
 import logging
 
@@ -9,7 +9,7 @@ from few_weights.plan.console.progress import Progress, Training
 
 
 class Study:
-    """Four trainings of which the first is half the work, guessed right to the second; two slots."""
+    """Four trainings whose estimated durations are exact, in two processes; the first is half of the work."""
 
     seconds = {1: 600, 2: 300, 3: 200, 4: 100}
 
@@ -41,13 +41,13 @@ class Study:
         self.logger.info(None, extra={"event": LogEvent.JOB_STARTED, "jobs": list(jobs)})
 
     def finish(self, job, at):
-        """As Snakemake does it: the event comes before the job counts as done."""
+        """End a job as Snakemake does: the event comes before the job counts as done."""
         self.now = at
         self.logger.info(None, extra={"event": LogEvent.JOB_FINISHED, "job_id": job})
         self.counted.add(job)
 
     @property
-    def said(self):
+    def printed(self):
         return [line for line in self.lines if line != "None"]
 
 
@@ -58,15 +58,15 @@ def study(tmp_path):
 
 def test_runs_are_counted_as_they_end(study):
     study.start(1, 2)
-    study.finish(9, at=10.0)  # no training
-    assert study.said == []
+    study.finish(9, at=10.0)  # not a training
+    assert study.printed == []
     study.finish(2, at=300.0)
     study.start(3)
     study.finish(3, at=500.0)
     study.start(4)
     study.finish(1, at=600.0)
     study.finish(4, at=600.0)
-    assert study.said == [
+    assert study.printed == [
         "1 of 4 runs are trained, about 5 minutes left.",
         "2 of 4 runs are trained, about 2 minutes left.",
         "3 of 4 runs are trained, about a minute left.",
@@ -75,16 +75,16 @@ def test_runs_are_counted_as_they_end(study):
     assert study.progress.counts() == (4, 4)
 
 
-def test_a_line_says_what_trains_at_which_epoch_before_any_run_has_ended(study):
+def test_a_line_lists_running_trainings_before_any_run_has_ended(study):
     study.start(1, 2)
     study.log(1).write_text("mlp width 1 seed 0: 500 parameters; by machine code\n")
     assert study.progress.line() == (
         "0 of 4 runs are trained, about 10 minutes left.\n"
         "  mlp width 1 seed 0: epoch 1 of 4\n"
         "  mlp width 2 seed 0: starting\n"
-        f"  Each run's log has its epochs: {study.log(1)}"
+        f"  The log of each run lists its epochs: {study.log(1)}"
     )
-    # Half of the first in 600 seconds: all takes twice as long as was guessed.
+    # Half of the first in 600 seconds: everything takes twice as long as estimated.
     study.now = 600.0
     study.log(1).write_text("…\nepoch   1/4  train loss 1\nepoch   2/4  train loss 1\n")
     study.log(2).write_text("…\nepoch   4/4  train loss 1\n")
@@ -95,28 +95,28 @@ def test_a_line_says_what_trains_at_which_epoch_before_any_run_has_ended(study):
     ]
 
 
-def test_runs_of_an_earlier_start_count_and_cost_no_time(tmp_path):
+def test_runs_of_an_earlier_start_count_as_done(tmp_path):
     study = Study(tmp_path)
     study.counted = {1, 2}
     study.start(3)
     study.finish(3, at=200.0)
-    assert study.said == ["3 of 4 runs are trained, about 2 minutes left."]
+    assert study.printed == ["3 of 4 runs are trained, about 2 minutes left."]
 
 
 def test_a_search_may_add_runs(tmp_path):
-    goes_on = True
-    study = Study(tmp_path, more_to_come=lambda: goes_on)
+    searching = True
+    study = Study(tmp_path, more_to_come=lambda: searching)
     study.start(1, 2, 3, 4)
     for job in (1, 2, 3):
         study.finish(job, at=10_000.0)
-    assert study.said[0] == "1 of 4 runs are trained, about a minute left without what the search adds."
+    assert study.printed[0] == "1 of 4 runs are trained, about a minute left without what the search adds."
     study.finish(4, at=10_000.0)
-    goes_on = False
-    assert study.said[-1] == "All 4 runs so far are trained; the search may add more."
+    searching = False
+    assert study.printed[-1] == "All 4 runs so far are trained; the search may add more."
     assert study.progress.line() == "All 4 runs are trained."
 
 
-def test_a_study_goes_on_where_nobody_can_say_how_far_it_is(capsys):
+def test_a_study_continues_if_its_progress_cannot_be_computed(capsys):
     logger = logging.Logger("study", logging.INFO)
     logger.addHandler(Progress(logger, lambda: 1 / 0, ticking=False))
     logger.info(None, extra={"event": LogEvent.JOB_STARTED, "jobs": [1]})

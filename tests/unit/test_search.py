@@ -1,4 +1,4 @@
-"""The search ends, at the true breakpoint where the curve is monotone, and says so where it is not."""
+"""The search for an exact width ends, at the breakpoint if the curve is monotone; if not, it says so."""
 
 import itertools
 import json
@@ -27,23 +27,23 @@ def search(curve, widths, targets=(TARGET,)):
 
 
 @pytest.mark.parametrize("widths", [[64], [32, 16], [64, 8, 4], [1, 64], [5, 6, 7, 41], list(range(1, 65))])
-@pytest.mark.parametrize("truth", range(1, 70))
-def test_every_monotone_curve_ends_at_its_breakpoint(widths, truth):
-    rounds = search(lambda width: 0.98 if width >= truth else 0.9, widths)
-    (last,) = rounds[-1]["targets"]
-    if truth > max(widths):
-        assert last["verdict"] == "not_reached" and len(rounds) == 1
-        assert last["reaching_width"] is None and str(max(widths)) in last["message"]
-        return
-    assert (last["verdict"], last["reaching_width"]) == ("found", truth)
-    assert last["missing_width"] == (truth - 1 or None)
-    (first,) = rounds[0]["targets"]
-    bracket = first["reaching_width"] - (first["missing_width"] or 0)
-    assert len(rounds) - 1 <= math.ceil(math.log2(bracket))
+def test_every_monotone_curve_ends_at_its_breakpoint(widths):
+    for truth in range(1, 70):
+        rounds = search(lambda width: 0.98 if width >= truth else 0.9, widths)  # noqa: B023
+        (last,) = rounds[-1]["targets"]
+        if truth > max(widths):
+            assert last["verdict"] == "not_reached" and len(rounds) == 1
+            assert last["reaching_width"] is None and str(max(widths)) in last["message"]
+            continue
+        assert (last["verdict"], last["reaching_width"]) == ("found", truth)
+        assert last["missing_width"] == (truth - 1 or None)
+        (first,) = rounds[0]["targets"]
+        bracket = first["reaching_width"] - (first["missing_width"] or 0)
+        assert len(rounds) - 1 <= math.ceil(math.log2(bracket))
 
 
 @pytest.mark.parametrize("widths", [[8], [4, 8], [2, 5, 8], [1, 8]])
-def test_every_curve_whatsoever_ends_with_a_verdict_that_is_true(widths):
+def test_the_verdict_is_true_for_every_curve(widths):
     for curve in itertools.product([0.9, 0.98], repeat=8):
         rounds = search(lambda width: curve[width - 1], widths)  # noqa: B023
         (last,) = rounds[-1]["targets"]
@@ -85,7 +85,7 @@ def test_messages():
     assert message.startswith("2 reaches 0.97, 1 misses it, but so does 3: the curve is not monotone")
 
 
-def test_the_path_as_a_table():
+def test_the_rounds_as_a_table():
     table = search_table(search(lambda width: 0.98 if width >= 3 else 0.9, [4, 1]))
     assert table["round"].tolist() == [0, 1, 2]
     assert table["next_width"].fillna(0).tolist() == [2, 3, 0]
@@ -115,5 +115,5 @@ def test_a_damaged_round_is_one_sentence(tmp_path, monkeypatch, capsys, content)
     with pytest.raises(SystemExit):
         merge_searches.main()
     assert capsys.readouterr().err == (
-        f"error: {bad} is not a complete round of a search; delete it and start again, it is made again\n"
+        f"error: {bad} is not a complete round of a search; delete it and start again, and it is made again\n"
     )

@@ -1,4 +1,4 @@
-"""Bad studies are refused with one line a problem that names the key and the mend."""
+"""Mistakes in a study are reported on one line each, with the key and how to fix it."""
 
 import copy
 from pathlib import Path
@@ -8,24 +8,24 @@ import yaml
 from samples.studies import resolve, resolve_values
 
 from few_weights.errors import StudyError
+from few_weights.plan.environment import require_writable
 from few_weights.plan.runs import Run, expand_runs
 from few_weights.plan.study import Baseline
-from few_weights.plan.study_file import read_study
-from few_weights.plan.study_networks import architecture_names
-from few_weights.plan.workplace import require_writable
+from few_weights.plan.study_file.networks import architecture_names
+from few_weights.plan.study_file.yaml_reader import read_study
 
 CONFIG = Path(__file__).parents[2] / "config"
 ARTICLE = yaml.safe_load((CONFIG / "article.yaml").read_text())
 
 
 def changed(path, value):
-    """The article's study with one value replaced; a path is a list of keys and positions."""
+    """The article's study with one value replaced; a path is a list of keys and indices."""
     study = copy.deepcopy(ARTICLE)
     *parents, last = path
-    place = study
+    section = study
     for step in parents:
-        place = place[step]
-    place[last] = value
+        section = section[step]
+    section[last] = value
     return study
 
 
@@ -118,7 +118,7 @@ def test_shipped_studies_are_valid(file, monkeypatch):
             ["bundled"],
             "sources[0]: bundled does not have mnist; write keras, wheel or {file: PATH}",
         ),
-        (["study"], "data", "study: results/data/ serves another purpose"),
+        (["study"], "data", "study: results/data/ has another purpose"),
         (["study"], "../x", "study: must be letters"),
     ],
 )
@@ -151,12 +151,12 @@ OWN = {key: ARTICLE["architectures"]["vgg"][key] for key in ("widths", "epochs",
             {"architecture": "vgk"},
             "mine.architecture: unknown architecture 'vgk'; did you mean 'vgg'?",
         ),
-        ("cnn", {"architecture": "vgg"}, "architectures.cnn: 'cnn' is the name of a network of ours"),
-        ("cnn", {"function": "f"}, "architectures.cnn.function: goes with file, which is missing"),
+        ("cnn", {"architecture": "vgg"}, "architectures.cnn: 'cnn' is the name of a built-in network"),
+        ("cnn", {"function": "f"}, "architectures.cnn.function: needs the key file, which is missing"),
         (
             "mine",
             {"layers": ["Flatten"], "options": {"a": 1}},
-            "architectures.mine.options: go with a function",
+            "architectures.mine.options: are for networks in Python",
         ),
         (
             "mine",
@@ -167,13 +167,13 @@ OWN = {key: ARTICLE["architectures"]["vgg"][key] for key in ("widths", "epochs",
         ("my net", {"layers": ["Flatten"]}, "architectures.my net: a name must be letters"),
     ],
 )
-def test_a_mistake_in_a_network_of_ones_own_is_one_line(name, keys, expected):
+def test_a_mistake_in_a_users_network_is_one_line(name, keys, expected):
     message = problems_of(changed(["architectures"], {name: OWN | keys}))
     assert expected in message
     assert message.count("\n  - ") == 1, message
 
 
-def test_what_a_section_trains():
+def test_the_network_of_a_section():
     sections = {
         "vgg": {"options": {"dropout": True}},
         "vgg_plain": {"architecture": "vgg"},
@@ -193,7 +193,7 @@ def test_what_a_section_trains():
     assert study.network("cnn") == {"architecture": "cnn", "options": {}}
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_reported_together():
     study = changed(["architectures", "vgg", "widths"], [0])
     study["architectures"]["lenet"] = study["architectures"].pop("mlp")
     study["targets"] = [2]
@@ -203,11 +203,11 @@ def test_all_problems_are_told_at_once():
         assert part in message
 
 
-def test_a_key_given_twice_is_told_with_its_lines(tmp_path):
+def test_a_key_given_twice_is_reported_with_its_lines(tmp_path):
     file = tmp_path / "twice.yaml"
     file.write_text((CONFIG / "article.yaml").read_text() + "seeds: [1, 2]\n")
     message = problems_of(read_study([file]))
-    assert "the key 'seeds' stands on line" in message
+    assert "the key 'seeds' is already on line" in message
     assert str(file) in message
 
 
@@ -227,7 +227,7 @@ def test_defaults_are_filled_in():
     assert "sources" not in study
 
 
-def test_architecture_names_are_those_that_keras_would_build():
+def test_architecture_names_are_those_that_keras_builds():
     from few_weights.networks.architectures import ARCHITECTURES
 
     assert architecture_names() == list(ARCHITECTURES)
@@ -246,7 +246,7 @@ def test_runs_are_every_width_with_every_seed():
     assert str(runs[1].metrics_path("results/x")) == "results/x/runs/vgg/width-2/seed-5/metrics.json"
 
 
-def test_a_file_where_results_belong_is_told(tmp_path):
+def test_a_file_in_place_of_the_results_folder_is_reported(tmp_path):
     (tmp_path / "results").write_text("")
     with pytest.raises(StudyError, match="results is a file"):
         require_writable(tmp_path / "results" / "article")

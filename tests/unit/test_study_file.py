@@ -1,4 +1,4 @@
-"""A study is read as it is written; what cannot be read is one sentence with file, line and fix."""
+"""A study is read as it is written; a file that cannot be read is one sentence with line and fix."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 from samples.studies import resolve_values
 
 from few_weights.errors import StudyError
-from few_weights.plan.study_file import read_study
+from few_weights.plan.study_file.yaml_reader import read_study
 
 STUDY = """study: mine
 dataset: digits
@@ -54,7 +54,7 @@ def read(tmp_path):
     ],
     ids=["crlf", "cr", "bom", "marks", "utf8", "trailing spaces", "json", "json bom", "json crlf", "merge"],
 )
-def test_files_as_editors_write_them(read, content):
+def test_files_are_read_as_all_editors_write_them(read, content):
     assert resolve_values(read(content)) == resolve_values(read(STUDY))
 
 
@@ -75,33 +75,33 @@ def test_files_as_editors_write_them(read, content):
         (STUDY.replace("[8]", "8]"), "widths"),
         (STUDY.replace("mine", "'mine"), "a quote is not closed"),
         (STUDY.replace("mine", "@mine"), "put quotes around the text"),
-        (STUDY.replace("[8]", "*w"), "line 7: *w names an anchor (&w) that is not there before it"),
-        (STUDY.replace("[8]", "&w [*w]"), "line 7: what stands here holds itself"),
-        (STUDY.replace("mine", "!mine x"), "line 1: the tag !mine means nothing in a study; take it out"),
+        (STUDY.replace("[8]", "*w"), "line 7: *w refers to an anchor (&w) that is not defined before it"),
+        (STUDY.replace("[8]", "&w [*w]"), "line 7: this value contains itself"),
+        (STUDY.replace("mine", "!mine x"), "line 1: the tag !mine has no meaning in a study; remove it"),
         (
             STUDY.replace("mine", "!!python/object/apply:os.getcwd []"),
-            "the tag !!python/object/apply:os.getcwd means",
+            "the tag !!python/object/apply:os.getcwd has no",
         ),
-        (STUDY.replace("[8]", "!!python/tuple [8]"), "line 7: the tag !!python/tuple means nothing"),
-        (STUDY.replace("[8]", "!!set {8}"), "line 7: the tag !!set means nothing"),
-        (STUDY.replace("mine", "!!binary aGk="), "line 1: the tag !!binary means nothing"),
-        (STUDY + "? [1, 2]\n: 3\n", "line 11: a list or a mapping stands where a key should"),
-        (STUDY + "---\n" + STUDY, "line 11: a second study begins with ---; keep one in a file"),
+        (STUDY.replace("[8]", "!!python/tuple [8]"), "line 7: the tag !!python/tuple has no meaning"),
+        (STUDY.replace("[8]", "!!set {8}"), "line 7: the tag !!set has no meaning"),
+        (STUDY.replace("mine", "!!binary aGk="), "line 1: the tag !!binary has no meaning"),
+        (STUDY + "? [1, 2]\n: 3\n", "line 11: there is a list or a mapping where a key should be"),
+        (STUDY + "---\n" + STUDY, "line 11: a second study begins with ---; keep one study per file"),
         (STUDY.replace("mine", "mi\x07ne"), "line 1: there is the control character U+0007; delete it"),
         (STUDY + "\0", "line 11: there is the control character U+0000"),
         (("# größer\n" + STUDY).encode("latin-1"), "line 1: is not UTF-8 ('# größer'?); save it as UTF-8"),
         (STUDY.encode("utf-16"), "is in UTF-16; save it as UTF-8"),
-        ("", "is empty; config/README.md says what a study holds"),
+        ("", "is empty; config/README.md explains what a study contains"),
         ("# nothing\n", "is empty"),
-        ("- a\n- b\n", "holds a list instead of a study's keys"),
-        ("mine", "holds 'mine' instead of a study's keys"),
+        ("- a\n- b\n", "contains a list instead of a study's keys"),
+        ("mine", "contains 'mine' instead of a study's keys"),
         ("a: " + "[" * 5000 + "]" * 5000, "is nested too deeply"),
         (
             "a: &a [1,1,1,1,1,1,1,1,1]\n"
             + "".join(
                 f"{y}: &{y} [{','.join(['*' + x] * 9)}]\n" for x, y in zip("abcdef", "bcdefg", strict=True)
             ),
-            "its anchors make more than 100,000 values",
+            "its anchors expand to more than 100,000 values",
         ),
         (AS_JSON.replace("}\n}", "},\n}"), "there is a tab; indent with spaces"),
         (
@@ -110,7 +110,7 @@ def test_files_as_editors_write_them(read, content):
         ),
     ],
 )
-def test_what_cannot_be_read_is_one_sentence(read, content, problem):
+def test_a_file_that_cannot_be_read_is_one_sentence(read, content, problem):
     with pytest.raises(StudyError) as error:
         resolve_values(read(content))
     message = str(error.value)
@@ -122,13 +122,13 @@ def test_what_cannot_be_read_is_one_sentence(read, content, problem):
     )
 
 
-def test_a_file_that_is_not_there_or_none(tmp_path):
+def test_a_missing_file_and_a_folder_are_reported(tmp_path):
     for path, problem in ((tmp_path / "no.yaml", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(StudyError, match=problem):
             read_study([path])
 
 
-def test_files_and_settings_lie_on_top_of_each_other(read):
+def test_later_files_and_settings_change_earlier_ones(read):
     other = "architectures: {mlp: {epochs: 3, widths: ['4']}}\nrefine: yes\n"
     study = resolve_values(
         read(STUDY, other, settings=["seeds=[0, 1e0]", "architectures={mlp: {epochs: 5.0}}"])
@@ -153,7 +153,7 @@ def test_files_and_settings_lie_on_top_of_each_other(read):
         ("sources=bundled", "sources", ["bundled"]),
     ],
 )
-def test_a_setting_on_the_command_line_means_what_it_would_in_a_file(read, setting, key, value):
+def test_a_setting_means_on_the_command_line_what_it_means_in_a_file(read, setting, key, value):
     assert resolve_values(read(STUDY, settings=[setting]))[key] == value
 
 
@@ -162,8 +162,8 @@ def test_a_setting_on_the_command_line_means_what_it_would_in_a_file(read, setti
     [
         ("seeds=3", "seeds: must be a list such as [1, 2], not 3; write [3] for that one seed"),
         ("epochs=3", "unknown key 'epochs'; it belongs in a section under architectures"),
-        ("n=1", "--config n=1: 'n' is no key of a study"),
-        ("architectures.mlp.epochs=2", "is no key of a study; what lies deeper is written"),
+        ("n=1", "--config n=1: 'n' is not a key of a study"),
+        ("architectures.mlp.epochs=2", "is not a key of a study; write nested keys as"),
         ("seeds", "--config seeds: write KEY=VALUE"),
         ("seeds=[0", "--config seeds: a bracket is not closed"),
         ("seeds=", "seeds: must be a list such as [1, 2], not empty"),
@@ -176,16 +176,16 @@ def test_a_wrong_setting_is_one_sentence(read, setting, problem):
     assert "--config" in str(error.value)
 
 
-def test_problems_name_the_line_they_stand_on(read):
+def test_problems_name_their_line(read):
     text = STUDY.replace("seeds", "seed").replace("epochs: 1", "epochs: 0").replace("[8]", "[8, x]")
     with pytest.raises(StudyError) as error:
         resolve_values(read(text + "targets: [0.6]\n"))
     lines = str(error.value).splitlines()[1:-1]
     assert [line.partition(" (line")[2] for line in lines if "(line" in line] == [" 4)", " 7)", " 8)"]
-    assert "line 11: the key 'targets' stands on line 3 already" in str(error.value)
+    assert "line 11: the key 'targets' is already on line 3" in str(error.value)
 
 
-def test_of_several_files_the_problem_names_its_own(read):
+def test_a_problem_names_its_file_if_there_are_several(read):
     with pytest.raises(StudyError, match=r"epochs: must be at least 1, not 0 \(1.yaml, line 2\)"):
         resolve_values(read(STUDY, "architectures:\n  mlp: {epochs: 0}\n"))
 
@@ -200,5 +200,5 @@ def test_of_several_files_the_problem_names_its_own(read):
         ("{a: (3, b: 3}", {"a": "(3", "b": 3}),
     ],
 )
-def test_brackets_within_a_value_keep_their_commas(read, text, value):
+def test_commas_within_parentheses_do_not_split_a_value(read, text, value):
     assert read(f"key: {text}\n").values == {"key": value}

@@ -154,7 +154,7 @@ def test_packages_of_siblings_count_for_the_fingerprint(tmp_path):
     write(tmp_path / "parts" / "block.py", "from . import deeper\nfrom .other import SIZE\n")
     write(tmp_path / "parts" / "other.py", "SIZE = 1\n")
     write(tmp_path / "parts" / "deeper.py", "from .. import nets\n")
-    covered = {path.name for path in fingerprints._closure(Path(file), beside=True)}
+    covered = {path.name for path in fingerprints._closure(Path(file), with_folder=True)}
     assert covered == {"nets.py", "__init__.py", "block.py", "other.py", "deeper.py"}
 
 

@@ -1,4 +1,4 @@
-"""A user's mistake ends the workflow with one short message, no traceback and no schema."""
+"""A user's mistake ends the workflow with one short message, without a traceback."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def test_a_bad_study(fresh):
 
 
 def test_a_network_that_cannot_be_built(fresh):
-    """Told before anything is fetched or trained."""
+    """Reported before anything is fetched or trained."""
     path = fresh.folder / "workflow/scripts/few_weights/networks/architectures.py"
     text = path.read_text()
     path.write_text(
@@ -57,21 +57,14 @@ def test_data_that_no_source_has(fresh):
 
 
 def test_data_that_was_damaged(smoke):
-    """It is fetched again by itself; a training by hand, which fetches nothing, says what to do."""
+    """It is fetched again automatically; a training by hand, which fetches nothing, says what to do."""
     path = smoke.folder / "results" / "data" / "mnist.npz"
     whole = path.read_bytes()
     path.write_bytes(whole[:-1000])
-    by_hand = [
-        sys.executable,
-        "workflow/scripts/train.py",
-        "--architecture",
-        "mlp",
-        "--width",
-        "2",
-        "--seed",
-        "0",
-    ]
-    by_hand += ["--recipe", "{}", "--data", str(path), "--output", "m.json", "--predictions", "p.npz"]
+    recipe = {"epochs": 1, "batch_size": 128, "optimizer": {"name": "sgd", "learning_rate": 0.1}}
+    by_hand = [sys.executable, "workflow/scripts/train.py"]
+    by_hand += ["--architecture", "mlp", "--width", "2", "--seed", "0", "--recipe", json.dumps(recipe)]
+    by_hand += ["--data", str(path), "--output", "m.json", "--predictions", "p.npz"]
     job = subprocess.run([*by_hand, "--weights", "w.npz"], cwd=smoke.folder, capture_output=True, text=True)
     assert job.returncode == 1
     assert job.stderr.startswith(f"error: {path} is damaged: ")
@@ -91,10 +84,10 @@ def test_a_broken_run_is_named(smoke):
     run.write_text(run.read_text()[:100])
     output = refused(smoke, "--configfile", "config/smoke.yaml")
     assert "mlp/width-16/seed-0/metrics.json is not a complete JSON file" in output
-    assert "Delete the files named and start again" in output
+    assert "Delete these files and start again" in output
 
 
-def test_a_gpu_that_is_not_there(smoke):
+def test_a_gpu_that_does_not_exist(smoke):
     run = "results/smoke/runs/mlp/width-16/seed-0/metrics.json"
     (smoke.folder / run).unlink()
     output = refused(
@@ -126,15 +119,15 @@ def test_a_loss_that_is_not_finite(smoke):
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 64 KiB, and a way to make it read-only."""
-    place = tmp_path / "disk"
-    place.mkdir()
+    folder = tmp_path / "disk"
+    folder.mkdir()
     mount = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, text=True
     )
     if os.geteuid() != 0 or mount.returncode != 0:
-        pytest.skip("a file system of its own takes root")
-    yield place
-    subprocess.run(["umount", place], check=True)
+        pytest.skip("mounting a file system needs root")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
 
 
 def test_a_read_only_results_folder(fresh, small_disk):

@@ -1,7 +1,7 @@
-"""Every command of the documentation, run as it stands there.
+"""Every command in the documentation, run as it is written there.
 
-Commands that set up, submit to a cluster or take hours are run elsewhere or not at all; each of those is
-named here with the place or the reason, so that no new command goes untried unseen.
+Commands that install something, submit to a cluster or take hours are run elsewhere or not at all. Each of
+them is listed here with the reason, so that a new command cannot stay untested by mistake.
 """
 
 import os
@@ -16,32 +16,40 @@ import pytest
 import yaml
 from conftest import ROOT, Workflow, copy_workflow
 
-PAGES = [ROOT / "README.md", *(ROOT / ".github").glob("*.md")]
-PAGES += [page for folder in ("config", "workflow", "tests") for page in (ROOT / folder).rglob("*.md")]
+PAGES = [ROOT / "README.md", *sorted((ROOT / ".github").glob("*.md"))]
+PAGES += [
+    page
+    for folder in ("config", "workflow", "tests", "results/reference")
+    for page in sorted((ROOT / folder).rglob("*.md"))
+]
 TUTORIAL = "config/examples/README.md"
 
-#: Command -> where it is run instead, or why it is not.
+#: Commands that are not run here: where they are run instead, or why they are not run.
 ELSEWHERE = {
-    "make study": "half an hour; planned below",
-    "make test": "what runs this",
-    "make env": "what made the environment that this runs in",
-    "$EDITOR workflow/profiles/slurm/config.yaml": "tests/cluster edits the lines that it names",
+    "make study": "takes ten minutes; a dry run below",
+    "make check": "runs part of the tests",
+    "make test": "runs this test",
+    "make format": "would change the copy; `make check` runs the same tools",
+    ".venv/bin/python -m pytest tests/unit/test_breakpoints.py": "part of `make test`",
+    ".venv/bin/python -m pytest tests/unit/test_breakpoints.py -k breakpoint": "part of `make test`",
+    "make env": "made the environment that this test runs in",
+    "$EDITOR workflow/profiles/slurm/config.yaml": "tests/cluster edits the lines that the page names",
     ".venv/bin/snakemake --workflow-profile workflow/profiles/slurm --configfile config/smoke.yaml": (
         "tests/cluster, with a smaller study"
     ),
     ".venv/bin/snakemake --workflow-profile workflow/profiles/slurm --configfile config/NAME.yaml": (
         "tests/cluster"
     ),
-    ".venv/bin/python -m pip uninstall --yes tensorflow-cpu": "CUDA; its page says that it is untried",
-    ".venv/bin/python -m pip install --require-hashes --requirement envs/training-gpu.txt": "the same",
+    ".venv/bin/python -m pip uninstall --yes tensorflow-cpu": "needs CUDA; the page says so",
+    ".venv/bin/python -m pip install --require-hashes --requirement envs/training-gpu.txt": "needs CUDA, too",
     "squeue --me -h -o \"%i %j\" | awk '$2 ~ /^fewweights_/ {print $1}' | xargs --no-run-if-empty scancel": (
-        "tests/cluster, word for word"
+        "tests/cluster takes this line from the page"
     ),
 }
 
 
 def commands_of(page: Path) -> list[str]:
-    """The commands of a page's ```sh blocks, without their comments; what a backslash or << joins is one."""
+    """The commands in a page's ```sh blocks, without comments; a backslash or << joins lines."""
     commands = []
     for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
         block = re.sub(r" +# .*", "", block)
@@ -60,9 +68,9 @@ def run(folder: Path, command: str, **environment: str) -> str:
 
 
 def with_environment(workflow: Workflow) -> Workflow:
-    """What a clone has beside the workflow: make's file, and the environment that `make env` would make."""
+    """Add what a clone has besides the workflow: the Makefile, and the environment made by `make env`."""
     (workflow.folder / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
-    # A folder of links: whatever make might do to it leaves the environment alone.
+    # A folder of links, so that nothing that make does to it can change the real environment.
     environment = workflow.folder / ".venv"
     environment.mkdir()
     for name in ("bin", "lib", "pyvenv.cfg"):
@@ -73,7 +81,7 @@ def with_environment(workflow: Workflow) -> Workflow:
 
 @pytest.fixture(scope="module")
 def clone(finished_smoke, tmp_path_factory) -> Workflow:
-    """A fresh clone in a home folder, with the data; its commands run in the order of the pages."""
+    """A fresh clone in a home folder, with the smoke study; commands run in the order of the pages."""
     home = tmp_path_factory.mktemp("home")
     workflow = with_environment(copy_workflow(ROOT, home / "few-weights"))
     for name in ("results", ".snakemake"):
@@ -81,7 +89,7 @@ def clone(finished_smoke, tmp_path_factory) -> Workflow:
     return workflow
 
 
-def test_every_command_is_run_here_or_elsewhere(clone):
+def test_every_command_works_or_is_listed(clone):
     study = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
     mine = {"study": "mine", "architectures": {"mlp": study["architectures"]["mlp"] | {"widths": [8]}}}
     (clone.folder / "config" / "mine.yaml").write_text(yaml.safe_dump(study | mine))
@@ -119,7 +127,7 @@ def test_the_tutorial_ends_in_an_answer(clone):
 
 
 def test_a_finished_study_is_reported_and_compared(clone):
-    """What the README names between its lines: make report, make reference, make compare; make benchmark."""
+    """Commands that the documents mention outside their code blocks."""
     run(clone.folder, "make report STUDY=smoke && make reference STUDY=smoke")
     assert "8 of 8 shared runs have the same number" in run(clone.folder, "make compare STUDY=smoke")
     benchmark = ".venv/bin/python workflow/scripts/benchmark_training.py --models mlp:16 --rounds 1"
@@ -127,6 +135,6 @@ def test_a_finished_study_is_reported_and_compared(clone):
     assert len(pd.read_csv(clone.folder / "benchmark" / "benchmark.csv")) == 1
 
 
-def test_the_default_study_is_the_articles(clone):
+def test_the_default_study_is_that_of_the_article(clone):
     plan = run(clone.folder, ".venv/bin/snakemake --cores all --dry-run")
     assert re.search(r"^train_model +24$", plan, re.MULTILINE)

@@ -207,9 +207,7 @@ def test_a_copy_without_times_and_records_trains_nothing(finished, tmp_path):
     shutil.rmtree(clone.folder / ".snakemake")
     job = clone.snakemake(*ARGUMENTS, check=False)
     assert job.returncode != 0
-    assert re.search(
-        r"width-2/seed-0/metrics.json was made otherwise than the study says: epochs 4, not 5", job.stderr
-    )
+    assert re.search(r"width-2/seed-0/metrics.json does not match the study: epochs 4, not 5", job.stderr)
 
 
 def test_a_report_never_trains(finished, tmp_path):
@@ -225,7 +223,7 @@ def test_a_report_never_trains(finished, tmp_path):
     (clone.folder / "study.yaml").write_text(yaml.safe_dump(STUDY))
     job = reported(check=False)
     assert job.returncode != 0
-    assert "none of the study's runs is there, which are mlp width 2 seeds 0, 1; mlp width 4" in job.stderr
+    assert "none of the study's runs is finished (mlp width 2 seeds 0, 1; mlp width 4" in job.stderr
     assert not results.exists()
 
     shutil.copytree(finished.folder / "results", results)

@@ -1,4 +1,4 @@
-"""Real processes that are interrupted, killed, or started twice: what is said, how fast, and what is left."""
+"""Processes that are interrupted, killed, or started twice: what is printed, how fast, and what is left."""
 
 import os
 import re
@@ -28,7 +28,7 @@ STUDY = {
             "batch_size": 128,
             "optimizer": {"name": "sgd", "learning_rate": 0.1},
         },
-        # An epoch of half a minute and more, which is a single call of machine code.
+        # An epoch takes more than half a minute, in a single call of machine code.
         "cnn": {
             "widths": [32],
             "epochs": 2,
@@ -49,7 +49,7 @@ def folder(finished_smoke, tmp_path_factory) -> Path:
 
 
 class Started:
-    """Snakemake in a process group of its own, as in a terminal, and what it writes."""
+    """Snakemake in its own process group, as in a terminal, and its output."""
 
     def __init__(self, folder: Path, *arguments: str):
         self.folder, self.output = folder, folder / "output.txt"
@@ -64,7 +64,7 @@ class Started:
             )
 
     def wait_until_training(self) -> psutil.Process:
-        """The process of the long training, as soon as its epochs have begun and the other run is done."""
+        """Wait until the long training has begun and the other run is done; returns its process."""
         log = self.folder / LONG / "train.log"
         for _ in range(600):
             assert self.process.poll() is None, self.output.read_text()
@@ -93,7 +93,7 @@ def trainings(folder: Path) -> list[psutil.Process]:
 
 @pytest.fixture
 def started(folder):
-    """A start whose training is under way. Whatever is left is killed at the end."""
+    """A start whose training has begun; all its processes are killed at the end."""
     shutil.rmtree(folder / LONG, ignore_errors=True)
     start = Started(folder)
     start.training = start.wait_until_training()
@@ -104,7 +104,7 @@ def started(folder):
 
 
 @pytest.mark.parametrize("receiver", ["terminal", "snakemake alone"])
-def test_ctrl_c_ends_at_once_with_one_line(started, receiver):
+def test_ctrl_c_ends_immediately_with_one_line(started, receiver):
     before = time.monotonic()
     if receiver == "terminal":
         os.killpg(started.process.pid, signal.SIGINT)
@@ -117,23 +117,23 @@ def test_ctrl_c_ends_at_once_with_one_line(started, receiver):
     assert "Traceback" not in output and "Error" not in output and "failed" not in output
     assert trainings(started.folder) == []
     assert not list((started.folder / "results").rglob("*.tmp"))
-    # Two seconds are promised; the other tests that run at the same time get their share of the processor.
+    # Two seconds are promised, but other tests may run at the same time.
     assert seconds < 5
 
 
 @pytest.mark.parametrize(
-    ("number", "words"),
+    ("number", "reason"),
     [(signal.SIGKILL, "killed by signal 9 (out of memory?)"), (signal.SIGTERM, "killed by signal 15")],
 )
-def test_a_training_that_is_killed_is_reported_as_killed(started, number, words):
+def test_a_training_that_is_killed_is_reported_as_killed(started, number, reason):
     started.training.send_signal(number)
     output = started.wait(60)
-    assert f"cnn width 32 seed 0 failed: {words} in epoch 1\n  its log: {LONG}/train.log\n" in output
+    assert f"cnn width 32 seed 0 failed: {reason} in epoch 1\n  its log: {LONG}/train.log\n" in output
     assert "Start again to train what is missing" in output
     assert "mlp" not in output.rpartition("Exiting because a job execution failed")[2]
 
 
-def test_while_it_trains_it_says_what_trains_and_how_long_it_takes(started):
+def test_progress_is_printed_while_a_study_trains(started):
     line = r"^1 of 2 runs are trained, about .* left\.\n  cnn width 32 seed 0: (starting|epoch [12] of 2)$"
     for _ in range(250):
         if re.search(line, started.output.read_text(), re.MULTILINE):
@@ -141,7 +141,7 @@ def test_while_it_trains_it_says_what_trains_and_how_long_it_takes(started):
         time.sleep(0.2)
     assert re.search(line, started.output.read_text(), re.MULTILINE), started.output.read_text()
     assert re.search(
-        r"^  Each run's log has its epochs: results/long/runs/.*/train\.log$",
+        r"^  The log of each run lists its epochs: results/long/runs/.*/train\.log$",
         started.output.read_text(),
         re.MULTILINE,
     )
@@ -154,11 +154,11 @@ def test_a_killed_snakemake_is_recovered_from_by_one_command(started):
     assert "Directory cannot be locked" in second.stderr
     refused = subprocess.run(RECOVER, cwd=started.folder, capture_output=True, text=True)
     assert refused.returncode == 1
-    assert f"Snakemake runs in this folder (process {started.process.pid})" in refused.stderr
+    assert f"Snakemake is still running in this folder (process {started.process.pid})" in refused.stderr
 
     started.process.kill()
     started.process.wait()
-    assert trainings(started.folder), "the training goes on without Snakemake"
+    assert trainings(started.folder), "the training continues without Snakemake"
     (started.folder / LONG / ".metrics.json.1234.tmp").touch()
     subprocess.run(RECOVER, cwd=started.folder, check=True)
     assert trainings(started.folder) == []

@@ -41,7 +41,7 @@ def test_nothing_is_left_to_do_and_nothing_half_written(finished_smoke):
 
 
 def test_the_run_ends_with_the_answer_and_where_the_report_lies(finished_smoke):
-    end = finished_smoke.log.stderr[-2500:]
+    end = finished_smoke.output[-2500:]
     assert re.search(r"architecture +target +reached", end)
     assert str(finished_smoke.folder / "results" / "smoke" / "report.html") in end
 

@@ -1,4 +1,4 @@
-"""What Snakemake would read before this workflow does ends in one sentence, too, and without a traceback."""
+"""A study that Snakemake itself cannot read also ends in one sentence, without a traceback."""
 
 import re
 
@@ -18,7 +18,7 @@ architectures:
 
 
 def outcome(fresh, content, *arguments):
-    """The status of a dry run of this study, and what it says apart from Snakemake's frame."""
+    """The exit status and the output of a dry run of this study."""
     (fresh.folder / "study.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
     job = fresh.snakemake("--dry-run", "--configfile", "study.yaml", *arguments, check=False)
     output = job.stdout + job.stderr
@@ -36,13 +36,13 @@ def outcome(fresh, content, *arguments):
             "study.yaml, line 8: there is a tab; indent with spaces",
         ),
         (("# größer\n" + STUDY).encode("latin-1"), (), "study.yaml, line 1: is not UTF-8"),
-        (STUDY.replace("mine", "!mine x"), (), "study.yaml, line 1: the tag !mine means nothing in a study"),
-        (STUDY.replace("[8]", "!!python/tuple [8]"), (), "line 7: the tag !!python/tuple means nothing"),
-        (STUDY.replace("[8]", "&w [*w]"), (), "line 7: what stands here holds itself"),
+        (STUDY.replace("mine", "!mine x"), (), "study.yaml, line 1: the tag !mine has no meaning in a study"),
+        (STUDY.replace("[8]", "!!python/tuple [8]"), (), "line 7: the tag !!python/tuple has no meaning"),
+        (STUDY.replace("[8]", "&w [*w]"), (), "line 7: this value contains itself"),
         (STUDY.replace("[8]", "[010]"), (), "write 10 or 8 (line 7)"),
         (STUDY.replace("mine", "k" * 300), (), "study: must have at most 64 characters, not 300 (line 1)"),
         (STUDY.replace("mine", '"a\\nb"'), (), "study: must be letters, digits"),
-        (STUDY, ("--config", "n=1"), "--config n=1: 'n' is no key of a study"),
+        (STUDY, ("--config", "n=1"), "--config n=1: 'n' is not a key of a study"),
         (
             STUDY,
             ("--config", "seeds=3"),
@@ -65,7 +65,7 @@ def test_a_bad_study_is_one_sentence(fresh, content, arguments, sentence):
     assert not (fresh.folder / "results").exists()
 
 
-def test_a_study_in_odd_writing_is_planned_as_meant(fresh):
+def test_a_study_in_unusual_notation_is_planned_as_meant(fresh):
     tabbed = '{\n\t"study": "2026-01-01", "dataset": "digits", "targets": 0.5, "seeds": "(0, 1)",'
     tabbed += (
         '\n\t"architectures": {"mlp": {"widths": 8.0, "epochs": 1e0, "batch_size": "128",\n\t"optimizer": '

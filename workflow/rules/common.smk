@@ -20,12 +20,12 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from few_weights.data.datasets import data_sha256, KNOWN
-from few_weights.data.facts import facts_of_study
-from few_weights.data.fetched import data_to_fetch
+from few_weights.data.find_facts import facts_of_study
+from few_weights.data.check_fetched import data_to_fetch
 from few_weights.errors import StudyError
 from few_weights.plan import snakemake_private
 from few_weights.plan.cost import CHEAP, training_cost, training_minutes, training_seconds
-from few_weights.plan.export_archive import exported_names
+from few_weights.plan.finished_runs import exported_names
 from few_weights.plan.fingerprints import code_fingerprint, network_fingerprint
 from few_weights.plan.model_descriptions import (
     baseline_widths,
@@ -34,11 +34,11 @@ from few_weights.plan.model_descriptions import (
     description_request,
 )
 from few_weights.plan.outputs import figures_of_study, REPORT_TABLES, tables_of_study
-from few_weights.plan.resolve import resolve_study
+from few_weights.plan.study_file.resolve import resolve_study
 from few_weights.plan.runs import RUN_FILES
-from few_weights.plan.study_file import read_study
+from few_weights.plan.study_file.yaml_reader import read_study
 from few_weights.training.checkpoint import forget_finished
-from few_weights.plan.workplace import CACHE, put_own_python_first, require_writable
+from few_weights.plan.environment import CACHE, put_own_python_first, require_writable
 
 put_own_python_first()
 
@@ -82,7 +82,7 @@ pathvars:
 DATA = f"results/data/{STUDY.dataset}.npz"
 DATA_SHA256 = data_sha256(STUDY.dataset, STUDY.data.sha256)
 DATA_FILE = snakemake_private.with_prefix(workflow, DATA)
-# What the rules depend on in place of the data: few_weights/data/fetched.py says why.
+# What the rules depend on in place of the data: few_weights/data/check_fetched.py says why.
 DATA_STAMP = str(CACHE / DATA_FILE.lstrip("/"))
 if TRAINS and snakemake_private.is_main_process(workflow):
     if data_to_fetch(Path(DATA_FILE), STUDY.dataset, STUDY.data.sha256, Path(DATA_STAMP), FOLDER / "runs"):
@@ -214,7 +214,7 @@ def cost_of(wildcards):
     if not described:
         return 0
     model = MODELS[wildcards.architecture, min(described)]
-    return training_cost(model, ARCHITECTURES[wildcards.architecture].recipe.epochs)
+    return training_cost(model["multiply_adds"], ARCHITECTURES[wildcards.architecture].recipe.epochs)
 
 
 def minutes_of(wildcards):

@@ -4,7 +4,7 @@ Requires all rules, so it is included last. Gives print_summary, print_failures 
 the end of a plan.
 """
 
-from few_weights.plan.checksums import changed_files, ChecksumNotes, other_plan
+from few_weights.plan.checksums import changed_files, ChecksumRecorder, plan_changed
 from few_weights.plan.console.failures import Failures
 from few_weights.plan.console.interrupt import Interrupt
 from few_weights.plan.console.progress import Progress, Training
@@ -74,10 +74,10 @@ if snakemake_private.is_main_process(workflow):
         print(f"Warning: {STUDY.dataset}: {warning}", file=sys.stderr)
     logger.addHandler(PROGRESS)
     logger.addHandler(FAILURES)
-    logger.addHandler(ChecksumNotes(FOLDER, plan_digest(), made_here))
+    logger.addHandler(ChecksumRecorder(FOLDER, plan_digest(), made_here))
     INTERRUPT.install(logger)
     for path in (changed := changed_files(FOLDER)):
         print(f"{path} is not what it was when it was made; it is made again.", file=sys.stderr)
-    if TRAINS and other_plan(FOLDER, plan_digest()):
+    if TRAINS and plan_changed(FOLDER, plan_digest()):
         changed.append(FOLDER / "runs.csv")
     snakemake_private.force(workflow, map(str, changed))

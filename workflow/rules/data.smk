@@ -9,7 +9,7 @@ rule fetch_data:
     """Fetch the data set from the first source that has it, and verify it."""
     output:
         data=DATA,
-        # What the other rules depend on: few_weights/data/fetched.py says why.
+        # What the other rules depend on: few_weights/data/check_fetched.py says why.
         stamp=touch(local(DATA_STAMP)),
     log:
         f"results/data/{STUDY.dataset}.log",

@@ -40,7 +40,7 @@ checkpoint export_models:
 
 
 rule unpack_keras:
-    """Take the .keras of a run out of its architecture's archive."""
+    """Take an exported network out of the archive of its architecture."""
     input:
         archive="<study>/exports/archives/{architecture}.zip",
     output:
@@ -60,12 +60,13 @@ rule unpack_keras:
         " > {log:q} 2>&1"
 
 
+# Take the .tflite of a breakpoint out of its architecture's archive.
 use rule unpack_keras as unpack_tflite with:
-    """Take the .tflite of a breakpoint out of its architecture's archive."""
     output:
         network="<study>/exports/{architecture}-{target}.tflite",
     log:
         "<logs>/unpack_tflite-{architecture}-{target}.log",
+    localrule: True
 
 
 rule list_exports:

@@ -5,7 +5,7 @@ Requires runs.csv, layers.csv, history.csv and breakpoints.csv. Makes figures/*.
 
 
 rule plot_comparison:
-    """Draw all architectures in one figure."""
+    """Draw a figure of the study."""
     input:
         tables=["<study>/runs.csv", "<study>/breakpoints.csv"],
     output:
@@ -37,8 +37,8 @@ rule plot_comparison:
         " > {log:q} 2>&1"
 
 
+# Draw one architecture: accuracy against weights, with its breakpoints.
 use rule plot_comparison as plot_curve with:
-    """Draw one architecture: accuracy against weights, with its breakpoints."""
     output:
         svg=report(
             "<figures>/curve-{architecture}.svg",
@@ -49,14 +49,15 @@ use rule plot_comparison as plot_curve with:
         png="<figures>/curve-{architecture}.png",
     log:
         "<logs>/plot_curve-{architecture}.log",
+    localrule: True
     params:
         figure="curve",
         options=lambda wildcards: ["--architecture", wildcards.architecture],
         code=code_of_figure("curve"),
 
 
+# Draw the share of the weights in each layer, at full size and at the breakpoint.
 use rule plot_comparison as plot_weights with:
-    """Draw the share of the weights in each layer, at full size and at the breakpoint."""
     input:
         tables=["<study>/runs.csv", "<study>/breakpoints.csv", "<study>/layers.csv"],
     output:
@@ -69,14 +70,15 @@ use rule plot_comparison as plot_weights with:
         png="<figures>/weights-by-layer.png",
     log:
         "<logs>/plot_weights.log",
+    localrule: True
     params:
         figure="weights-by-layer",
         options=[],
         code=code_of_figure("weights-by-layer"),
 
 
+# Draw accuracy by epoch around each breakpoint.
 use rule plot_comparison as plot_learning with:
-    """Draw accuracy by epoch around each breakpoint."""
     input:
         tables=["<study>/runs.csv", "<study>/breakpoints.csv", "<study>/history.csv"],
     output:
@@ -89,14 +91,15 @@ use rule plot_comparison as plot_learning with:
         png="<figures>/learning.png",
     log:
         "<logs>/plot_learning.log",
+    localrule: True
     params:
         figure="learning",
         options=[],
         code=code_of_figure("learning"),
 
 
+# Draw when each training job ran.
 use rule plot_comparison as plot_timeline with:
-    """Draw when each training job ran."""
     input:
         tables=["<study>/runs.csv"],
     output:
@@ -109,6 +112,7 @@ use rule plot_comparison as plot_timeline with:
         png="<figures>/timeline.png",
     log:
         "<logs>/plot_timeline.log",
+    localrule: True
     params:
         figure="timeline",
         options=[],

@@ -5,8 +5,8 @@ figures/mistakes and figures/first-layer; and figures/data, of data of the user'
 """
 
 
+# Draw the test images that the smallest sufficient network gets wrong.
 use rule plot_comparison as plot_mistakes with:
-    """Draw the test images that the smallest sufficient network gets wrong."""
     input:
         tables=["<study>/runs.csv", "<study>/breakpoints.csv"],
         data=data_is_fetched(),
@@ -20,6 +20,7 @@ use rule plot_comparison as plot_mistakes with:
         png="<figures>/mistakes.png",
     log:
         "<logs>/plot_mistakes.log",
+    localrule: True
     params:
         figure="mistakes",
         options=["--dataset", STUDY.dataset],
@@ -27,8 +28,8 @@ use rule plot_comparison as plot_mistakes with:
         code=code_of_figure("mistakes"),
 
 
+# Draw the weights of the first layer of the smallest sufficient network.
 use rule plot_mistakes as plot_first_layer with:
-    """Draw the weights of the first layer of the smallest sufficient network."""
     input:
         tables=["<study>/runs.csv", "<study>/breakpoints.csv", "<study>/layers.csv"],
         data=data_is_fetched(),
@@ -42,13 +43,14 @@ use rule plot_mistakes as plot_first_layer with:
         png="<figures>/first-layer.png",
     log:
         "<logs>/plot_first_layer.log",
+    localrule: True
     params:
         figure="first-layer",
         code=code_of_figure("first-layer"),
 
 
+# Draw some images of each class of a user's own data, and how many there are.
 use rule plot_mistakes as plot_data with:
-    """Draw some images of each class of a user's own data, and how many there are."""
     input:
         tables=[],
         data=data_is_fetched(),
@@ -62,6 +64,7 @@ use rule plot_mistakes as plot_data with:
         png="<figures>/data.png",
     log:
         "<logs>/plot_data.log",
+    localrule: True
     params:
         figure="data",
         options=[

@@ -5,7 +5,7 @@ that `merge.smk` asks. Reduces ARCHITECTURES, TABLE_NAMES and FIGURE_NAMES to wh
 what is missing.
 """
 
-from few_weights.data.fetched import data_is_intact
+from few_weights.data.check_fetched import data_is_intact
 from few_weights.plan.finished_runs import (
     by_architecture,
     name_runs,

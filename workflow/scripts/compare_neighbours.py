@@ -1,12 +1,14 @@
-"""Test each breakpoint against the next smaller model on the test images: predictions -> neighbours.csv."""
+"""Test each breakpoint against the next smaller model (McNemar's test): predictions.npz -> neighbours.csv."""
 
 import argparse
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from few_weights.analysis import read_tables
 from few_weights.analysis.mcnemar import compare_neighbours, correct_images
+from few_weights.analysis.rows import rows
 from few_weights.data.datasets import load_dataset
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
@@ -26,13 +28,13 @@ def main() -> None:
 
     runs = read_tables.read_runs(arguments.runs)
     labels = load_dataset(arguments.data, arguments.dataset).y_test
-    by_run = runs.set_index(["architecture", "width", "seed"])
+    row_of = {Run(row.architecture, row.width, row.seed): row for row in rows(runs)}
 
-    def read_correct(run: Run) -> np.ndarray:
-        row = by_run.loc[(run.architecture, run.width, run.seed)]
+    def read_correct(run: Run) -> NDArray[np.bool_]:
+        row = row_of[run]
         path = run.predictions_path(arguments.runs.parent)
-        predictions = read_run_arrays(path, run, row.get("predictions_sha256"))["test"]
-        return correct_images(predictions, labels, row["test_correct"], run)
+        predictions = read_run_arrays(path, run, getattr(row, "predictions_sha256", None))["test"]
+        return correct_images(predictions, labels, row.test_correct, run)
 
     table = compare_neighbours(runs, read_tables.read_breakpoints(arguments.breakpoints), read_correct)
     write_atomically(arguments.output, table.to_csv(index=False, lineterminator="\n"))

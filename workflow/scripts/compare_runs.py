@@ -1,4 +1,4 @@
-"""Compare a fresh study with the committed one: run by run, then breakpoints, versions and hardware."""
+"""Compare a fresh study with the committed one: each run, then breakpoints, versions and hardware."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ import pandas as pd
 from few_weights.analysis import read_tables
 from few_weights.analysis.reproduction import compare_breakpoints, compare_circumstances, compare_runs
 from few_weights.errors import StudyError, entry_point
-from few_weights.plan.resolve import results_folder
+from few_weights.plan.study_file.resolve import results_folder
 
 
 @entry_point

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from few_weights.errors import StudyError, entry_point
 from few_weights.plan.outputs import tables_of_study
-from few_weights.plan.resolve import results_folder
+from few_weights.plan.study_file.resolve import results_folder
 
 
 @entry_point

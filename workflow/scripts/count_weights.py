@@ -7,16 +7,12 @@ import argparse
 import json
 from pathlib import Path
 
+from few_weights.analysis.table_columns import COUNTS
 from few_weights.errors import entry_point
 from few_weights.files import csv_text, read_rows, write_atomically
 from few_weights.networks.count_types import WeightCounts
 from few_weights.plan.runs import Run
 from few_weights.training.metrics import Metrics
-
-COLUMNS = [
-    *("architecture", "width", "trainable", "non_zero", "at_each_use"),
-    *("non_trainable", "non_trainable_names", "bytes"),
-]
 
 
 @entry_point
@@ -40,7 +36,7 @@ def main() -> None:
         | {"non_zero": sum(count["non_zero"] for count in counts) / len(counts)}
         for (architecture, width), counts in models.items()
     ]
-    content = csv_text(COLUMNS, rows)
+    content = csv_text(COUNTS.names, rows)
     write_atomically(arguments.output, content)
     print(content)
 

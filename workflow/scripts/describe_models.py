@@ -1,8 +1,8 @@
-"""Build models once, untrained, check them, and write what each holds and costs, as JSON.
+"""Build and check the models of a study without training them, and write their size and cost as JSON.
 
-The output is a list with one record per model: architecture, width, parameters, multiply_adds (of one image),
-and warnings, sentences about what is suspicious. The networks of each file of the user's are described in a
-process of their own, so that no file's settings reach other networks.
+The output is a list with one record per model: architecture, width, parameters, multiply_adds (of one image)
+and warnings, which are sentences. The networks of each user file are described in a separate process, so that
+settings that one file makes do not affect other networks.
 """
 
 import argparse
@@ -14,12 +14,22 @@ import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypedDict
 
 from few_weights.errors import StudyError, entry_point
 from few_weights.files import write_atomically
+from few_weights.plan.model_descriptions import Description, DescriptionRequest, NetworkRequest
+from few_weights.plan.recipe import file_of
 
-#: Models of one process that are worth a second one.
+#: From this many models to train for a step, a second process saves time.
 LARGE = 12
+
+
+class Described(TypedDict):
+    """What one process has found out: the models, and what is wrong, one sentence each."""
+
+    records: list[Description]
+    problems: list[str]
 
 
 @entry_point
@@ -32,29 +42,29 @@ def main() -> None:
         required=True,
         type=json.loads,
         help="JSON: image_shape, classes, and networks by name, each "
-        '{"network": …, "widths": […], "full_matrix": [the widths whose optimizer takes few parameters], '
+        '{"network": …, "widths": […], "full_matrix": [widths to train with full_matrix_adam], '
         '"training": {"optimizer": …, "seeds": […], "export": true or false}}; '
-        "without training, a network is built and counted only",
+        "a network without training is only built and counted",
     )
     parser.add_argument("--output", required=True, type=Path, help="the JSON to write")
     parser.add_argument(
-        "--alone", action="store_true", help="describe in this process, and write what is wrong as well"
+        "--alone", action="store_true", help="describe all in this process, and write problems as well"
     )
     arguments = parser.parse_args()
 
     if arguments.alone:
         write_atomically(arguments.output, json.dumps(_describe(arguments.models)))
         sys.stdout.flush()
-        # A thread that a user's file has left behind would keep Python from ending.
+        # A thread started by a user's file would keep Python from ending.
         os._exit(0)
     parts = _parts(arguments.models)
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         described = list(pool.map(_describe_apart, parts))
     if problems := [problem for part in described for problem in part["problems"]]:
         raise StudyError("\n".join(problems))
-    found = {(r["architecture"], r["width"]): r for part in described for r in part["records"]}
+    by_model = {(r["architecture"], r["width"]): r for part in described for r in part["records"]}
     networks = arguments.models["networks"]
-    records = [found[name, width] for name, wanted in networks.items() for width in wanted["widths"]]
+    records = [by_model[name, width] for name, wanted in networks.items() for width in wanted["widths"]]
     write_atomically(arguments.output, json.dumps(records, indent=1) + "\n")
     for name in networks:
         counts = ", ".join(
@@ -65,14 +75,14 @@ def main() -> None:
         print(f"Parameters of {name}: {counts}")
 
 
-def _parts(request: Mapping) -> list[dict]:
-    """The request divided by the files that its networks are in; those in no file are one part.
+def _parts(request: DescriptionRequest) -> list[DescriptionRequest]:
+    """Divide a request: one part for each user file, and one for all networks that are not in a file.
 
-    Large parts are halved while there are cores left: a process takes four seconds to start.
+    Large parts are halved while there are cores left; a process takes about four seconds to start.
     """
-    by_file: dict[str, dict] = {}
+    by_file: dict[str, dict[str, NetworkRequest]] = {}
     for name, wanted in request["networks"].items():
-        by_file.setdefault(wanted["network"].get("file", ""), {})[name] = wanted
+        by_file.setdefault(file_of(wanted["network"]) or "", {})[name] = wanted
     parts = list(by_file.values())
     while len(parts) < len(os.sched_getaffinity(0)):
         largest = max(parts, key=_size)
@@ -84,48 +94,53 @@ def _parts(request: Mapping) -> list[dict]:
     return [{**request, "networks": networks} for networks in parts]
 
 
-def _size(networks: Mapping) -> int:
-    """How many models there are to train for a step."""
+def _size(networks: Mapping[str, NetworkRequest]) -> int:
+    """The number of models to train for a step."""
     return sum(len(wanted["widths"]) for wanted in networks.values() if "training" in wanted)
 
 
-def _describe_apart(request: Mapping) -> dict:
-    """What a process of its own finds out about some networks."""
+def _describe_apart(request: DescriptionRequest) -> Described:
+    """Describe networks in a separate process."""
     names = list(request["networks"])
     network = request["networks"][names[0]]["network"]
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "described.json")
-        command = [sys.executable, __file__, "--alone", "--models", json.dumps(request), "--output", output]
+        command = [sys.executable, __file__, "--alone"]
+        command += ["--models", json.dumps(request), "--output", str(output)]
         job = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
         )
         if output.exists():
-            return json.loads(output.read_text())
+            described: Described = json.loads(output.read_text())
+            return described
     error = f"\n{job.stderr}".rpartition("\nerror: ")[2].strip() if "\nerror: " in f"\n{job.stderr}" else ""
     if not error:
-        what = network.get("file", ", ".join(names))
+        what = file_of(network) or ", ".join(names)
         if job.returncode < 0:
             error = f"{what}: Python was killed by signal {-job.returncode} while its networks were built"
             error += " (out of memory?)" if job.returncode == -9 else ""
         else:
             last = job.stderr.strip().splitlines()[-1:]
             error = f"{what}: Python ended with status {job.returncode} while its networks were built"
-            error += f" ({last[0]})" if last else "; it calls os._exit, perhaps"
+            error += f" ({last[0]})" if last else "; perhaps it calls os._exit"
     return {"records": [], "problems": [error]}
 
 
-def _describe(request: Mapping) -> dict:
+def _describe(request: DescriptionRequest) -> Described:
+    """Describe networks in this process."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from few_weights.engine.errors import EngineError
     from few_weights.engine.full_matrix_adam import require_few
     from few_weights.networks import check, counts
     from few_weights.networks.builder import build_network, check_network
 
-    image_shape, classes = tuple(request["image_shape"]), request["classes"]
-    records, problems = [], []
+    rows, columns, channels = request["image_shape"]
+    image_shape, classes = (rows, columns, channels), request["classes"]
+    records: list[Description] = []
+    problems: list[str] = []
     for name, wanted in request["networks"].items():
         network, training = wanted["network"], wanted.get("training")
-        described = []
+        described: list[Description] = []
         try:
             for width in wanted["widths"]:
                 if training:
@@ -150,7 +165,7 @@ def _describe(request: Mapping) -> dict:
             if training:
                 described[0]["warnings"] += check.width_warnings(name, described)
         except (StudyError, EngineError) as error:
-            # What is wrong at one width is mostly wrong at all, and said once.
+            # What is wrong at one width is usually wrong at all widths, so it is reported once.
             problems.append(str(error))
         records += described
     return {"records": records, "problems": problems}

@@ -1,6 +1,6 @@
-"""Make a study's report, and Snakemake's provenance report, of what is there. Nothing is trained or fetched.
+"""Make a study's report, and Snakemake's provenance report, from existing results, without training.
 
-By hand, from the root of the repository:
+To run it by hand, in the root of the repository:
 
     .venv/bin/python workflow/scripts/make_report.py --configfile config/article.yaml
 """
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from few_weights.errors import entry_point
-from few_weights.plan.resolve import results_folder
+from few_weights.plan.study_file.resolve import results_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,7 +22,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--configfile", required=True, type=Path, help="the study's YAML")
-    parser.add_argument("--cores", default="all", help="as Snakemake takes them")
+    parser.add_argument("--cores", default="all", help="the number of cores, or all; default: all")
     arguments = parser.parse_args()
 
     folder = results_folder(arguments.configfile)
@@ -32,20 +32,20 @@ def main() -> None:
     )
     if made.returncode != 0:
         sys.exit(made.returncode)
-    # It shows how each file was made, which Snakemake knows of a study that it ran here to the end.
+    # It shows how each file was made, which Snakemake only knows for a study that was run here to the end.
     provenance = folder / "provenance.html"
-    shown = subprocess.run(
+    report = subprocess.run(
         [*snakemake, "--snakefile", str(ROOT / "Snakefile"), "--report", str(provenance)],
         capture_output=True,
         text=True,
     )
-    if shown.returncode == 0:
+    if report.returncode == 0:
         print(f"Provenance: {provenance.resolve()}")
     else:
         provenance.unlink(missing_ok=True)
         print(
-            "No provenance.html: Snakemake makes it of studies that were run here to the end "
-            f"({shown.stderr.strip().splitlines()[-1] if shown.stderr.strip() else 'no reason given'})."
+            "No provenance.html: Snakemake only makes it for studies that were run here to the end "
+            f"({report.stderr.strip().splitlines()[-1] if report.stderr.strip() else 'no reason given'})."
         )
 
 

@@ -14,7 +14,7 @@ from few_weights.plan.runs import Run
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", required=True, help="name of the study")
-    parser.add_argument("--folder", required=True, type=Path, help="its folder, where runs/ lies")
+    parser.add_argument("--folder", required=True, type=Path, help="its folder, which holds runs/")
     parser.add_argument(
         "--planned", required=True, type=json.loads, help="JSON: architecture -> width -> list of seeds"
     )
@@ -25,14 +25,17 @@ def main() -> None:
         "--baselines", required=True, type=json.loads, help="JSON: architecture -> its full-size model"
     )
     parser.add_argument(
-        "--baseline-models", required=True, type=Path, help="those models, as describe_models.py writes them"
+        "--baseline-models",
+        required=True,
+        type=Path,
+        help="JSON: the baselines, as describe_models.py writes them",
     )
-    parser.add_argument("--runs", required=True, type=Path, help="CSV to write: a row a run")
+    parser.add_argument("--runs", required=True, type=Path, help="CSV to write: one row per run")
     parser.add_argument(
-        "--layers", required=True, type=Path, help="CSV to write: a row a layer of each model"
+        "--layers", required=True, type=Path, help="CSV to write: one row for each layer of each model"
     )
     parser.add_argument(
-        "--history", required=True, type=Path, help="CSV to write: a row an epoch of each run"
+        "--history", required=True, type=Path, help="CSV to write: one row for each epoch of each run"
     )
     arguments = parser.parse_args()
 

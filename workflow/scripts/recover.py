@@ -1,6 +1,6 @@
-"""After Snakemake was killed: stop the jobs that it left behind in this folder, and unlock the folder.
+"""After Snakemake was killed: stop the jobs that it left running in this folder, and unlock the folder.
 
-The jobs of a cluster run elsewhere: workflow/profiles/README.md says how to cancel them.
+Jobs on a cluster run on other machines: workflow/profiles/README.md explains how to cancel them.
 """
 
 import argparse
@@ -24,13 +24,14 @@ def main() -> None:
     parser.add_argument("--configfile", required=True, type=Path, help="the study's YAML")
     arguments = parser.parse_args()
 
-    for process in _here():
-        if _runs(process, "snakemake"):
+    processes = _processes_in_this_folder()
+    for process in processes:
+        if _is_snakemake(process):
             raise StudyError(
-                f"Snakemake runs in this folder (process {process.pid}), so there is nothing to recover; "
-                "wait for it, or stop it with Ctrl-C"
+                f"Snakemake is still running in this folder (process {process.pid}), so there is nothing to "
+                "recover; wait until it ends, or stop it with Ctrl-C"
             )
-    orphans = [process for process in _here() if _runs(process, str(SCRIPTS))]
+    orphans = [process for process in processes if _is_job(process)]
     for process in orphans:
         with contextlib.suppress(psutil.Error):
             process.kill()
@@ -45,31 +46,37 @@ def main() -> None:
     )
     if unlocked.returncode != 0:
         raise StudyError(unlocked.stderr.strip() or "snakemake --unlock failed")
-    print(f"Stopped {len(orphans)} processes that were left behind and unlocked the folder. Start again.")
+    print(f"Stopped {len(orphans)} processes that were left running and unlocked the folder. Start again.")
 
 
-def _here() -> list[psutil.Process]:
-    """The processes of this user that work in this folder, without this one and those that called it."""
-    own = {os.getpid(), *(process.pid for process in psutil.Process().parents())}
-    found = []
+def _processes_in_this_folder() -> list[psutil.Process]:
+    """The processes whose working folder is this one, except this process and those that started it."""
+    callers = {os.getpid(), *(process.pid for process in psutil.Process().parents())}
+    processes = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.pid not in own and Path(process.cwd()) == Path.cwd():
-                found.append(process)
-    return found
+            if process.pid not in callers and Path(process.cwd()) == Path.cwd():
+                processes.append(process)
+    return processes
 
 
-def _runs(process: psutil.Process, what: str) -> bool:
-    """Whether a Python process, or the shell that started it, has this among its words."""
+def _is_snakemake(process: psutil.Process) -> bool:
+    arguments = _command_line(process)
+    return any(Path(argument).name == "snakemake" for argument in arguments[:3]) or (
+        arguments[1:3] == ["-m", "snakemake"]
+    )
+
+
+def _is_job(process: psutil.Process) -> bool:
+    """Whether a process is a script of the workflow, or the shell that started one."""
+    return any(str(SCRIPTS) in argument for argument in _command_line(process))
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    """The arguments of a process; empty if it has ended."""
     with contextlib.suppress(psutil.Error):
-        words = process.cmdline()
-        if what == "snakemake":
-            return any(Path(word).name == "snakemake" for word in words[:3]) or words[1:3] == [
-                "-m",
-                "snakemake",
-            ]
-        return any(what in word for word in words)
-    return False
+        return process.cmdline()
+    return []
 
 
 if __name__ == "__main__":

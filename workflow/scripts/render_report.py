@@ -1,10 +1,12 @@
-"""Renders the study's tables and figures -> report.html and, for Snakemake's own report, two tables."""
+"""Render the report: the study's tables and figures -> report.html, and two tables for Snakemake's report."""
 
 import argparse
 import json
 from pathlib import Path
 
-from few_weights.analysis import read_tables
+import pandas as pd
+
+from few_weights.analysis import read_tables, table_columns
 from few_weights.errors import StudyError, entry_point
 from few_weights.files import write_atomically
 from few_weights.report.page import render_report, render_table
@@ -19,21 +21,21 @@ def main() -> None:
         "--tables",
         nargs="*",
         default=[],
-        help="the study's other tables; those that are not there are left out",
+        help="the study's other tables; those that do not exist are left out",
     )
     parser.add_argument(
         "--figures",
         nargs="*",
         default=[],
-        help="the study's figures, .svg; those that are not there are left out",
+        help="the study's figures, .svg; those that do not exist are left out",
     )
     parser.add_argument(
-        "--templates", required=True, type=Path, help="the folder of report.html.j2 and table.html.j2"
+        "--templates", required=True, type=Path, help="the folder with report.html.j2 and table.html.j2"
     )
     parser.add_argument(
         "--notes",
         default="[]",
-        help="sentences for the top of the page: a JSON list, or a file that holds one",
+        help="sentences for the top of the page: a JSON list, or a file with one",
     )
     parser.add_argument("--report", required=True)
     parser.add_argument("--breakpoints-table", required=True)
@@ -43,16 +45,20 @@ def main() -> None:
     runs = read_tables.read_runs(options.runs)
     breakpoints = read_tables.read_breakpoints(options.breakpoints)
     figures = {path.stem: _read_svg(path) for path in map(Path, options.figures) if path.exists()}
-    evidence = {
-        path.stem: read_tables.read_evidence(path) for path in map(Path, options.tables) if path.exists()
-    }
+    tables = {path.stem: _read_table(path) for path in map(Path, options.tables) if path.exists()}
     html = render_report(
-        options.templates / "report.html.j2", runs, breakpoints, figures, evidence, _notes(options.notes)
+        options.templates / "report.html.j2", runs, breakpoints, figures, tables, _notes(options.notes)
     )
-    table = options.templates / "table.html.j2"
-    write_atomically(options.breakpoints_table, render_table(table, "breakpoints", runs, breakpoints))
-    write_atomically(options.runs_table, render_table(table, "runs", runs, breakpoints))
+    template = options.templates / "table.html.j2"
+    write_atomically(options.breakpoints_table, render_table(template, "breakpoints", runs, breakpoints))
+    write_atomically(options.runs_table, render_table(template, "runs", runs, breakpoints))
     write_atomically(options.report, html)
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    if path.stem not in table_columns.TABLES:
+        raise StudyError(f"{path} is not one of the study's tables: {', '.join(table_columns.TABLES)}")
+    return read_tables.read_table(path, table_columns.TABLES[path.stem])
 
 
 def _read_svg(path: Path) -> str:
@@ -60,11 +66,12 @@ def _read_svg(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise StudyError(
-            f"{path} is not an SVG document; delete it and start again, it is drawn again"
+            f"{path} is not an SVG document; delete it and start again, and it is drawn again"
         ) from None
 
 
 def _notes(value: str) -> list[str]:
+    """The notes from a JSON list or from a file with one."""
     text = value if value.lstrip().startswith("[") else Path(value).read_text(encoding="utf-8")
     try:
         notes = json.loads(text)

@@ -1,4 +1,4 @@
-"""Judge one round of the search for an exact breakpoint: metrics.json of the runs so far -> round-*.json."""
+"""Judge one round of the search for a breakpoint's exact width: metrics.json of each run -> round-*.json."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ from few_weights.plan.runs import expand_runs
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", required=True, help="name of the study")
-    parser.add_argument("--folder", required=True, type=Path, help="its folder, where runs/ lies")
+    parser.add_argument("--folder", required=True, type=Path, help="its folder, which holds runs/")
     parser.add_argument("--architecture", required=True)
     parser.add_argument("--round", required=True, type=int, help="number of the round, from 0")
     parser.add_argument("--widths", required=True, type=int, nargs="+", help="the widths trained so far")
@@ -29,14 +29,14 @@ def main() -> None:
     arguments = parser.parse_args()
 
     planned = expand_runs({arguments.architecture: arguments.widths}, arguments.seeds)
-    # Its arrays are checked where the runs are merged.
+    # Their arrays are checked where the runs are merged.
     records = merge.read_metrics(arguments.folder, arguments.study, planned, arguments.expected)
     runs = merge.runs_table(records)
     require_growth(arguments.architecture, dict(zip(runs["width"], runs["parameters"], strict=True)))
     means = deciding_accuracies(runs)[arguments.architecture].to_dict()
-    found = judge_round(arguments.architecture, arguments.round, means, arguments.targets)
-    write_atomically(arguments.output, json.dumps(found, indent=1) + "\n")
-    for target in found["targets"]:
+    judged = judge_round(arguments.architecture, arguments.round, means, arguments.targets)
+    write_atomically(arguments.output, json.dumps(judged, indent=1) + "\n")
+    for target in judged["targets"]:
         print(target["message"])
 
 

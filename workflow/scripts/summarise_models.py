@@ -13,8 +13,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", required=True, type=Path, help="runs.csv")
     parser.add_argument("--targets", required=True, type=float, nargs="+", help="accuracies such as 0.97")
-    parser.add_argument("--models", required=True, type=Path, help="CSV to write: a row a model")
-    parser.add_argument("--shares", required=True, type=Path, help="CSV to write: a row a model and target")
+    parser.add_argument("--models", required=True, type=Path, help="CSV to write: one row per model")
+    parser.add_argument(
+        "--shares", required=True, type=Path, help="CSV to write: one row for each model and target"
+    )
     parser.add_argument(
         "--pareto", required=True, type=Path, help="CSV to write: the models that no other beats"
     )

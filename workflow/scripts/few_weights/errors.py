@@ -1,6 +1,6 @@
-"""How a script tells its user what went wrong: one message without a traceback for what the user can mend.
+"""How a script reports an error: a mistake that the user can fix is one message without a traceback.
 
-Anything else is a mistake of ours and keeps its traceback.
+Anything else is a bug and keeps its traceback.
 """
 
 import contextlib
@@ -9,21 +9,24 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from typing import ParamSpec
+
+P = ParamSpec("P")
 
 
 class StudyError(Exception):
-    """A mistake the user can mend: the message names what is wrong, where, and how to mend it."""
+    """A mistake that the user can fix: the message says what is wrong, where, and how to fix it."""
 
 
-def entry_point(main: Callable[..., None]) -> Callable[..., None]:
-    """Make `main` end with `error: <message>` and status 1 where it raises a StudyError or an OSError.
+def entry_point(main: Callable[P, None]) -> Callable[P, None]:
+    """Make `main` end with `error: <message>` and exit status 1 where it raises a StudyError or an OSError.
 
-    Ctrl-C ends the process at once, as it ends any other program: Python's own way is to wait for a call of
-    machine code to return, which may be an epoch, and then to print a traceback.
+    Ctrl-C ends the process immediately, as it ends any other program. Python by default waits until a call
+    of machine code returns, which may take a whole epoch, and then prints a traceback.
     """
 
     @functools.wraps(main)
-    def run(*arguments, **options) -> None:
+    def run(*arguments: P.args, **options: P.kwargs) -> None:
         with contextlib.suppress(ValueError):  # outside the main thread, as in a test
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         try:
@@ -46,11 +49,11 @@ def describe(error: OSError) -> str:
     return f"{error.filename}: {reason}" if error.filename else reason
 
 
-def brief(error: Exception) -> str:
-    """What an exception says, in one line."""
-    # Keras makes the names of layers bold.
+def brief(error: BaseException) -> str:
+    """The message of an exception from Keras or TensorFlow in one line of at most 301 characters."""
+    # Keras prints the names of layers in bold.
     text = re.sub(r"\x1b\[\d*m", "", str(error)).strip()
-    if text.startswith("in user code:"):  # TensorFlow puts the traceback in front
+    if text.startswith("in user code:"):  # TensorFlow puts the traceback before the message
         text = re.split(r"\n *\w*(?:Error|Exception): ", text)[-1]
     text = text.partition("Arguments received by")[0]
     text = " ".join(text.split()) or type(error).__name__

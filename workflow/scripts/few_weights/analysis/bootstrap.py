@@ -1,59 +1,59 @@
-"""How often each model would have been the breakpoint with other seeds: bootstrap.csv."""
+"""How often each model would be the breakpoint with other seeds, by the bootstrap: bootstrap.csv."""
 
 from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
-from few_weights.analysis.seeds import MODEL, has_diverged, selection_of
+from few_weights.analysis.divergence import has_diverged
+from few_weights.analysis.rows import as_table, by_architecture
+from few_weights.analysis.seeds import selection_of
+from few_weights.analysis.table_columns import BOOTSTRAP
 
-#: How often the seeds are drawn anew, and the start of the generator that draws them: a table that changes
-#: from one execution to the next could not be compared.
-RESAMPLES = 10_000
-
-
-GENERATOR_SEED = 0
+#: How many samples of the seeds are drawn, and the seed of the generator that draws them: two executions of a
+#: study must give the same table.
+RESAMPLES, GENERATOR_SEED = 10_000, 0
 
 
 def uneven_seeds(runs: pd.DataFrame) -> list[str]:
-    """The architectures of which a width lacks a seed that the study has elsewhere."""
+    """The architectures with a width that lacks a seed which other models of the study have."""
     models = runs.groupby(["architecture", "width"], sort=False)["seed"].nunique()
     lacking = models[models < runs["seed"].nunique()]
     return list(dict.fromkeys(lacking.index.get_level_values("architecture")))
 
 
 def bootstrap_breakpoints(runs: pd.DataFrame, targets: Iterable[float]) -> pd.DataFrame:
-    """bootstrap.csv: how often each model would have been the breakpoint, had the seeds been others.
+    """bootstrap.csv: how often each model is the breakpoint when the study's seeds are resampled.
 
-    The study's seeds are drawn anew with replacement, as many as there are, `RESAMPLES` times; one draw
-    serves all models, as the seeds of a study do (Efron and Tibshirani 1993, An Introduction to the
-    Bootstrap, chapter 6). One row for each model that was the answer at least once, and one with an empty
-    width where none was. Only models that the study trained can be the answer. Empty for a single seed, and
-    for architectures without the same seeds at all widths, as when runs are missing (`uneven_seeds`).
+    As many seeds as the study has are drawn from them with replacement, `RESAMPLES` times. Each sample is
+    used for all models, which share the seeds of a study (Efron and Tibshirani 1993, An Introduction to the
+    Bootstrap, chapter 6). There is one row for each model that was the breakpoint at least once, and one with
+    an empty width where none was. Only models that the study trained can be the breakpoint. Empty for a
+    single seed; architectures whose widths do not all have the same seeds are left out (`uneven_seeds`).
     """
-    targets, rows = list(targets), []
+    targets, records = list(targets), []
     selection, uneven = selection_of(runs), uneven_seeds(runs)
     runs = runs.assign(diverged=has_diverged(runs))
     seeds = sorted(runs["seed"].unique())
     draws = np.random.default_rng(GENERATOR_SEED).integers(len(seeds), size=(RESAMPLES, len(seeds)))
     times_drawn = (draws[:, :, np.newaxis] == np.arange(len(seeds))).sum(axis=1)
-    for architecture, its_runs in runs.groupby("architecture", sort=False):
+    for architecture, group in by_architecture(runs):
         if architecture in uneven or len(seeds) == 1:
             continue
-        by_seed = {"index": ["parameters", "width"], "columns": "seed"}
-        correct = its_runs.pivot(**by_seed, values=f"{selection}_correct").sort_index()[seeds]
-        diverged = its_runs.pivot(**by_seed, values="diverged").sort_index()[seeds]
+        size = ["parameters", "width"]
+        correct = group.pivot(index=size, columns="seed", values=f"{selection}_correct").sort_index()[seeds]
+        diverged = group.pivot(index=size, columns="seed", values="diverged").sort_index()[seeds]
         # Whole numbers until the division, for the same reason as in `mean_accuracies`.
-        images = len(seeds) * int(its_runs[f"{selection}_examples"].iloc[0])
+        images = len(seeds) * int(group[f"{selection}_examples"].iloc[0])
         means = times_drawn @ correct.to_numpy(dtype=np.int64).T / images
         # As in `deciding_accuracies`.
         means[times_drawn @ ~diverged.to_numpy(dtype=bool).T == 0] = 0
         for target in targets:
             reaches = means >= target
-            answers = np.where(reaches.any(axis=1), reaches.argmax(axis=1), -1)
-            for answer, times in zip(*np.unique(answers, return_counts=True), strict=True):
-                parameters, width = correct.index[answer] if answer >= 0 else (None, None)
-                rows.append(
+            smallest = np.where(reaches.any(axis=1), reaches.argmax(axis=1), -1)
+            for index, times in zip(*np.unique(smallest, return_counts=True), strict=True):
+                parameters, width = correct.index[index] if index >= 0 else (None, None)
+                records.append(
                     {
                         "architecture": architecture,
                         "target": target,
@@ -63,5 +63,4 @@ def bootstrap_breakpoints(runs: pd.DataFrame, targets: Iterable[float]) -> pd.Da
                         "share": times / RESAMPLES,
                     }
                 )
-    table = pd.DataFrame(rows, columns=[*MODEL[:1], "target", "width", "parameters", "times", "share"])
-    return table.astype({"width": "Int64", "parameters": "Int64"})
+    return as_table(records, BOOTSTRAP)

@@ -1,6 +1,6 @@
-"""How far to trust an accuracy: the spread of seeds, the share of seeds, and the noise of finite images.
+"""95 % intervals: of a mean over seeds, of a share of seeds, and of an accuracy on finitely many images.
 
-All intervals are two-sided and 95 % unless said otherwise; the distributions are scipy's.
+All intervals are two-sided, and 95 % unless said otherwise; the distributions are scipy's.
 """
 
 import math
@@ -15,7 +15,8 @@ def t_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float
     n = len(values)
     if n < 2:
         return (math.nan, math.nan)
-    # These two round only their result, so that the interval of equal values is that value, not a hair less.
+    # mean and stdev of the standard library round only their result, so that the interval of equal values is
+    # exactly that value.
     centre, standard_error = mean(values), stdev(values) / math.sqrt(n)
     half_width = stats.t.ppf((1 + confidence) / 2, n - 1) * standard_error
     return (float(max(0.0, centre - half_width)), float(min(1.0, centre + half_width)))

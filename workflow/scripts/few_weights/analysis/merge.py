@@ -1,21 +1,26 @@
-"""From the metrics of the runs to tables: reads every metrics.json, trusts none."""
+"""From the metrics.json of every run, each of them checked, to runs.csv, layers.csv and history.csv."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
 from jsonschema import Draft202012Validator
 
+from few_weights.analysis.rows import as_table
+from few_weights.analysis.table_columns import HISTORY, LAYERS, WHOLE_OR_EMPTY
 from few_weights.errors import StudyError
 from few_weights.plan.runs import Run
 from few_weights.training.run_files import read_run_arrays
 
 SCHEMA = Path(__file__).parents[3] / "schemas" / "metrics.schema.yaml"
 
+#: A run's metrics.json, checked against SCHEMA; the schema says what each key holds.
+Metrics = dict[str, Any]
 
-#: What is a table of its own in a metrics.json, not a column of runs.csv.
+#: The keys of metrics.json that do not become columns of runs.csv, because they hold tables or mappings.
 NESTED = ("layers", "weights", "history", "network", "data_conversions")
 
 
@@ -23,37 +28,40 @@ def read_metrics(
     folder: Path,
     study: str,
     runs: Iterable[Run],
-    expected: Mapping[str, Mapping] | None = None,
+    expected: Mapping[str, Mapping[str, Any]] | None = None,
     arrays: bool = False,
-) -> list[dict]:
-    """The metrics of the given runs of a study that lies in `folder`, in their order.
+) -> list[Metrics]:
+    """The metrics of the given runs of a study, in the order of the runs.
 
     Args:
-        expected: architecture -> what its metrics must say, of `dataset`, `data_sha256`,
-        `validation_examples`,
+        folder: the study's folder, which holds runs/.
+        study: the study's name.
+        runs: the runs to read.
+        expected: architecture -> what its metrics must say: `dataset`, `data_sha256`, `validation_examples`,
             `network` and the recipe. Snakemake compares that as well, but has no record of runs that were
             copied.
         arrays: whether predictions.npz and weights.npz are read and checked, too.
 
     Raises:
-        StudyError: files are missing, broken, or hold another run than their place says; all are named.
+        StudyError: files are missing, damaged, or hold another run than their path says; all are named.
     """
     validator = Draft202012Validator(yaml.safe_load(SCHEMA.read_text()))
-    records, problems = {}, []
+    records: dict[Run, tuple[Path, Metrics]] = {}
+    problems: list[str] = []
     for run in runs:
         path = run.metrics_path(folder)
         try:
             metrics = _read_metrics(path, validator)
-            found = Run(metrics["architecture"], metrics["width"], metrics["seed"])
+            held = Run(metrics["architecture"], metrics["width"], metrics["seed"])
             if metrics["study"] != study:
                 raise StudyError(f"belongs to the study '{metrics['study']}', not '{study}'")
-            if found in records:
-                raise StudyError(f"holds {found} again, which {records[found][0]} holds already")
-            if found != run:
-                raise StudyError(f"holds {found}, not {run} as its place says")
-            if expected and (other := _differences(metrics, expected[run.architecture])):
-                raise StudyError(f"was made otherwise than the study says: {other}")
-            records[found] = (path, metrics)
+            if held in records:
+                raise StudyError(f"holds {held}, which {records[held][0]} already holds")
+            if held != run:
+                raise StudyError(f"holds {held}, but its path says {run}")
+            if expected and (differences := _differences(metrics, expected[run.architecture])):
+                raise StudyError(f"does not match the study: {differences}")
+            records[held] = (path, metrics)
         except StudyError as error:
             problems.append(f"{path} {error}")
         else:
@@ -63,29 +71,31 @@ def read_metrics(
         lines = "".join(f"\n  - {problem}" for problem in problems)
         raise StudyError(
             f"{len(problems)} of the runs cannot be merged:{lines}\n"
-            "Delete the files named and start again: those runs, and no others, are trained again."
+            "Delete these files and start again: only these runs are trained again."
         )
     return [metrics for _, metrics in records.values()]
 
 
-def _differences(metrics: Mapping, expected: Mapping) -> str:
-    """What of a run's metrics is not as the study says, in words; empty where all is."""
-    different = []
-    for key, wanted in expected.items():
-        # A file may have moved with its study; runs from before the data's hash was recorded have none.
-        found, wanted = _comparable(metrics.get(key)), _comparable(wanted)
-        if found != wanted and not (key == "data_sha256" and not (found and wanted)):
-            different.append(f"{key} {json.dumps(found)[:100]}, not {json.dumps(wanted)[:100]}")
-    return "; ".join(different)
+def _differences(metrics: Metrics, expected: Mapping[str, Any]) -> str:
+    """How a run's metrics differ from what the study says, as text; empty where they agree."""
+    differences = []
+    for key, value in expected.items():
+        recorded, wanted = _without_file(metrics.get(key)), _without_file(value)
+        # Runs from before the data's hash was recorded have none.
+        if recorded != wanted and not (key == "data_sha256" and not (recorded and wanted)):
+            differences.append(f"{key} {json.dumps(recorded)[:100]}, not {json.dumps(wanted)[:100]}")
+    return "; ".join(differences)
 
 
-def _comparable(value):
-    return (
-        {key: item for key, item in value.items() if key != "file"} if isinstance(value, Mapping) else value
-    )
+def _without_file(value: Any) -> Any:
+    """A value of metrics.json without the path of a file, which may have moved with its study."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: item for key, item in value.items() if key != "file"}
 
 
-def _unusable_arrays(folder: Path, run: Run, metrics: Mapping) -> Iterator[str]:
+def _unusable_arrays(folder: Path, run: Run, metrics: Metrics) -> Iterator[str]:
+    """What is wrong with a run's predictions.npz and weights.npz, one sentence for each that is unusable."""
     for kind in ("predictions", "weights"):
         try:
             read_run_arrays(getattr(run, f"{kind}_path")(folder), run, metrics.get(f"{kind}_sha256"))
@@ -93,18 +103,21 @@ def _unusable_arrays(folder: Path, run: Run, metrics: Mapping) -> Iterator[str]:
             yield str(error).partition("; delete it")[0]
 
 
-def _read_metrics(path: Path, validator: Draft202012Validator) -> dict:
+def _read_metrics(path: Path, validator: Draft202012Validator) -> Metrics:
+    """One metrics.json, checked against the schema and for contradictions.
+
+    Raises:
+        StudyError: what is wrong with it, to stand after the file's path.
+    """
     try:
-        metrics = json.loads(path.read_bytes())
+        metrics: Metrics = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise StudyError("is missing") from error
     except ValueError as error:
         raise StudyError(f"is not a complete JSON file ({error})") from error
     for violation in validator.iter_errors(metrics):
-        place = "".join(f"[{step!r}]" for step in violation.absolute_path)
-        raise StudyError(
-            f"is no metrics.json of this workflow ({place} {violation.message[:120]})".replace("( ", "(")
-        )
+        key = "".join(f"[{step!r}]" for step in violation.absolute_path)
+        raise StudyError(f"is not a valid metrics.json ({key} {violation.message[:120]})".replace("( ", "("))
     diverged = metrics.get("diverged_in_epoch")
     if len(metrics["history"]) != (diverged or metrics["epochs"]):
         raise StudyError(f"records {len(metrics['history'])} of {diverged or metrics['epochs']} epochs")
@@ -121,27 +134,28 @@ def _read_metrics(path: Path, validator: Draft202012Validator) -> dict:
     return metrics
 
 
-def runs_table(records: list[dict]) -> pd.DataFrame:
-    """One row a run: every scalar of its metrics; `optimizer` and `schedule` are their names."""
+def runs_table(records: list[Metrics]) -> pd.DataFrame:
+    """runs.csv without the baselines: each run's scalars, `optimizer` and `schedule` being names."""
     table = pd.DataFrame([_scalars(metrics) for metrics in records])
-    # Int64 keeps whole numbers whole beside the empty cells of a study without validation images.
+    # Int64 keeps whole numbers whole in a column with empty cells, as in a study without validation images.
     # Metrics from before runs could diverge do not say so.
-    return table.reindex(columns=dict.fromkeys([*table.columns, "diverged_in_epoch"])).astype(
-        {"validation_correct": "Int64", "diverged_in_epoch": "Int64"}
+    columns = list(dict.fromkeys([*table.columns, "diverged_in_epoch"]))
+    return table.reindex(columns=columns).astype(
+        dict.fromkeys(["validation_correct", "diverged_in_epoch"], WHOLE_OR_EMPTY)
     )
 
 
 def with_baselines(
-    runs: pd.DataFrame, baselines: Mapping[str, Mapping], models: Iterable[Mapping]
+    runs: pd.DataFrame, baselines: Mapping[str, Mapping[str, Any]], models: Iterable[Mapping[str, Any]]
 ) -> pd.DataFrame:
-    """The table with each run's full-size model: baseline_architecture, baseline_width, baseline_parameters.
+    """The runs with each one's full-size model: baseline_architecture, baseline_width, baseline_parameters.
 
-    A baseline need not be among the runs, and runs.csv shall be all that a breakpoint follows from.
+    A baseline need not be among the runs, and breakpoints.csv is made from runs.csv alone.
 
     Args:
-        runs: one row a run.
+        runs: one row per run.
         baselines: architecture -> {"architecture": …, "width": …}.
-        models: what describe_models.py says of the baselines.
+        models: the baselines as describe_models.py describes them.
     """
     parameters = {(model["architecture"], model["width"]): model["parameters"] for model in models}
     columns = pd.DataFrame(
@@ -158,7 +172,8 @@ def with_baselines(
     return runs.merge(columns, on="architecture", how="left", validate="many_to_one")
 
 
-def _scalars(metrics: dict) -> dict:
+def _scalars(metrics: Metrics) -> dict[str, Any]:
+    """A run's row of runs.csv, in the order of its columns."""
     row = {key: value for key, value in metrics.items() if key not in (*NESTED, "versions", "execution")}
     optimizer, schedule = row.pop("optimizer"), row.pop("schedule", {"name": None})
     augmentation = row.pop("augmentation", {})
@@ -175,24 +190,26 @@ def _scalars(metrics: dict) -> dict:
     }
 
 
-def layers_table(records: list[dict]) -> pd.DataFrame:
-    """One row for each layer of each model (architecture and width); seeds share them."""
+def layers_table(records: list[Metrics]) -> pd.DataFrame:
+    """layers.csv: one row for each layer of each model (architecture and width); seeds share them."""
     models = {(metrics["architecture"], metrics["width"]): metrics["layers"] for metrics in records}
-    return pd.DataFrame(
+    return as_table(
         [
             {"architecture": architecture, "width": width, "position": position, **layer}
             for (architecture, width), layers in models.items()
             for position, layer in enumerate(layers)
-        ]
+        ],
+        LAYERS,
     )
 
 
-def history_table(records: list[dict]) -> pd.DataFrame:
-    """One row for each epoch of each run."""
-    return pd.DataFrame(
+def history_table(records: list[Metrics]) -> pd.DataFrame:
+    """history.csv: one row for each epoch of each run."""
+    return as_table(
         [
             {**{key: metrics[key] for key in ("architecture", "width", "seed")}, **epoch}
             for metrics in records
             for epoch in metrics["history"]
-        ]
+        ],
+        HISTORY,
     )

@@ -1,11 +1,12 @@
-"""What others published: the article's breakpoints, and records of small networks with their caveats."""
+"""What others published: the article's breakpoints, and records of small networks with their caveats.
+
+The article is the one whose study config/config.yaml repeats; its findings hold for one data set and target.
+"""
 
 from dataclasses import dataclass
 
-DATASET = "mnist"
-
-
-TARGET = 0.97
+#: The data set and the target of the article.
+DATASET, TARGET = "mnist", 0.97
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,14 @@ BREAKPOINTS = {
 
 @dataclass(frozen=True)
 class Record:
-    """A published network. `parameters` are those its authors count; `caveat` stands beside it in figures."""
+    """A published network. `parameters` is the number its authors give; figures print `caveat` with it."""
 
     parameters: int
     test_accuracy: float
     caveat: str
 
 
+#: Data set -> published networks, by parameters.
 RECORDS = {
     "mnist": [
         # Three small convolutions with PReLU.

@@ -1,23 +1,25 @@
-"""Two executions of one study side by side, as text: what differs, and what might be why."""
+"""Compare two executions of one study, as text: which results differ, and what might be why."""
 
 import pandas as pd
 
-RUN = ["architecture", "width", "seed"]
+from few_weights.analysis.rows import rows
 
+#: The columns that identify a run.
+RUN = ["architecture", "width", "seed"]
 
 #: Columns of runs.csv that say under which circumstances a run was trained.
 CIRCUMSTANCES = ["python", "tensorflow", "keras", "numpy", "llvmlite", "code", "platform", "device", "path"]
 
 
 def compare_runs(fresh: pd.DataFrame, reference: pd.DataFrame) -> str:
-    """One line a run: both test accuracies, their difference in images, both training times."""
+    """One line per run: both test accuracies, their difference in images, both training times in seconds."""
     columns = [*RUN, "parameters", "epochs", "test_correct", "test_accuracy", "train_seconds"]
     both = fresh[columns].merge(
         reference[columns], on=RUN, how="outer", suffixes=("", "_reference"), indicator="found_in"
     )
     header = ("fresh", "reference", "images", "seconds", "reference")
     lines = [f"{'run':<34}" + "".join(f"{title:>11}" for title in header)]
-    for row in both.itertuples():
+    for row in rows(both):
         name = f"{row.architecture} width {row.width} seed {row.seed}"
         if row.found_in != "both":
             where = "fresh study" if row.found_in == "left_only" else "reference"
@@ -29,9 +31,9 @@ def compare_runs(fresh: pd.DataFrame, reference: pd.DataFrame) -> str:
             f"{row.train_seconds:>11.1f}{row.train_seconds_reference:>11.1f}"
         )
         for column in ("parameters", "epochs"):
-            ours, theirs = getattr(row, column), getattr(row, f"{column}_reference")
-            if ours != theirs:
-                lines.append(f"{'':<34}{column}: {ours:.0f}, reference {theirs:.0f}")
+            here, there = getattr(row, column), getattr(row, f"{column}_reference")
+            if here != there:
+                lines.append(f"{'':<34}{column}: {here:.0f}, reference {there:.0f}")
     shared = both[both["found_in"] == "both"]
     same = (shared["test_correct"] == shared["test_correct_reference"]).sum()
     lines.append(f"{same} of {len(shared)} shared runs have the same number of correct test images")
@@ -39,10 +41,10 @@ def compare_runs(fresh: pd.DataFrame, reference: pd.DataFrame) -> str:
 
 
 def compare_breakpoints(fresh: pd.DataFrame, reference: pd.DataFrame) -> str:
-    """One line for each architecture and target: which width is the breakpoint, here and there."""
+    """One line for each architecture and target: the width of both breakpoints, and whether it moved."""
     both = fresh.merge(reference, on=["architecture", "target"], how="outer", suffixes=("", "_reference"))
     lines = [f"{'breakpoint':<34}{'fresh':>9}{'reference':>11}"]
-    for row in both.itertuples():
+    for row in rows(both):
         widths = [f"{w:.0f}" if pd.notna(w) else "none" for w in (row.width, row.width_reference)]
         moved = "" if widths[0] == widths[1] else "   moved"
         lines.append(f"{f'{row.architecture} at {row.target}':<34}{widths[0]:>9}{widths[1]:>11}{moved}")
@@ -50,14 +52,15 @@ def compare_breakpoints(fresh: pd.DataFrame, reference: pd.DataFrame) -> str:
 
 
 def compare_circumstances(fresh: pd.DataFrame, reference: pd.DataFrame) -> str:
-    """The versions, code and hardware that differ between the two."""
+    """The versions, code and hardware that differ between both executions, one line per column."""
     lines = []
     for column in CIRCUMSTANCES:
-        # Runs from before llvmlite was used do not name it.
-        ours, theirs = (
-            sorted(map(str, runs[column].unique())) if column in runs else ["none"]
-            for runs in (fresh, reference)
-        )
-        if ours != theirs:
-            lines.append(f"{column}: {', '.join(ours)}; reference {', '.join(theirs)}")
+        here, there = _values(fresh, column), _values(reference, column)
+        if here != there:
+            lines.append(f"{column}: {', '.join(here)}; reference {', '.join(there)}")
     return "\n".join(lines or ["Versions, code and hardware are the same."])
+
+
+def _values(runs: pd.DataFrame, column: str) -> list[str]:
+    """The different values of a column, sorted; runs from before llvmlite was used do not name it."""
+    return sorted(map(str, runs[column].unique())) if column in runs else ["none"]

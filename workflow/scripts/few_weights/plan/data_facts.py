@@ -5,12 +5,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What is known of a data set before it is read.
+    """What is known about a data set before it is fetched.
 
-    `image_shape` is (rows, columns, channels). `train_examples` counts all, before any are held out.
-    `sha256` is that of a user's own arrays when the study was read; empty for a known data set. So are
-    `conversions`, what was done to the user's data to make the arrays of them, and `warnings`, what is
-    suspicious about them; both are plain sentences.
+    Args:
+        image_shape: (rows, columns, channels).
+        classes: the number of classes.
+        train_examples: the number of training images, before any are held out for validation.
+        test_examples: the number of test images.
+        sha256: the SHA-256 of a user's own arrays when the study was read; empty for a built-in data set.
+        conversions: how a user's own data was converted, one sentence each.
+        warnings: what is suspicious about a user's own data, one sentence each.
     """
 
     image_shape: tuple[int, int, int]

@@ -1,8 +1,8 @@
-"""Fingerprints of code: what a job's result depends on, as a short text that Snakemake can compare.
+"""Fingerprints of code: a short text that changes when a job has to run again because its code has changed.
 
-Snakemake's own triggers look at the file a rule calls, not at the modules it imports, and fire on a touched
-file or a new comment. A fingerprint covers an entry point with everything it imports from here, and nothing
-that leaves the meaning alone: comments, layout and docstrings.
+Snakemake's own triggers look at the script that a rule calls, but not at the modules that it imports, and
+they fire when a file is touched or a comment is added. A fingerprint covers a script and everything that it
+imports from this package, but no comments, layout or docstrings.
 """
 
 import ast
@@ -18,32 +18,45 @@ PACKAGE = Path(__file__).parents[1]
 
 @cache
 def code_fingerprint(entry_point: Path, also: tuple[Path, ...] = ()) -> str:
-    """The fingerprint (16 hexadecimal digits) of a Python file and all it imports from this package.
+    """The fingerprint of a script and all that it imports from this package.
 
-    `also` names further files that shape the result, such as templates; they count byte by byte.
+    Args:
+        entry_point: the script.
+        also: other files that the result depends on, such as templates; any change of a byte counts.
+
+    Returns:
+        16 hexadecimal digits.
     """
     return _digest({path: _meaning(path) for path in _closure(entry_point)}, also)
 
 
 @cache
 def network_fingerprint(entry_point: Path, architecture: str | None = None, file: Path | None = None) -> str:
-    """The same of an entry point that trains one network, of ours or in a file of the user's.
+    """The fingerprint of a script that trains one network.
 
-    The other networks of architectures.py are left out: a new network, or a change in one, says nothing about
-    the results of the rest. A user's file counts with the modules beside it that it imports.
+    The other networks in architectures.py are left out: a new network, or a change in one, does not affect
+    the results of the rest. A user's file counts together with the modules in its folder that it imports.
+
+    Args:
+        entry_point: the script.
+        architecture: the name of a network in architectures.py, if it is one of these.
+        file: the user's file that the network is in, if it is in one.
+
+    Returns:
+        16 hexadecimal digits.
 
     Raises:
-        StudyError: a file of the user's is not valid Python.
+        StudyError: a user's file is not valid Python.
     """
     trees = {path: _meaning(path) for path in _closure(entry_point)}
     names = {architecture}
     if file is not None:
-        own = {path: _meaning(path) for path in _closure(file.resolve(), beside=True)}
-        trees |= own
-        # It may build on networks of ours.
-        names |= {name for tree in own.values() for name in _names_in(tree)}
-    ours = PACKAGE / "networks" / "architectures.py"
-    trees[ours] = _without_other_architectures(_meaning(ours), names)
+        of_user = {path: _meaning(path) for path in _closure(file.resolve(), with_folder=True)}
+        trees |= of_user
+        # It may call networks in architectures.py.
+        names |= {name for tree in of_user.values() for name in _names_in(tree)}
+    built_in = PACKAGE / "networks" / "architectures.py"
+    trees[built_in] = _without_other_architectures(_meaning(built_in), names)
     return _digest(trees)
 
 
@@ -56,31 +69,31 @@ def _digest(trees: Mapping[Path, ast.Module], also: Iterable[Path] = ()) -> str:
     return digest.hexdigest()[:16]
 
 
-def _closure(entry_point: Path, beside: bool = False) -> set[Path]:
-    """The file and every module of this package that it imports, directly or not.
+def _closure(entry_point: Path, with_folder: bool = False) -> set[Path]:
+    """The file and every module of this package that it imports, directly or indirectly.
 
-    With `beside`, the modules in the file's own folder are followed as well.
+    `with_folder` adds the imported modules in the file's own folder.
     """
-    found, waiting = set(), [entry_point]
+    closure, waiting = set(), [entry_point]
     while waiting:
         path = waiting.pop()
-        if path not in found:
-            found.add(path)
-            waiting.extend(_imported_files(path, entry_point.parent if beside else None))
-    return found
+        if path not in closure:
+            closure.add(path)
+            waiting.extend(_imported_files(path, entry_point.parent if with_folder else None))
+    return closure
 
 
 @cache
 def _meaning(path: Path) -> ast.Module:
     """The syntax tree of a file without its docstrings."""
     try:
-        # Bytes, so that a byte-order mark or a line that names the encoding is read as Python reads it.
+        # From bytes, so that Python itself handles a byte-order mark or an encoding declaration.
         tree = ast.parse(path.read_bytes(), filename=str(path))
-    except (SyntaxError, ValueError) as error:
-        line = f", line {error.lineno}" if getattr(error, "lineno", None) else ""
-        raise StudyError(
-            f"{path}{line}: this is not valid Python ({getattr(error, 'msg', error)})"
-        ) from error
+    except SyntaxError as error:
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise StudyError(f"{path}{line}: this is not valid Python ({error.msg})") from error
+    except ValueError as error:
+        raise StudyError(f"{path}: this is not valid Python ({error})") from error
     for node in ast.walk(tree):
         if (
             isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
@@ -91,20 +104,22 @@ def _meaning(path: Path) -> ast.Module:
 
 
 def _imported_files(path: Path, folder: Path | None) -> Iterable[Path]:
-    """The files behind a file's imports: modules of this package, and those of `folder` where given."""
+    """The files that a file imports: modules of this package, and of `folder` if given."""
     for node in ast.walk(_meaning(path)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            # `from few_weights import engine` and `from few_weights.engine import Trainer` name modules alike
+            # both `from few_weights import engine` and `from few_weights.engine import Trainer` import a
+            # module
             module = f"{node.module}." if node.module else ""
             names = [module.removesuffix("."), *(f"{module}{alias.name}" for alias in node.names)]
         else:
             continue
-        # `from . import blocks` in a package of the user's, `from .. import blocks` in one inside it
+        # a user's own package may have `from . import blocks`, and its subpackage `from .. import blocks`
         level = getattr(node, "level", 0)
         for name in names:
             parts = name.split(".")
+            root: Path | None
             if level:
                 root = path.parents[level - 1]
             else:
@@ -112,13 +127,13 @@ def _imported_files(path: Path, folder: Path | None) -> Iterable[Path]:
             if root is not None and name:
                 # importing a.b.c runs a and a.b as well
                 for depth in range(1, len(parts) + 1):
-                    module = root.joinpath(*parts[:depth])
-                    candidates = [module.with_suffix(".py"), module / "__init__.py"]
+                    target = root.joinpath(*parts[:depth])
+                    candidates = [target.with_suffix(".py"), target / "__init__.py"]
                     yield from (file for file in candidates if file.is_file())
 
 
 def architecture_functions(tree: ast.Module) -> dict[str, ast.FunctionDef]:
-    """The networks of architectures.py by name: its functions under `@architecture`."""
+    """The networks in architectures.py by name: its functions decorated with `@architecture`."""
     return {
         node.name: node
         for node in tree.body
@@ -128,7 +143,7 @@ def architecture_functions(tree: ast.Module) -> dict[str, ast.FunctionDef]:
 
 
 def _names_in(tree: ast.AST) -> Iterable[str]:
-    """Every name that code uses, imported or as an attribute with them."""
+    """Every name that code uses or imports, including attributes."""
     for node in ast.walk(tree):
         match node:
             case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name):
@@ -136,7 +151,7 @@ def _names_in(tree: ast.AST) -> Iterable[str]:
 
 
 def _without_other_architectures(tree: ast.Module, names: Iterable[str | None]) -> ast.Module:
-    """The tree without the networks that neither are among `names` nor are called by those."""
+    """The tree of architectures.py without the networks that are neither in `names` nor called by those."""
     builders = architecture_functions(tree)
     kept, waiting = set(), list(names)
     while waiting:

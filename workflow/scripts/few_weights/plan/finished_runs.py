@@ -1,7 +1,8 @@
-"""Which of a study's runs are there, for a report that trains nothing."""
+"""Which of a study's runs and exported networks are there."""
 
 import csv
 import json
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,31 +11,31 @@ from few_weights.plan.study import Study
 
 
 def planned_runs(study: Study, folder: Path) -> list[Run]:
-    """The runs that a study asks for; with `refine`, also at the widths that its search has asked for so far.
+    """The runs that a study asks for; with `refine`, also those that its search has asked for so far.
 
     Args:
         study: the study.
-        folder: where its results lie.
+        folder: its results.
     """
     widths = {name: list(section.widths) for name, section in study.architectures.items()}
     for path in sorted(folder.glob("search/*/round-*.json")) if study.refine else []:
         try:
-            found = json.loads(path.read_bytes())
-            widths[path.parent.name] += [*found["visited"], *found["next"]]
+            search_round = json.loads(path.read_bytes())
+            widths[path.parent.name] += [*search_round["visited"], *search_round["next"]]
         except (ValueError, KeyError, TypeError):
-            continue  # a round that cannot be read has no say in what there is
-    return expand_runs({name: dict.fromkeys(its_widths) for name, its_widths in widths.items()}, study.seeds)
+            continue  # a round that cannot be read is ignored
+    return expand_runs({name: dict.fromkeys(planned) for name, planned in widths.items()}, study.seeds)
 
 
 def runs_with_files(folder: Path, runs: Iterable[Run]) -> list[Run]:
-    """Those of the runs whose files are all there."""
+    """The finished runs among `runs`: those of which all files exist."""
     return [
         run for run in runs if all(run.metrics_path(folder).with_name(name).is_file() for name in RUN_FILES)
     ]
 
 
 def runs_in_table(path: Path) -> set[Run]:
-    """The runs that a runs.csv lists; none where it cannot be read, which whoever reads all of it reports."""
+    """The runs in a runs.csv; none if it cannot be read, which the rules that need the table report."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return {
@@ -45,7 +46,7 @@ def runs_in_table(path: Path) -> set[Run]:
 
 
 def by_architecture(runs: Iterable[Run]) -> dict[str, dict[int, list[int]]]:
-    """Architecture -> width -> seeds."""
+    """The seeds of the runs, as architecture -> width -> seeds."""
     grouped: dict[str, dict[int, list[int]]] = {}
     for run in runs:
         grouped.setdefault(run.architecture, {}).setdefault(run.width, []).append(run.seed)
@@ -53,7 +54,7 @@ def by_architecture(runs: Iterable[Run]) -> dict[str, dict[int, list[int]]]:
 
 
 def name_runs(runs: Iterable[Run]) -> str:
-    """The runs in words, seeds of one model together: "vgg width 2 seeds 0, 1, 2; cnn width 1 seed 0"."""
+    """A list of runs for messages, such as "vgg width 2 seeds 0, 1, 2; cnn width 1 seed 0"."""
     return "; ".join(
         f"{name} width {width} seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
         for name, widths in by_architecture(runs).items()
@@ -62,14 +63,20 @@ def name_runs(runs: Iterable[Run]) -> str:
 
 
 def nothing_to_report(study: Study, folder: Path, runs: Iterable[Run]) -> str:
-    """The sentence for a study of which nothing is there."""
+    """The error message for a study of which no run is finished."""
     reference = f"results/reference/{study.name}"
     copy = (
-        f" For the report of its committed results, copy {reference} to {folder}."
+        f" For a report of its committed results, copy {reference} to {folder}."
         if Path(reference).is_dir()
         else ""
     )
     return (
-        f"there is nothing to report in {folder}: none of the study's runs is there, "
-        f"which are {name_runs(runs)}. Run the study first.{copy}"
+        f"there is nothing to report in {folder}: none of the study's runs is finished "
+        f"({name_runs(runs)}). Run the study first.{copy}"
     )
+
+
+def exported_names(archive: Path) -> list[str]:
+    """The names of the networks in an archive that export_models.py wrote."""
+    with zipfile.ZipFile(archive) as file:
+        return [name for name in file.namelist() if name != "exports.json"]

@@ -1,4 +1,4 @@
-"""The models of a study before the first job: built once in a process of their own, counted and checked."""
+"""The parameters and cost of a study's models, known before the first job: a separate process builds them."""
 
 import hashlib
 import importlib.util
@@ -7,22 +7,69 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, TypedDict
 
 from few_weights.errors import StudyError
+from few_weights.plan.environment import CACHE
 from few_weights.plan.fingerprints import code_fingerprint, network_fingerprint
+from few_weights.plan.recipe import Network
 from few_weights.plan.study import Study
-from few_weights.plan.workplace import CACHE
 
 SCRIPT = Path(__file__).parents[2] / "describe_models.py"
 
 
-def describe_models(study: Study) -> dict[tuple[str, int], dict]:
-    """(architecture, width) -> parameters and multiply_adds of every model that the study names.
+class Description(TypedDict):
+    """What is known about a model before it is trained.
 
-    Those are the models to train and the baselines. Each is built once, and the user's own take a step of
-    training, in seconds; the answer is kept for the next start. What is suspicious is printed at each start.
-    The answer is empty where Snakemake's own environment has no TensorFlow, as with `--sdm conda`: then
-    jobs start in no particular order.
+    `multiply_adds` is for one forward pass of one image; `warnings` are sentences.
+    """
+
+    architecture: str
+    width: int
+    parameters: int
+    multiply_adds: int
+    warnings: list[str]
+
+
+class TrainingRequest(TypedDict):
+    """How a network is to be trained for one step, to see that it can be trained, stored and exported."""
+
+    optimizer: dict[str, Any]
+    seeds: list[int]
+    export: bool
+
+
+class _NetworkRequest(TypedDict):
+    network: Network
+    widths: list[int]
+    full_matrix: list[int]
+
+
+class NetworkRequest(_NetworkRequest, total=False):
+    """The models of one section that are to be described.
+
+    `full_matrix` lists the widths to be trained with an optimizer that is only for small networks. Without
+    `training`, models are built and counted only.
+    """
+
+    training: TrainingRequest
+
+
+class DescriptionRequest(TypedDict):
+    """What describe_models.py is asked, as JSON: networks by the name of their section."""
+
+    image_shape: tuple[int, int, int]
+    classes: int
+    networks: dict[str, NetworkRequest]
+
+
+def describe_models(study: Study) -> dict[tuple[str, int], Description]:
+    """The descriptions of all models to train and all baselines of a study, by architecture and width.
+
+    Each model is built once, and a user's own network is trained for one step, which takes seconds; the
+    result is kept for the next start. Warnings are printed at every start. The result is empty where
+    Snakemake's own environment has no TensorFlow, as with `--sdm conda`: then jobs start in no particular
+    order.
 
     Raises:
         StudyError: a model of the study cannot be built, trained or stored.
@@ -38,7 +85,7 @@ def describe_models(study: Study) -> dict[tuple[str, int], dict]:
     if models is None:
         if importlib.util.find_spec("tensorflow") is None:
             return {}
-        command = [sys.executable, SCRIPT, "--models", request, "--output", cached]
+        command = [sys.executable, str(SCRIPT), "--models", request, "--output", str(cached)]
         job = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
         )
@@ -53,15 +100,18 @@ def describe_models(study: Study) -> dict[tuple[str, int], dict]:
     return models
 
 
-def _read_description(path: Path, wanted: set[tuple[str, int]]) -> dict[tuple[str, int], dict] | None:
+def _read_description(path: Path, wanted: set[tuple[str, int]]) -> dict[tuple[str, int], Description] | None:
     """The models that describe_models.py wrote; None where the file is missing, damaged or incomplete."""
     try:
         records = json.loads(path.read_text(encoding="utf-8"))
         models = {
-            (record["architecture"], record["width"]): {
-                key: record[key]
-                for key in ("architecture", "width", "parameters", "multiply_adds", "warnings")
-            }
+            (record["architecture"], record["width"]): Description(
+                architecture=record["architecture"],
+                width=record["width"],
+                parameters=record["parameters"],
+                multiply_adds=record["multiply_adds"],
+                warnings=record["warnings"],
+            )
             for record in records
         }
     except (OSError, ValueError, KeyError, TypeError):
@@ -70,14 +120,16 @@ def _read_description(path: Path, wanted: set[tuple[str, int]]) -> dict[tuple[st
 
 
 def description_request(study: Study, widths: Mapping[str, list[int]], trained: bool = False) -> str:
-    """What describe_models.py is asked, as JSON: networks by name, at these widths, and the data's shape.
+    """A `DescriptionRequest` as JSON.
 
-    `full_matrix` names the widths that are to be trained with an optimizer that takes small networks alone.
-    With `trained`, the user's own networks are asked for a step of training and all that comes after.
+    Args:
+        study: the study.
+        widths: architecture -> the widths to describe.
+        trained: whether users' own networks are to be trained for one step, stored and exported as well.
     """
-    networks = {
-        name: {"network": study.network(name), "widths": its_widths, "full_matrix": []}
-        for name, its_widths in widths.items()
+    networks: dict[str, NetworkRequest] = {
+        name: {"network": study.network(name), "widths": of_network, "full_matrix": []}
+        for name, of_network in widths.items()
     }
     for name, section in study.architectures.items():
         if name not in networks:
@@ -88,22 +140,26 @@ def description_request(study: Study, widths: Mapping[str, list[int]], trained: 
         if trained and "architecture" not in section.network:
             networks[name]["training"] = {
                 "optimizer": optimizer,
-                # Two are enough to see whether they differ.
+                # Two seeds are enough to see whether the initial weights depend on the seed.
                 "seeds": study.seeds[:2],
                 "export": study.export_models,
             }
-    data = {"image_shape": study.data.image_shape, "classes": study.data.classes}
-    return json.dumps(data | {"networks": networks}, sort_keys=True)
+    request: DescriptionRequest = {
+        "image_shape": study.data.image_shape,
+        "classes": study.data.classes,
+        "networks": networks,
+    }
+    return json.dumps(request, sort_keys=True)
 
 
 def description_code(study: Study) -> str:
-    """The fingerprint of all code that describe_models.py runs for a study."""
+    """A fingerprint of all code that describe_models.py runs for a study."""
     files = sorted({section.file for section in study.architectures.values() if section.file})
     return "".join([code_fingerprint(SCRIPT), *(network_fingerprint(SCRIPT, file=Path(f)) for f in files)])
 
 
 def baseline_widths(study: Study) -> dict[str, list[int]]:
-    """Architecture -> the widths that serve as a baseline; the study need not train them."""
+    """Architecture -> the widths that are baselines, whether or not the study trains them."""
     widths: dict[str, list[int]] = {}
     for section in study.architectures.values():
         baseline = section.baseline

@@ -1,4 +1,8 @@
-"""What is trained and how, as types: apart from the rest of a study, since runs depend on these alone."""
+"""What a study trains and how, as types.
+
+They are kept apart from the rest of a study because the results of training depend on these alone: a change
+in this file trains everything again, a new key in `Study` must not.
+"""
 
 import json
 from dataclasses import dataclass
@@ -7,7 +11,7 @@ from typing import Any, TypedDict, final
 
 @final
 class BuiltIn(TypedDict):
-    """A network of networks/architectures.py."""
+    """A network defined in networks/architectures.py."""
 
     architecture: str
     options: dict[str, Any]
@@ -15,7 +19,7 @@ class BuiltIn(TypedDict):
 
 @final
 class UserFunction(TypedDict):
-    """A function in a file of the user's that returns the network of a width."""
+    """A function in a user's file that returns the network for a width."""
 
     file: str
     function: str
@@ -29,8 +33,15 @@ class LayerList(TypedDict):
     layers: list[Any]
 
 
-#: What a study says of a network. A mapping, since it is passed on and stored as JSON.
+#: How a study describes a network. A mapping, because it is passed on and stored as JSON.
 Network = BuiltIn | UserFunction | LayerList
+
+
+def file_of(network: Network) -> str | None:
+    """The user's Python file that a network is in; None for other networks."""
+    if "file" in network:
+        return network["file"]
+    return None
 
 
 @dataclass(frozen=True)
@@ -41,8 +52,8 @@ class Recipe:
         epochs: passes over the training images.
         batch_size: images per step.
         optimizer: its `name`, and its settings under Keras' names.
-        schedule: how the learning rate changes, by `name`; None leaves it as it is.
-        augmentation: how images are changed anew in each epoch; None leaves them as they are.
+        schedule: how the learning rate changes: its `name` and settings; None for a constant learning rate.
+        augmentation: how training images are randomly changed in every epoch; None for no change.
     """
 
     epochs: int
@@ -52,9 +63,9 @@ class Recipe:
     augmentation: dict[str, Any] | None = None
 
     def as_mapping(self) -> dict[str, Any]:
-        """The recipe by key, without what it leaves as it is."""
+        """The recipe by key, without a schedule or augmentation that is None."""
         return {key: value for key, value in vars(self).items() if value is not None}
 
     def to_json(self) -> str:
-        """The recipe as JSON, with its keys in one order."""
+        """The recipe as JSON with sorted keys."""
         return json.dumps(self.as_mapping(), sort_keys=True)

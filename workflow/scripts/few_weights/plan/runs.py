@@ -1,11 +1,10 @@
-"""What a run is, and where its results lie."""
+"""What a run is, and where its results are stored."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-#: The files that a training makes, in the order in which they are written: the metrics say that a run is
-#: finished.
+#: The files that a training writes, in this order: once metrics.json exists, the run is finished.
 RUN_FILES = ("predictions.npz", "weights.npz", "metrics.json")
 
 
@@ -18,17 +17,17 @@ class Run:
     seed: int
 
     def metrics_path(self, folder: Path | str) -> Path:
-        """Where this run's metrics.json lies in the folder of its study."""
+        """The path of this run's metrics.json in the results folder of its study."""
         return Path(
             folder, "runs", self.architecture, f"width-{self.width}", f"seed-{self.seed}", "metrics.json"
         )
 
     def predictions_path(self, folder: Path | str) -> Path:
-        """Where its predictions.npz lies, beside its metrics."""
+        """The path of this run's predictions.npz, next to its metrics.json."""
         return self.metrics_path(folder).with_name("predictions.npz")
 
     def weights_path(self, folder: Path | str) -> Path:
-        """Where its weights.npz lies, beside its metrics."""
+        """The path of this run's weights.npz, next to its metrics.json."""
         return self.metrics_path(folder).with_name("weights.npz")
 
     def __str__(self) -> str:
@@ -36,10 +35,10 @@ class Run:
 
 
 def expand_runs(widths: Mapping[str, Iterable[int]], seeds: Iterable[int]) -> list[Run]:
-    """All runs of architecture -> widths with each of the seeds."""
+    """All runs of a study, from architecture -> widths: each width with each seed."""
     return [
         Run(architecture, width, seed)
-        for architecture, its_widths in widths.items()
-        for width in its_widths
+        for architecture, of_architecture in widths.items()
+        for width in of_architecture
         for seed in seeds
     ]

@@ -1,10 +1,12 @@
-"""What this workflow needs of Snakemake that Snakemake does not offer publicly, in one place.
+"""All uses of Snakemake's internals, which its public interface does not offer.
 
-An update of Snakemake that moves one of these parts breaks this file and its test, and nothing else.
+An update of Snakemake that changes them breaks this file and tests/workflow/test_snakemake_private.py, and
+nothing else.
 """
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from snakemake.checkpoints import CheckpointJob
 from snakemake.exceptions import IncompleteCheckpointException
@@ -15,30 +17,34 @@ from snakemake.workflow import Workflow
 
 
 def is_main_process(workflow: Workflow) -> bool:
-    """Whether this is the Snakemake that the user started, not one that runs a single job of a cluster."""
+    """Whether this is the Snakemake that the user started, not one that runs a single job on a cluster."""
     return workflow.exec_mode == ExecMode.DEFAULT
 
 
 def cores(workflow: Workflow) -> int | None:
-    """The cores that the user gave with `--cores`; None where they play no part, as with `--lint`."""
+    """The value of `--cores`; None where it does not matter, as with `--lint`."""
     settings = workflow.resource_settings
     return settings.cores if settings else None
 
 
 def with_prefix(workflow: Workflow, path: str) -> str:
-    """Where a path of a rule lies: under a prefix, where the workflow is a module that was given one."""
+    """The path of a rule's file, below the prefix if the workflow is used as a module with a prefix."""
     return str(workflow.modifier.path_modifier.modify(path))
 
 
 def force(workflow: Workflow, names: Iterable[str]) -> None:
-    """Plan these files and rules again even if nothing else asks for it, as `--forcerun` does.
+    """Run the jobs of these files and rules even if nothing else requires it, as `--forcerun` does.
 
-    Called while the Snakefile is read, when there are no settings of the plan yet: they are completed when it
-    is made.
+    While the Snakefile is read, the settings of the plan do not exist yet, so this changes them just before
+    the plan is made.
+
+    Args:
+        workflow: Snakemake's.
+        names: output files or rules.
     """
     names, prepare = list(names), workflow._prepare_dag
 
-    def prepare_forced(*arguments, **options):
+    def prepare_forced(*arguments: Any, **options: Any) -> Any:
         workflow.dag_settings.forcerun = frozenset({*workflow.dag_settings.forcerun, *names})
         return prepare(*arguments, **options)
 
@@ -46,32 +52,32 @@ def force(workflow: Workflow, names: Iterable[str]) -> None:
 
 
 def run_first(workflow: Workflow, output: str, stamp: Path) -> None:
-    """Run the job that makes `output` before those that wait for its `stamp`; plan the others without it.
+    """Run the job that makes `output` first, but plan all other jobs as if it did not run.
 
-    By `--forcerun` every job behind it would run again; behind an `ancient` input none would, whatever else
-    has changed, because Snakemake looks for no other reason behind a job that has one.
+    With `--forcerun`, all jobs that depend on the job would run again. If they had its output as an `ancient`
+    input, none of them would, whatever else has changed, because Snakemake does not look for other reasons
+    to run a job that waits for one that runs.
 
     Args:
         workflow: Snakemake's.
-        output: a file that the job makes.
-        stamp: another one, by which other jobs wait for it. It stays while the job runs: where it is gone
-        when
-            Snakemake looks at the plan again, all that wait for it would be repeated.
+        output: an output of the job.
+        stamp: another output of the job, which the other jobs have as an input. The file exists while the job
+            runs: if it were missing when Snakemake updates the plan, all jobs that need it would run again.
     """
     prepare = workflow._prepare_dag
 
-    def prepare_plan(*arguments, **options):
+    def prepare_plan(*arguments: Any, **options: Any) -> Any:
         prepared = prepare(*arguments, **options)
         plan = workflow._dag
         update = plan.update_needrun
 
-        async def update_without(*arguments, **options):
-            waiting = [job for job in plan.jobs if output in job.output and not plan.finished(job)]
-            for job in waiting:
+        async def update_without(*arguments: Any, **options: Any) -> None:
+            first = [job for job in plan.jobs if output in job.output and not plan.finished(job)]
+            for job in first:
                 plan.reason(job).clear()
                 stamp.touch()
             await update(*arguments, **options)
-            for job in waiting:
+            for job in first:
                 if job not in plan._needrun:
                     plan._needrun.add(job)
                     plan._n_until_ready[job] = 0
@@ -88,19 +94,20 @@ def run_first(workflow: Workflow, output: str, stamp: Path) -> None:
 
 
 def jobs(workflow: Workflow) -> Iterator[tuple[Job, bool]]:
-    """Each job of the plan, and whether it is done or needs no doing."""
+    """Each job of the plan, and whether it is finished or need not run."""
     for job in list(workflow.dag.jobs):
         yield job, workflow.dag.finished(job) or not workflow.dag.needrun(job)
 
 
 def outputs_of(workflow: Workflow, jobid: int) -> list[str]:
-    """The output files of the job of that number."""
+    """The output files of the job with that id."""
     return [str(path) for job, _ in jobs(workflow) if job.jobid == jobid for path in job.output]
 
 
 def not_done_yet(job: CheckpointJob) -> IncompleteCheckpointException:
-    """What an input function raises to be asked again when a checkpoint's job is done.
+    """The exception that an input function raises to be called again when a checkpoint's job is finished.
 
-    Snakemake takes what was done at the start for done, even while it is made again and its output is gone.
+    Snakemake itself does not raise it for a job that was finished at the start and now runs again, although
+    its output is missing in the meantime.
     """
     return IncompleteCheckpointException(job.rule, checkpoint_target(job.output[0]))

@@ -1,10 +1,14 @@
-"""A study and its parts as types: what `resolve.py` makes of a YAML, and everything else reads."""
+"""The types of a study and its parts: `study_file/` makes them from a YAML, everything else reads them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from few_weights.plan.data_facts import DataFacts
-from few_weights.plan.recipe import Network, Recipe
+from few_weights.plan.recipe import Network, Recipe, file_of
+
+#: Where data can be fetched: the name of a source, or {"file": path}.
+Source: TypeAlias = str | Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Architecture:
-    """One section of a study: a network, the widths to train it at, and how."""
+    """One section of a study: a network, the widths to train it at, and how to train it."""
 
     name: str
     widths: list[int]
@@ -27,31 +31,31 @@ class Architecture:
 
     @property
     def file(self) -> str | None:
-        """The user's Python file that the network is in, if it is in one."""
-        return self.network.get("file")
+        """The user's Python file that builds the network; None for other networks."""
+        return file_of(self.network)
 
 
 @dataclass(frozen=True)
 class Study:
-    """A checked study with every default filled in; config/README.md explains each key.
+    """A checked study with all defaults filled in; config/README.md explains every key.
 
     Args:
         name: its results lie under results/<name>/.
         dataset: the name of its data set.
-        sources: where to fetch the data from, in order: names, or {"file": path}.
+        sources: where to fetch the data from, in the order to try.
         targets: the accuracies to find breakpoints for, from 0 to 1.
-        seeds: each model is trained once with each.
-        validation_examples: how many of the last training images are held out to choose with.
+        seeds: each model is trained once with each seed.
+        validation_examples: how many of the last training images are held out for choosing between models.
         refine: whether to search for the exact breakpoint between the widths given.
         export_models: whether to write the trained networks for other programs.
-        published_records: whether the comparison shows what others have published.
+        published_records: whether the comparison shows published results of other people.
         architectures: the sections by name, in the order of the YAML.
-        data: what is known of the data set.
+        data: what is known about the data set.
     """
 
     name: str
     dataset: str
-    sources: list[str | Mapping[str, str]]
+    sources: list[Source]
     targets: list[float]
     seeds: list[int]
     validation_examples: int
@@ -62,7 +66,7 @@ class Study:
     data: DataFacts
 
     def network(self, architecture: str) -> Network:
-        """The network of a section; of any other name the built-in one, as a baseline may name it."""
+        """The network of a section; for any other name, which a baseline may have, the built-in network."""
         if architecture in self.architectures:
             return self.architectures[architecture].network
         return {"architecture": architecture, "options": {}}

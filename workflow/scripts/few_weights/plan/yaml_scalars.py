@@ -2,31 +2,26 @@
 
 import re
 
-#: Digits of a number; Python reads no whole number of more than 4,300.
+#: The most digits of a number; Python converts no whole number of more than 4,300 digits.
 LONGEST = 300
-
 
 _WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+)")
 
-
 _REAL = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?")
 
-
-#: Eight to a reader of YAML 1.1, ten to one of YAML 1.2.
+#: 010 is eight in YAML 1.1 and ten in YAML 1.2.
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
 
-
-#: A number to base 60 to YAML 1.1, a text to YAML 1.2.
+#: A number to base 60 in YAML 1.1, a text in YAML 1.2.
 _SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
-
 
 _TRUE, _FALSE = {"true", "yes", "on", "y"}, {"false", "no", "off", "n"}
 
 
 def number_in(text: str) -> int | float | None:
-    """The number that a text writes down, as in YAML 1.1, YAML 1.2 or Python; None where they disagree."""
+    """The number that a text means in YAML 1.1, YAML 1.2 or Python; None if it means none, or two."""
     text = text.strip()
-    if len(text) > LONGEST or disputed(text):
+    if len(text) > LONGEST or ambiguity(text):
         return None
     if _LEADING_ZERO.fullmatch(text):
         return int(text.replace("_", ""))
@@ -41,13 +36,13 @@ def number_in(text: str) -> int | float | None:
 
 
 def truth_in(text: str) -> bool | None:
-    """True or false as people write it: `true`, `yes`, `on` and their opposites; None for any other text."""
-    word = text.strip().lower()
-    return True if word in _TRUE else False if word in _FALSE else None
+    """The truth value of `true`, `yes`, `on`, `y` and their opposites; None for any other text."""
+    lower = text.strip().lower()
+    return True if lower in _TRUE else False if lower in _FALSE else None
 
 
-def disputed(text: str) -> str | None:
-    """What to write instead of a value that YAML 1.1 and YAML 1.2 read differently; None for any other."""
+def ambiguity(text: str) -> str | None:
+    """How readers of YAML 1.1 and 1.2 disagree on a value, and what to write instead; None if they agree."""
     text = text.strip()
     if len(text) > LONGEST:
         return None
@@ -57,12 +52,12 @@ def disputed(text: str) -> str | None:
         if eight == int(digits):
             return None
         meant = " or ".join(str(number) for number in (int(digits), eight) if number is not None)
-        return f"{text} is octal to some readers of YAML and decimal to others; write {meant}"
+        return f"{text} is octal for some readers of YAML and decimal for others; write {meant}"
     if _SEXAGESIMAL.fullmatch(text) and "." not in text:
         number = 0
         for part in digits.lstrip("+-").split(":"):
             number = 60 * number + int(part)
         return (
-            f"{text} is a number to base 60 to some readers of YAML; write {number}, or put quotes around it"
+            f"{text} is a number to base 60 for some readers of YAML; write {number}, or put quotes around it"
         )
     return None

@@ -1,23 +1,27 @@
-"""The report: one self-contained page, and the two tables that Snakemake's own report shows.
+"""The report: one self-contained HTML page, and the two tables that Snakemake's own report shows.
 
-Functions from the study's tables and its figures to HTML. Every number comes from the tables.
+In: the study's tables and figures. Out: HTML, in which every number comes from the tables.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import jinja2
 import pandas as pd
 
-from few_weights.analysis.seeds import diverged_sentence
+from few_weights.analysis.divergence import diverged_sentence
 from few_weights.data.datasets import KNOWN
 from few_weights.plan.outputs import REPORT_TABLES, figures_of_study
-from few_weights.report import statistics
-from few_weights.report.answer import answer, certainty, collapsed, cost, facts
+from few_weights.report import model_tables
+from few_weights.report.answer import answer, collapsed, cost, facts, finite_test_set
+from few_weights.report.breakpoint_table import breakpoint_rows
+from few_weights.report.certainty_table import certainty_table
 from few_weights.report.figures.files import NOT_DRAWN
 from few_weights.report.figures.smallest_network import choose_network
-from few_weights.report.study_tables import breakpoint_rows, cost_table, recipes, run_rows, versions
+from few_weights.report.run_tables import recipes, run_rows, versions
 from few_weights.report.svg import inline_svg, svg_title
+from few_weights.report.text_table import TextTable
 from few_weights.report.wording import enumeration
 
 
@@ -29,11 +33,14 @@ def render_report(
     tables: dict[str, pd.DataFrame],
     notes: Sequence[str] = (),
 ) -> str:
-    """The page, made of what is there: what is not is named in the notice at its top, and left out.
+    """The page; what is missing is named in the notice at its top, and the parts that need it are left out.
 
     Args:
+        template: report.html.j2.
+        runs: runs.csv.
+        breakpoints: breakpoints.csv.
         figures: SVG documents by name, as plan/outputs.py has them.
-        tables: the tables by name, besides runs and breakpoints.
+        tables: the other tables by name.
         notes: sentences for the notice, such as which runs are missing.
 
     Raises:
@@ -50,32 +57,39 @@ def render_report(
             run_rows=run_rows(runs),
             recipes=recipes(runs),
             versions=versions(runs),
-            certainty=certainty(runs, breakpoints),
+            finite_test_set=finite_test_set(runs, breakpoints),
             notice=notice(runs, breakpoints, figures, tables, notes),
-            sureness=statistics.sureness(breakpoints, runs, tables),
-            by_target=(
-                statistics.by_target(tables["targets"], breakpoints["architecture"].unique())
-                if "targets" in tables
-                else None
-            ),
-            ownership=statistics.ownership(tables["pareto"], runs) if "pareto" in tables else None,
-            all_models=statistics.all_models(tables["models"]) if "models" in tables else None,
-            by_rule=statistics.by_rule(tables["counts"]) if "counts" in tables else None,
-            search_path=statistics.search_path(tables["search"]) if "search" in tables else None,
+            certainty=certainty_table(breakpoints, runs, tables),
+            tables=model_tables_of(tables, runs, breakpoints),
             with_bootstrap="bootstrap" in tables,
-            with_neighbours="neighbours" in tables,
+            with_mcnemar="neighbours" in tables,
             collapsed=collapsed(runs),
-            shown=choose_network(runs, breakpoints),
+            smallest=choose_network(runs, breakpoints),
             cost=cost(runs),
-            costs=cost_table(runs),
             figures=inlined,
             curves=[
-                inlined[f"curve-{name}"]
+                f"curve-{name}"
                 for name in dict.fromkeys(breakpoints["architecture"])
                 if f"curve-{name}" in inlined
             ],
         )
     )
+
+
+def model_tables_of(
+    tables: Mapping[str, pd.DataFrame], runs: pd.DataFrame, breakpoints: pd.DataFrame
+) -> dict[str, TextTable]:
+    """The tables of models that can be made, by name."""
+    architectures = list(breakpoints["architecture"].unique())
+    makers: dict[str, Callable[[pd.DataFrame], TextTable]] = {
+        "targets": lambda table: model_tables.targets_table(table, architectures),
+        "pareto": lambda table: model_tables.pareto_table(table, runs),
+        "models": model_tables.all_models_table,
+        "counts": model_tables.counts_table,
+        "search": model_tables.search_table,
+    }
+    made = {name: make(tables[name]) for name, make in makers.items() if name in tables}
+    return made | {"cost": model_tables.cost_table(runs)}
 
 
 def notice(
@@ -85,31 +99,29 @@ def notice(
     tables: Mapping[str, pd.DataFrame],
     notes: Iterable[str],
 ) -> list[str]:
-    """What a reader has to know before anything else, in sentences: the notes, then what diverged, what could
-    not be drawn and what is missing and not named by the notes already."""
-    notice = list(notes)
+    """The sentences at the top of the page: the notes, then which runs diverged, which figures could not be
+    drawn, and which files are missing that the notes do not name."""
+    sentences = list(notes)
     if sentence := diverged_sentence(runs):
-        notice.append(sentence)
+        sentences.append(sentence)
     for name, svg in figures.items():
         if (reason := svg_title(svg)).startswith(NOT_DRAWN):
-            notice.append(f"The figure {name} could not be drawn: {reason.removeprefix(NOT_DRAWN)}")
+            sentences.append(f"The figure {name} could not be drawn: {reason.removeprefix(NOT_DRAWN)}")
     architectures = dict.fromkeys(breakpoints["architecture"])
-    own_data = runs["dataset"].iloc[0] not in KNOWN
-    expected = [
-        f"figures/{name}.svg" for name in figures_of_study(architectures, own_data) if name not in figures
-    ]
+    names = figures_of_study(architectures, own_data=runs["dataset"].iloc[0] not in KNOWN)
+    expected = [f"figures/{name}.svg" for name in names if name not in figures]
     expected += [f"{name}.csv" for name in REPORT_TABLES if name not in (*tables, "search")]
-    missing = [file for file in expected if not any(file in note for note in notice)]
+    missing = [file for file in expected if not any(file in sentence for sentence in sentences)]
     if missing:
         are, them = ("is", "it") if len(missing) == 1 else ("are", "them")
-        notice.append(
-            f"{enumeration(missing)} {are} missing, and what this page shows of {them} is left out."
+        sentences.append(
+            f"{enumeration(missing)} {are} missing; the parts of this page that show {them} are left out."
         )
-    return notice
+    return sentences
 
 
 def render_table(template: Path, kind: str, runs: pd.DataFrame, breakpoints: pd.DataFrame) -> str:
-    """A page that holds one table: `kind` is "breakpoints" or "runs"."""
+    """A page with one table, for Snakemake's own report; `kind` is "breakpoints" or "runs"."""
     return (
         environment(template.parent)
         .get_template(template.name)
@@ -122,8 +134,9 @@ def render_table(template: Path, kind: str, runs: pd.DataFrame, breakpoints: pd.
     )
 
 
+@cache
 def environment(folder: Path) -> jinja2.Environment:
-    """Jinja, strict: an unknown name is an error, and whatever comes from a table is escaped."""
+    """Jinja for the templates of a folder: an unknown name is an error, and text from tables is escaped."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,

@@ -1,4 +1,4 @@
-"""Figures as elements of a page."""
+"""From a figure's SVG document to an element of the page."""
 
 import html
 import re
@@ -9,12 +9,20 @@ from few_weights.errors import StudyError
 
 
 def inline_svg(svg: str, prefix: str) -> Markup:
-    """An SVG document as an element of a page: without its preamble, and with ids no other figure has."""
+    """An SVG document as an element of a page: without its preamble, and with ids that no other figure has.
+
+    Args:
+        svg: the document.
+        prefix: what each id begins with afterwards: the figure's name and a hyphen.
+
+    Raises:
+        StudyError: it is not a complete SVG document.
+    """
     start = svg.find("<svg")
     if start < 0 or not svg.rstrip().endswith("</svg>"):
         raise StudyError(
             f"figures/{prefix[:-1]}.svg is not a complete SVG document; delete it and start again, "
-            "it is drawn again"
+            "and it is drawn again"
         )
     title = svg_title(svg)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[start:], flags=re.DOTALL)

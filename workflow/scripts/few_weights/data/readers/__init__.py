@@ -1,5 +1,5 @@
-"""Readers of the forms in which people bring data, one file per form.
+"""Readers of the file formats of data sets, one module per format.
 
-In: the path of a file or folder. Out: arrays by name, as they are stored.
+In: the path of a file or folder. Out: arrays by role, as they are stored, and what was done, in sentences.
 May import: plan, data.
 """

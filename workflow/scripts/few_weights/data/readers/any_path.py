@@ -1,4 +1,4 @@
-"""A user's file or folder, whatever its form, as arrays by name: finds out which reader it takes."""
+"""Reads a user's file or folder of any format: decides by its content which reader to use."""
 
 import gzip
 import re
@@ -15,7 +15,7 @@ from few_weights.data.readers.image_folders import image_files_in, read_image_fo
 from few_weights.data.readers.numpy_files import read_npy_folder, read_npz_file
 from few_weights.errors import StudyError
 
-#: How files begin that are something else: the bytes, what it is, and what to do.
+#: Files that cannot be read: their first bytes, what they are, and what to do.
 FOREIGN = [
     (
         b"\x89HDF",
@@ -25,21 +25,28 @@ FOREIGN = [
     (b"MATLAB", "a MATLAB file", "scipy.io.loadmat reads it: save its arrays with numpy.savez"),
     (b"PAR1", "a Parquet file", "read it with pandas and save its arrays with numpy.savez"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "`git lfs pull` fetches it"),
-    (b"\x89PNG", "one image", "put the images into a folder for each class"),
-    (b"\xff\xd8\xff", "one image", "put the images into a folder for each class"),
+    (b"\x89PNG", "one image", "put the images into one folder per class"),
+    (b"\xff\xd8\xff", "one image", "put the images into one folder per class"),
     (b"Rar!", "a RAR archive", "unpack it and name the folder"),
     (b"7z\xbc\xaf", "a 7z archive", "unpack it and name the folder"),
     (b"\xff\xfe", "a text in UTF-16", "save it as UTF-8"),
-    (b"BZh", "packed by bzip2", "unpack it and name what was in it"),
-    (b"\xfd7zXZ", "packed by xz", "unpack it and name what was in it"),
+    (b"BZh", "packed by bzip2", "unpack it and name the result"),
+    (b"\xfd7zXZ", "packed by xz", "unpack it and name the result"),
 ]
 
 
 def read_path(path: Path, dataset: str) -> tuple[Arrays, list[str]]:
-    """The arrays of a local file or folder by their role, neither converted nor verified, and what was done.
+    """Read a file or folder.
+
+    Args:
+        path: the file or folder.
+        dataset: the name of the data set; CIFAR has its own format.
+
+    Returns:
+        Arrays by role, neither converted nor verified; and what was done, one sentence each.
 
     Raises:
-        StudyError: there is nothing there, or nothing that can be read.
+        StudyError: the path does not exist or cannot be read.
     """
     try:
         if not path.exists():
@@ -50,13 +57,13 @@ def read_path(path: Path, dataset: str) -> tuple[Arrays, list[str]]:
             raise StudyError(f"it is neither a file nor a folder; {FORMS}")
         return _read_file(path, dataset)
     except MemoryError as error:
-        raise StudyError("it takes more memory than this machine has free") from error
+        raise StudyError("it needs more memory than this machine has free") from error
     except OSError as error:
         raise StudyError(f"it cannot be read ({error.strerror or error})") from error
 
 
 def _read_file(path: Path, dataset: str) -> tuple[Arrays, list[str]]:
-    """By what the file holds, whatever its name is."""
+    """Read a file by its content, whatever its name is."""
     with path.open("rb") as file:
         start = file.read(512)
     if not start:
@@ -73,17 +80,17 @@ def _is_tar(start: bytes) -> bool:
 
 
 def _foreign(path: Path, start: bytes) -> str:
-    """What a file is that cannot be taken, and what to do with it."""
+    """What an unsupported file is, and what to do with it."""
     packed = ""
     if start.startswith(b"\x1f\x8b"):
-        packed = "gzipped, and in it "
+        packed = "gzipped, and contains "
         try:
             with gzip.open(path) as file:
                 start = file.read(512)
         except (OSError, EOFError, zlib.error):
             return "a damaged .gz file: fetch it again"
         if not start:
-            return "a .gz file with nothing in it: fetch it again"
+            return "an empty .gz file: fetch it again"
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
     for begin, what, fix in FOREIGN:
         if start.startswith(begin):
@@ -91,7 +98,7 @@ def _foreign(path: Path, start: bytes) -> str:
     if start.startswith(b"\x93NUMPY"):
         return f"{packed}one array (.npy): save the four together, numpy.savez(path, x_train=x_train, …)"
     if text[:1] == b"<":
-        return f"{packed}a web page (HTML or XML), perhaps of an error: fetch the file again"
+        return f"{packed}a web page (HTML or XML), perhaps an error page: fetch the file again"
     if _is_tar(start):
         return f"{packed}a tar archive: unpack it and name the folder"
     if re.match(rb"\x80[\x02-\x05]", start):
@@ -100,29 +107,26 @@ def _foreign(path: Path, start: bytes) -> str:
             "save its arrays with numpy.savez"
         )
     if re.match(rb"\0\0[\x08-\x0e][\x01-\x04]", start):
-        return f"{packed}one IDX file: name the folder that holds all four"
+        return f"{packed}one IDX file: name the folder that contains all four"
     if _is_text(start):
         if text[:1] not in b"{[" and re.search(rb"[,;\t]", text.partition(b"\n")[0]):
-            beside = [file.name for file in path.parent.glob("*.csv*") if "test" in file.name.lower()]
-            if beside and "test" not in path.name.lower():
-                return f"{packed}one CSV: to take {beside[0]} with it, name their folder, {path.parent}"
+            tests = [file.name for file in path.parent.glob("*.csv*") if "test" in file.name.lower()]
+            if tests and "test" not in path.name.lower():
+                return f"{packed}one CSV: to use {tests[0]} as well, name their folder, {path.parent}"
             return (
-                f"{packed}one CSV, without a part to test on: split it into train.csv and test.csv, "
-                "and name the folder that holds both"
+                f"{packed}one CSV, without test images: split it into train.csv and test.csv, "
+                "and name the folder that contains both"
             )
         return f"{packed}a text"
-    return f"{packed}no file that is known here"
+    return f"{packed}a file of an unknown format"
 
 
 def _is_text(start: bytes) -> bool:
     try:
-        # The last character may be cut.
+        # The last character may be incomplete.
         return "\0" not in start.decode("utf-8", "strict" if len(start) < 512 else "ignore")
     except UnicodeDecodeError:
         return False
-
-
-# Folders
 
 
 def _read_folder(folder: Path, dataset: str) -> tuple[Arrays, list[str]]:
@@ -137,28 +141,28 @@ def _read_folder(folder: Path, dataset: str) -> tuple[Arrays, list[str]]:
         return read_image_folders(folder, parts)
     if tables:
         return read_csv_folder(tables)
-    if found := roles(file.stem for file in files if file.suffix == ".npy"):
-        return read_npy_folder(folder, found)
+    if by_role := roles(file.stem for file in files if file.suffix == ".npy"):
+        return read_npy_folder(folder, by_role)
     fix = ""
     if archives := [file.name for file in files if file.suffix == ".npz"]:
         fix = f"name the file: {folder / archives[0]}; "
     elif any(re.fullmatch(r"data_batch_\d|(train|test)", file.name) for file in files):
-        fix = "CIFAR's Python version would have to be unpickled, so take the binary version (.bin); "
+        fix = "CIFAR's Python version would have to be unpickled, so use the binary version (.bin); "
     elif any(image_files_in(each)[0] for each in folders):
         fix = "put the folders of the classes into train/ and test/; "
     elif len(folders) == 1:
-        fix = f"is it {folders[0]} that you mean? "
-    raise StudyError(f"the folder holds {listed(entry.name for entry in entries)}; {fix}{FORMS}")
+        fix = f"do you mean {folders[0]}? "
+    raise StudyError(f"the folder contains {listed(entry.name for entry in entries)}; {fix}{FORMS}")
 
 
 def _parts(entries: Iterable[Path]) -> dict[str, Path]:
-    """Part -> its folder, where folders are named after parts."""
-    found: dict[str, Path] = {}
+    """The folder of each part, for folders that have the name of a part."""
+    by_part: dict[str, Path] = {}
     for entry in entries:
         for part, names in PART_NAMES.items():
             if entry.name.lower() in names:
-                if part in found:
-                    both = f"{found[part].name}/ and {entry.name}/"
-                    raise StudyError(f"it holds both {both}; leave one of them out")
-                found[part] = entry
-    return {part: found[part] for part in PART_NAMES if part in found}
+                if part in by_part:
+                    both = f"{by_part[part].name}/ and {entry.name}/"
+                    raise StudyError(f"it contains both {both}; remove one of them")
+                by_part[part] = entry
+    return {part: by_part[part] for part in PART_NAMES if part in by_part}

@@ -1,4 +1,4 @@
-"""The binary files of CIFAR-10 and CIFAR-100 as arrays by name."""
+"""Reads the binary files of CIFAR-10 and CIFAR-100."""
 
 import tarfile
 import zlib
@@ -7,32 +7,32 @@ from pathlib import Path
 
 import numpy as np
 
+from few_weights.data.datasets import Array
 from few_weights.data.readers.forms import Arrays
 from few_weights.errors import StudyError
 
-#: The files of CIFAR's archives that hold images, and how many bytes of label stand before each image:
-#: CIFAR-100 has the coarse one of 20 first, then the one of 100 that counts.
+#: The files of CIFAR's archives that contain images.
 CIFAR_FILES = {
     "train": [*(f"data_batch_{number}.bin" for number in range(1, 6)), "train.bin"],
     "test": ["test_batch.bin", "test.bin"],
 }
 
-
+#: The number of label bytes before each image: CIFAR-100 has a coarse label (20 classes), then the fine label
+#: (100 classes), which is the one that is used.
 CIFAR_LABEL_BYTES = {"cifar10": 1, "cifar100": 2}
 
 
-# CIFAR
-
-
 def read_cifar(path: Path, label_bytes: int) -> Arrays:
-    """The arrays of CIFAR's binary version: records of labels and 1,024 red, green and blue bytes each.
+    """Read CIFAR's binary version: records of labels, then 1,024 red, 1,024 green and 1,024 blue bytes.
 
-    `path` is the archive, or the folder that it was unpacked into.
+    Args:
+        path: the archive, or the folder that it was unpacked into.
+        label_bytes: see `CIFAR_LABEL_BYTES`.
 
     Raises:
-        StudyError: it is damaged, or the files are not there.
+        StudyError: the archive is damaged, or files are missing.
     """
-    parts: dict[str, dict[str, np.ndarray]] = {part: {} for part in CIFAR_FILES}
+    parts: dict[str, dict[str, Array]] = {part: {} for part in CIFAR_FILES}
     try:
         for name, content in _binary_files(path):
             for part, names in CIFAR_FILES.items():
@@ -46,7 +46,7 @@ def read_cifar(path: Path, label_bytes: int) -> Arrays:
     arrays = {}
     for part, files in parts.items():
         if not files:
-            raise StudyError(f"{path.name} holds none of {', '.join(CIFAR_FILES[part])}")
+            raise StudyError(f"{path.name} contains none of {', '.join(CIFAR_FILES[part])}")
         records = np.concatenate([files[name] for name in CIFAR_FILES[part] if name in files])
         arrays[f"y_{part}"] = records[:, label_bytes - 1]
         pixels = records[:, label_bytes:].reshape(-1, 3, 32, 32)
@@ -60,5 +60,5 @@ def _binary_files(path: Path) -> Iterable[tuple[str, bytes]]:
         return
     with tarfile.open(path) as archive:
         for member in archive:
-            if member.isfile() and member.name.endswith(".bin"):
-                yield Path(member.name).name, archive.extractfile(member).read()
+            if member.name.endswith(".bin") and member.isfile() and (file := archive.extractfile(member)):
+                yield Path(member.name).name, file.read()

@@ -1,30 +1,28 @@
-"""The forms of data that are read, and what every reader of them returns."""
+"""The formats of data that are supported, and the types that every reader returns."""
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
-import numpy as np
+from few_weights.data.datasets import ARRAYS, Array
 
-from few_weights.data.datasets import ARRAYS
-
-#: What data can be, for whoever has something else.
+#: The supported formats, for messages about any other.
 FORMS = (
-    f"data can be an .npz with {', '.join(ARRAYS)}, or a folder with train.csv and test.csv, with "
-    "the four IDX "
-    "files, or with train/CLASS/ and test/CLASS/ full of images"
+    f"data can be an .npz with {', '.join(ARRAYS)}, or a folder with train.csv and test.csv, with the four "
+    "IDX files, or with images in train/CLASS/ and test/CLASS/"
 )
 
-
-#: Names of a part's folder or CSV.
+#: The names of each part that folders and CSV files can have.
 PART_NAMES = {
     "train": ("train", "training"),
     "validation": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
 
-
-Arrays = dict[str, np.ndarray]
+#: Arrays by role, such as x_train.
+Arrays: TypeAlias = dict[str, Array]
 
 
 def listed(names: Iterable[str]) -> str:
+    """Up to twelve names for a message; "nothing" if there are none."""
     names = sorted(names)
     return ", ".join(names[:12]) + (", …" if len(names) > 12 else "") if names else "nothing"

@@ -1,4 +1,4 @@
-"""IDX files, the format in which MNIST is published, as arrays by name."""
+"""Reads IDX files, the format in which MNIST was published."""
 
 import gzip
 import re
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from few_weights.data.conversion import roles
+from few_weights.data.datasets import Array
 from few_weights.data.readers.forms import Arrays, listed
 from few_weights.errors import StudyError
 
@@ -21,7 +22,8 @@ IDX_FILES = {
 }
 
 
-#: Any name of an IDX file, without .gz: emnist-letters-train-images-idx3-ubyte, train-images.idx3-ubyte.
+#: All names that IDX files have, without .gz: emnist-letters-train-images-idx3-ubyte,
+#: train-images.idx3-ubyte.
 IDX_NAME = re.compile(
     r"(?P<set>.*?)(?P<part>train|t10k|test|val(?:id(?:ation)?)?)[-_.](?P<kind>images|imgs|labels)"
     r"[-_.]idx\d[-_.](?:u?byte|int)",
@@ -29,70 +31,65 @@ IDX_NAME = re.compile(
 )
 
 
-#: The third byte of an IDX file -> the type of its values, big-endian.
+#: The third byte of an IDX file -> the NumPy type of its values, big-endian.
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
-# IDX
-
-
 def read_idx_folder(folder: Path) -> tuple[Arrays, list[str]]:
-    """The four IDX files of a folder under any of the names in use, gzipped or not.
+    """Read the four IDX files of a folder under any of the usual names, gzipped or not.
 
     Raises:
-        StudyError: one is missing or damaged, or the folder holds those of several data sets.
+        StudyError: a file is missing or damaged, or the folder contains files of several data sets.
     """
-    found: dict[str, Path] = {}
+    by_role: dict[str, Path] = {}
     prefixes = {}
-    for file in _idx_files(folder):
-        match = IDX_NAME.match(file.name)
-        ((role, _),) = roles([f"{match['part']}_{match['kind']}"]).items()
-        found.setdefault(role, file)
+    for file, match in _idx_files(folder):
+        (role,) = roles([f"{match['part']}_{match['kind']}"])
+        by_role.setdefault(role, file)
         prefixes[match["set"].lower()] = file
     if len(prefixes) > 1:
         names = " and ".join(sorted(repr(prefix.strip("-_.")) for prefix in prefixes))
         raise StudyError(
-            f"the folder holds the IDX files of more than one data set, {names}; put the four of "
-            "one into a folder"
+            f"the folder contains the IDX files of more than one data set, {names}; put the four files of "
+            "each into its own folder"
         )
     (prefix,) = prefixes or ("",)
     for role, name in IDX_FILES.items():
-        if role not in found:
+        if role not in by_role:
             raise StudyError(
-                f"{prefix}{name} (or {prefix}{name}.gz) is missing; the folder holds "
+                f"{prefix}{name} (or {prefix}{name}.gz) is missing; the folder contains "
                 f"{listed(entry.name for entry in folder.iterdir())}"
             )
-    arrays = {role: _read_idx(file) for role, file in found.items()}
+    arrays = {role: _read_idx(file) for role, file in by_role.items()}
     sentences = []
     if prefix.startswith("emnist"):
-        sentences.append("images: taken as the files hold them; EMNIST's have rows and columns exchanged")
+        sentences.append("images: read as they are stored; those of EMNIST have rows and columns exchanged")
     return arrays, sentences
 
 
-def _idx_files(folder: Path) -> list[Path]:
-    """Those named like IDX files, those that were unpacked into a folder of their own name with them.
+def _idx_files(folder: Path) -> list[tuple[Path, re.Match[str]]]:
+    """The files with a name of IDX files and the match of the name, unpacked files before packed ones.
 
-    An unpacked file comes before the packed one.
+    A file may lie in a folder of its own name, as some programs unpack it.
     """
     files = []
     for entry in folder.iterdir():
         if entry.name.startswith(".") or not IDX_NAME.match(entry.name):
             continue
-        inside = (
-            [file for file in entry.iterdir() if IDX_NAME.match(file.name)] if entry.is_dir() else [entry]
-        )
-        files += [file for file in inside if file.is_file()]
-    return sorted(files, key=lambda file: (file.suffix == ".gz", len(file.parts), file.name))
+        for file in entry.iterdir() if entry.is_dir() else [entry]:
+            if (match := IDX_NAME.match(file.name)) and file.is_file():
+                files.append((file, match))
+    return sorted(files, key=lambda item: (item[0].suffix == ".gz", len(item[0].parts), item[0].name))
 
 
-def _read_idx(file: Path) -> np.ndarray:
+def _read_idx(file: Path) -> Array:
     content = file.read_bytes()
     if content.startswith(b"\x1f\x8b"):
         try:
             content = gzip.decompress(content)
         except (EOFError, zlib.error, OSError) as error:
             raise StudyError(
-                f"{file.name} is damaged, or cut short: it cannot be unzipped ({error})"
+                f"{file.name} is damaged or incomplete: it cannot be unzipped ({error})"
             ) from error
     dimensions = content[3] if len(content) > 3 else 0
     header = 4 + 4 * dimensions

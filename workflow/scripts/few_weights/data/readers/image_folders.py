@@ -1,4 +1,4 @@
-"""Folders of image files, one folder per class, as arrays by name."""
+"""Reads image files from one folder per class."""
 
 import struct
 import zlib
@@ -7,34 +7,41 @@ from pathlib import Path
 
 import numpy as np
 
+from few_weights.data.datasets import Array
 from few_weights.data.readers.forms import Arrays, listed
 from few_weights.errors import StudyError
 
-#: What a folder of images may hold: everything else in it is left out, and named.
+#: The image files that are read; other files in a folder of images are listed and ignored.
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm"}
 
 
-# Images
-
-
 def read_image_folders(folder: Path, parts: Mapping[str, Path]) -> tuple[Arrays, list[str]]:
-    """A folder for each class in train/ and test/, and perhaps in val/, full of images of one size.
+    """Read images of one size from a folder per class in train/, test/ and optionally val/.
 
-    The images of each part are put in an order that looks random and is always the same: the last training
-    images may be held out, and must not be those of the last class.
+    The images of each part are shuffled, always in the same order: the last training images may be held out,
+    and must not all belong to the last class.
+
+    Args:
+        folder: the folder that contains the parts.
+        parts: part -> its folder.
+
+    Raises:
+        StudyError: a part is missing, or an image cannot be read or has another size.
     """
     for part in ("train", "test"):
         if part not in parts:
             raise StudyError(
-                f"the folder holds {listed(entry.name for entry in folder.iterdir())}, but no {part}/; "
-                "it must hold train/CLASS/ and test/CLASS/ full of images"
+                f"the folder contains {listed(entry.name for entry in folder.iterdir())}, but no {part}/; "
+                "it must contain images in train/CLASS/ and test/CLASS/"
             )
-    arrays, first, left_out = {}, None, []
+    arrays: Arrays = {}
+    first: tuple[Path, tuple[int, ...]] | None = None
+    ignored: list[Path] = []
     for part, root in parts.items():
         images, labels = [], []
-        for file, label, others in _labelled_files(root):
-            left_out += others
-            if file is not None:
+        for label, files, other_files in _files_by_class(root):
+            ignored += other_files
+            for file in files:
                 image = _read_image(file)
                 first = first or (file.relative_to(folder), image.shape)
                 _require_like(file.relative_to(folder), image.shape, *first)
@@ -42,26 +49,25 @@ def read_image_folders(folder: Path, parts: Mapping[str, Path]) -> tuple[Arrays,
                 labels.append(label)
         order = np.random.default_rng(0).permutation(len(images))
         arrays[f"x_{part}"], arrays[f"y_{part}"] = np.stack(images)[order], np.array(labels)[order]
-    sentences = ["images: of each part in an order that looks random and is always the same"]
-    if left_out:
-        sentences.append(f"images: {listed(str(each.relative_to(folder)) for each in left_out)} left out")
+    sentences = ["images: shuffled within each part, always in the same order"]
+    if ignored:
+        sentences.append(f"images: {listed(str(file.relative_to(folder)) for file in ignored)} ignored")
     return arrays, sentences
 
 
-def _labelled_files(root: Path) -> Iterable[tuple[Path | None, str, list[Path]]]:
-    """(image, class, []) for each image in a part's folder, and (None, class, files) for what is none."""
+def _files_by_class(root: Path) -> Iterable[tuple[str, list[Path], list[Path]]]:
+    """For each class of a part: its name, its images, and its other files."""
     classes = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if not classes:
         raise StudyError(
-            f"{root.name}/ holds {listed(entry.name for entry in root.iterdir())}; "
-            "it must hold a folder for each class, with its images"
+            f"{root.name}/ contains {listed(entry.name for entry in root.iterdir())}; "
+            "it must contain one folder of images per class"
         )
-    for each in classes:
-        images, others = image_files_in(each)
+    for folder in classes:
+        images, other_files = image_files_in(folder)
         if not images:
-            raise StudyError(f"{root.name}/{each.name}/ holds no image (such as .png or .jpg)")
-        yield None, each.name, others
-        yield from ((image, each.name, []) for image in images)
+            raise StudyError(f"{root.name}/{folder.name}/ contains no image (such as .png or .jpg)")
+        yield folder.name, images, other_files
 
 
 def image_files_in(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -71,29 +77,30 @@ def image_files_in(folder: Path) -> tuple[list[Path], list[Path]]:
     return images, [entry for entry in entries if entry not in set(images)]
 
 
-def _read_image(file: Path) -> np.ndarray:
-    """An image as uint8 (rows, columns) where it is grey, (rows, columns, 3) where it is coloured."""
+def _read_image(file: Path) -> Array:
+    """An image as uint8, of shape (rows, columns) if it is grey and (rows, columns, 3) if it is coloured."""
     from PIL import Image
 
     try:
-        with Image.open(file) as image:
-            if getattr(image, "n_frames", 1) > 1:
-                raise StudyError(f"{file} has {image.n_frames} frames; save one image per file")
-            image.load()
-            mode = image.mode
+        with Image.open(file) as opened:
+            if (frames := getattr(opened, "n_frames", 1)) > 1:
+                raise StudyError(f"{file} has {frames} frames; save one image per file")
+            opened.load()
+            image: Image.Image = opened
+            mode = opened.mode
             if mode == "1":
-                image = image.convert("L")
-            elif mode == "P" and "transparency" not in image.info:
-                image = image.convert("RGB")
+                image = opened.convert("L")
+            elif mode == "P" and "transparency" not in opened.info:
+                image = opened.convert("RGB")
                 pixels = np.asarray(image)
                 if (pixels == pixels[..., :1]).all():
                     return pixels[..., 0]
-            elif mode in ("RGBA", "LA") and image.getchannel("A").getextrema() == (255, 255):
-                image = image.convert(mode[:-1])
+            elif mode in ("RGBA", "LA") and opened.getchannel("A").getextrema() == (255, 255):
+                image = opened.convert(mode[:-1])
             if image.mode not in ("L", "RGB"):
                 raise StudyError(
-                    f"{file} is stored as {mode}; images must be grey or RGB with 8 bits, as Pillow's "
-                    "image.convert('L') or image.convert('RGB') makes them"
+                    f"{file} is stored as {mode}; images must be grey or RGB with 8 bits; convert them with "
+                    "Pillow's image.convert('L') or image.convert('RGB')"
                 )
             return np.asarray(image)
     except (
@@ -104,20 +111,21 @@ def _read_image(file: Path) -> np.ndarray:
         zlib.error,
         Image.DecompressionBombError,
     ) as error:
-        raise StudyError(f"{file} cannot be read as an image: it is damaged, or something else") from error
+        raise StudyError(f"{file} cannot be read as an image: it is damaged, or not an image") from error
 
 
 def _require_like(file: Path, shape: tuple[int, ...], first: Path, expected: tuple[int, ...]) -> None:
+    """Refuse an image that differs from the first image in size or colour."""
     if len(shape) != len(expected):
         kinds = {2: "grey", 3: "coloured"}
         raise StudyError(
             f"{first} is {kinds[len(expected)]} and {file} is {kinds[len(shape)]}; "
-            "all images must be one or the other, as Pillow's image.convert('L') or "
-            "image.convert('RGB') makes them"
+            "all images must be one or the other; convert them with Pillow's image.convert('L') or "
+            "image.convert('RGB')"
         )
     if shape != expected:
         raise StudyError(
             f"{first} has {expected[0]} x {expected[1]} pixels (rows x columns) and {file} "
             f"{shape[0]} x {shape[1]}; "
-            "all images must be of one size, as Pillow's image.resize((columns, rows)) makes them"
+            "all images must have one size; resize them with Pillow's image.resize((columns, rows))"
         )

@@ -1,4 +1,4 @@
-"""NumPy's .npz files and folders of .npy files as arrays by name."""
+"""Reads NumPy's .npz files and folders of .npy files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,29 +6,32 @@ from pathlib import Path
 import numpy as np
 
 from few_weights.data.conversion import described_roles, require_roles, roles
-from few_weights.data.datasets import UNREADABLE
+from few_weights.data.datasets import UNREADABLE, Array
 from few_weights.data.readers.forms import FORMS, Arrays, listed
 from few_weights.errors import StudyError
 
-# .npz and .npy
-
 
 def read_npz_file(path: Path) -> tuple[Arrays, list[str]]:
+    """Read an .npz file with arrays whose names `conversion.roles` knows; others are not read.
+
+    Raises:
+        StudyError: the file is damaged, an array is missing, or one would have to be unpickled.
+    """
     try:
         file = np.load(path, allow_pickle=False)
     except UNREADABLE as error:
-        raise StudyError(f"it is damaged, or cut short: fetch or save it again; {FORMS}") from error
+        raise StudyError(f"it is damaged or incomplete: fetch or save it again; {FORMS}") from error
     with file:
         if not any(name.endswith(".npy") for name in file.zip.namelist()):
             names = listed(file.zip.namelist())
             raise StudyError(f"it is a zip archive of {names}: unpack it and name the folder; {FORMS}")
-        found = roles(file.files)
-        require_roles(found, file.files)
-        return {role: _array(file, name) for role, name in found.items()}, described_roles(found)
+        by_role = roles(file.files)
+        require_roles(by_role, file.files)
+        return {role: _array(file, name) for role, name in by_role.items()}, described_roles(by_role)
 
 
-def _array(file: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    """One array of an .npz, or the refusal that fits: not numpy's words, which advise to unpickle."""
+def _array(file: Mapping[str, Array], name: str) -> Array:
+    """One array of an .npz; errors do not have NumPy's message, which advises to unpickle."""
     try:
         array = file[name]
     except UNREADABLE as error:
@@ -36,11 +39,12 @@ def _array(file: Mapping[str, np.ndarray], name: str) -> np.ndarray:
             raise StudyError(_pickled(name)) from error
         raise StudyError(f"its {name} is damaged: fetch or save the file again; {FORMS}") from error
     if not isinstance(array, np.ndarray):
-        raise StudyError(f"its {name} is no array; {FORMS}")
+        raise StudyError(f"its {name} is not an array; {FORMS}")
     return array
 
 
 def _pickled(name: str) -> str:
+    """The message for an array that would have to be unpickled."""
     (role,) = roles([name])
     fix = (
         f"{name}=np.stack({name}), of images that are all of one size"
@@ -53,15 +57,23 @@ def _pickled(name: str) -> str:
     )
 
 
-def read_npy_folder(folder: Path, found: Mapping[str, str]) -> tuple[Arrays, list[str]]:
-    """A file for each array: x_train.npy, y_train.npy and so on."""
-    require_roles(found, found.values())
+def read_npy_folder(folder: Path, by_role: Mapping[str, str]) -> tuple[Arrays, list[str]]:
+    """Read a folder with one file per array: x_train.npy, y_train.npy and so on.
+
+    Args:
+        folder: the folder.
+        by_role: role -> the name of its file without .npy.
+
+    Raises:
+        StudyError: an array is missing or damaged, or would have to be unpickled.
+    """
+    require_roles(by_role, by_role.values())
     arrays = {}
-    for role, name in found.items():
+    for role, name in by_role.items():
         try:
             arrays[role] = np.load(folder / f"{name}.npy", allow_pickle=False)
         except UNREADABLE as error:
             if "allow_pickle" in str(error) and (folder / f"{name}.npy").read_bytes()[:6] == b"\x93NUMPY":
                 raise StudyError(_pickled(name)) from error
-            raise StudyError(f"{name}.npy is damaged, or no .npy: save it again") from error
-    return arrays, described_roles(found)
+            raise StudyError(f"{name}.npy is damaged or not an .npy file: save it again") from error
+    return arrays, described_roles(by_role)

@@ -1,4 +1,4 @@
-"""What the terminal says while a study runs: how far it is, which jobs failed and why, and what Ctrl-C does.
+"""What the terminal shows while a study runs: progress, failed jobs and why they failed, and Ctrl-C.
 
 In: Snakemake's events and the jobs' logs. Out: lines on standard error.
 May import: plan.

@@ -1,4 +1,4 @@
-"""Ctrl-C: the trainings are stopped at once, and one line says how far the study is and how to go on."""
+"""Ctrl-C: trainings are stopped immediately, and one line says how far the study is and how to continue."""
 
 import atexit
 import contextlib
@@ -8,18 +8,19 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import psutil
 
 
 class Interrupt(logging.Filter):
-    """What Ctrl-C does while a study runs. As a filter it keeps what Snakemake says of stopped jobs out.
+    """What Ctrl-C does while a study runs. As a log filter it hides Snakemake's messages about stopped jobs.
 
-    Snakemake alone waits until the trainings that run have ended, and reports each as failed.
+    Without it, Snakemake waits until running trainings have ended, and reports each as failed.
 
     Args:
-        scripts: the folder of the entry points, by which the processes of the jobs are recognised.
-        state: gives the line that is printed at the end.
+        scripts: the folder of the scripts, by which the processes of jobs are recognised.
+        state: returns the line that is printed at the end.
     """
 
     def __init__(self, scripts: Path, state: Callable[[], str]):
@@ -28,7 +29,7 @@ class Interrupt(logging.Filter):
         self.received = False
 
     def install(self, logger: logging.Logger) -> None:
-        """Take over the signal, unless it is ignored, or this is not the main thread, where Python cannot."""
+        """Handle SIGINT, unless it is ignored or this is not the main thread, where Python forbids it."""
         with contextlib.suppress(ValueError):
             if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
                 signal.signal(signal.SIGINT, self._stop)
@@ -37,17 +38,17 @@ class Interrupt(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         return not self.received
 
-    def _stop(self, number, frame) -> None:
+    def _stop(self, number: int, frame: FrameType | None) -> None:
         if not self.received:
             self.received = True
-            # At the very end, when the progress bars of a terminal are gone.
+            # At the very end, after the last progress bar.
             atexit.register(print, f"\n{self.state()}", file=sys.stderr, flush=True)
             self._stop_jobs()
         raise KeyboardInterrupt
 
     def _stop_jobs(self) -> None:
-        """A terminal sends Ctrl-C to the jobs as well; `kill -INT` does not."""
+        """Interrupt the jobs, which `kill -INT` does not; a terminal sends Ctrl-C to them as well."""
         for process in psutil.Process(os.getpid()).children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                if any(self.scripts in word for word in process.cmdline()):
+                if any(self.scripts in argument for argument in process.cmdline()):
                     process.send_signal(signal.SIGINT)

@@ -1,34 +1,37 @@
-"""What is training, at which epoch, and about how long the rest takes: a line after each run, and by time."""
+"""Progress of a study: which runs are training, at which epoch, and about how long the rest takes."""
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from few_weights.plan.console.failures import epochs_done, read_log
 
-#: Seconds after the first training starts at which a line says how it goes; then every `INTERVAL` seconds.
+#: Seconds after the start of the first training at which progress is printed; then every `INTERVAL` seconds.
 FIRST_LINES = (8.0, 30.0)
-
-
 INTERVAL = 30.0
 
-
-#: How many of the runs that are training a line names.
-NAMED = 3
+#: The most running trainings that are listed.
+MOST_LISTED = 3
 
 
 @dataclass(frozen=True)
 class Training:
     """A training job of the plan.
 
-    `seconds` is a rough guess of how long it takes on one core of a usual processor, made from layer
-    shapes; only the ratios between trainings matter as soon as some epochs are done. `log` is where its
-    epochs stand.
+    Args:
+        jobid: Snakemake's id of the job.
+        name: its architecture, width and seed, for messages.
+        architecture: the section of the study.
+        epochs: passes over the training images.
+        seconds: a rough estimate of its duration on one core, from layer shapes; as soon as some epochs are
+            done, only the ratios between trainings matter.
+        log: the log that it writes its epochs to.
+        done: whether it is finished or need not run.
     """
 
     jobid: int
@@ -41,14 +44,14 @@ class Training:
 
 
 class Progress(logging.Handler):
-    """Listens to Snakemake's events and adds lines to its log that say how far the trainings are.
+    """Listens to Snakemake's events and adds lines about the progress of trainings to its log.
 
     Args:
         logger: Snakemake's.
-        trainings: gives every training of the plan, those that need no doing with them.
+        trainings: returns every training of the plan, including those that need not run.
         more_to_come: whether a search may add trainings.
-        clock: seconds that only grow.
-        ticking: whether lines come with time as well, not only after each run.
+        clock: returns the time in seconds.
+        ticking: whether to print progress regularly, not only after each run.
     """
 
     def __init__(
@@ -62,36 +65,37 @@ class Progress(logging.Handler):
         super().__init__(logging.INFO)
         self.logger, self._trainings, self.more_to_come, self.clock = logger, trainings, more_to_come, clock
         self.ticking = ticking
-        #: Of this start: by job, when it began and when it ended.
+        #: When each job of this start began and ended.
         self.began: dict[int, float] = {}
         self.ended: dict[int, float] = {}
-        #: The most that ran at a time.
+        #: The largest number of trainings that ran simultaneously.
         self.slots = 1
-        self._told_logs = False
+        self._mentioned_logs = False
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._listen(record)
-        except Exception:  # a study must not end because nobody can say how far it is
+        except Exception:  # a study must not end because its progress cannot be computed
             self.handleError(record)
 
     def counts(self) -> tuple[int, int]:
-        """How many runs are done, and how many the plan has so far."""
+        """The number of finished runs, and of all runs that the plan has so far."""
         trainings = self._current()
         return sum(training.done for training in trainings), len(trainings)
 
     def _listen(self, record: logging.LogRecord) -> None:
-        event = getattr(record, "event", None)
-        if event is LogEvent.JOB_STARTED:
-            self._note_start(record.jobs)
-        elif event is LogEvent.JOB_FINISHED and record.job_id in self.began:
-            self.ended[record.job_id] = self.clock()
-            self.logger.info(self.line(naming=False))
-        elif event is LogEvent.JOB_ERROR:
-            self.began.pop(record.jobid, None)
+        event = vars(record)
+        kind = event.get("event")
+        if kind is LogEvent.JOB_STARTED:
+            self._record_start(event["jobs"])
+        elif kind is LogEvent.JOB_FINISHED and event["job_id"] in self.began:
+            self.ended[event["job_id"]] = self.clock()
+            self.logger.info(self.line(with_running=False))
+        elif kind is LogEvent.JOB_ERROR:
+            self.began.pop(event["jobid"], None)
 
-    def _note_start(self, jobs: Iterable[int]) -> None:
-        # Jobs that share a cluster's submission have an id of their own, which is no training's.
+    def _record_start(self, jobs: Iterable[int]) -> None:
+        # A group of jobs that share a cluster submission has an id of its own, which belongs to no training.
         started = {training.jobid for training in self._trainings()} & set(jobs)
         first = not self.began
         self.began |= {jobid: self.clock() for jobid in started}
@@ -107,11 +111,11 @@ class Progress(logging.Handler):
             try:
                 if self._running():
                     self.logger.info(self.line())
-            except RuntimeError:  # the plan grew while it was looked at: the next line will do
+            except RuntimeError:  # the plan grew in the meantime: wait for the next line
                 continue
 
-    def line(self, naming: bool = True) -> str:
-        """How far the study is, as it is printed; with `naming`, also which runs train at which epoch."""
+    def line(self, with_running: bool = True) -> str:
+        """The progress of the study; `with_running` adds which runs are training at which epoch."""
         trainings = self._current()
         done, planned = sum(training.done for training in trainings), len(trainings)
         if done == planned:
@@ -120,59 +124,60 @@ class Progress(logging.Handler):
             return f"All {done} runs are trained."
         line = f"{done} of {planned} runs are trained, {_duration(self.seconds_left(trainings))} left"
         line += " without what the search adds." if self.more_to_come() else "."
-        if naming:
+        if with_running:
             running = [training for training in trainings if training.jobid in self._running()]
-            line += "".join(f"\n  {training.name}: {_epoch(training)}" for training in running[:NAMED])
-            if len(running) > NAMED:
-                line += f"\n  and {len(running) - NAMED} more"
-            if running and not self._told_logs:
-                self._told_logs = True
-                line += f"\n  Each run's log has its epochs: {running[0].log}"
+            line += "".join(f"\n  {training.name}: {_epoch(training)}" for training in running[:MOST_LISTED])
+            if len(running) > MOST_LISTED:
+                line += f"\n  and {len(running) - MOST_LISTED} more"
+            if running and not self._mentioned_logs:
+                self._mentioned_logs = True
+                line += f"\n  The log of each run lists its epochs: {running[0].log}"
         return line
 
     def _running(self) -> set[int]:
         return self.began.keys() - self.ended.keys()
 
     def _current(self) -> list[Training]:
-        """The trainings of the plan. Snakemake reports a job as finished before it counts it as done."""
+        """The trainings of the plan; those that have just ended count as done, which Snakemake does later."""
         return [
-            Training(**vars(training) | {"done": True}) if training.jobid in self.ended else training
+            replace(training, done=True) if training.jobid in self.ended else training
             for training in self._trainings()
         ]
 
     def seconds_left(self, trainings: Iterable[Training]) -> float:
-        """About how long the trainings that are not done will take.
+        """Estimate how many seconds the trainings that are not done will take.
 
-        What was guessed from layer shapes is corrected by what the runs of this start took so far, and those
-        that run by the share of their epochs that is behind them. The rest fills the slots evenly, but no
-        sooner than the longest run ends.
+        The estimates from layer shapes are scaled, per architecture, by the time that the runs of this start
+        have taken so far; a running training counts with the fraction of its epochs that are done. The rest
+        is divided evenly among the trainings that run simultaneously, but the study ends no sooner than its
+        longest run.
         """
         now = self.clock()
-        guessed: dict[str, float] = {}
+        estimated: dict[str, float] = {}
         took: dict[str, float] = {}
-        shares = {}
+        fractions = {}
         for training in trainings:
             begin = self.began.get(training.jobid)
             if begin is None:
                 continue
             elapsed = self.ended.get(training.jobid, now) - begin
-            share = 1.0
+            fraction = 1.0
             if not training.done:
-                shares[training.jobid] = share = epochs_done(training.log) / training.epochs
-            if share:
+                fractions[training.jobid] = fraction = epochs_done(training.log) / training.epochs
+            if fraction:
                 key = training.architecture
-                guessed[key] = guessed.get(key, 0.0) + training.seconds * share
+                estimated[key] = estimated.get(key, 0.0) + training.seconds * fraction
                 took[key] = took.get(key, 0.0) + elapsed
-        overall = sum(took.values()) / sum(guessed.values()) if guessed else 1.0
+        overall = sum(took.values()) / sum(estimated.values()) if estimated else 1.0
         rest, longest = 0.0, 0.0
         for training in trainings:
             if training.done:
                 continue
             key = training.architecture
-            whole = training.seconds * (took[key] / guessed[key] if key in guessed else overall)
+            whole = training.seconds * (took[key] / estimated[key] if key in estimated else overall)
             begin = self.began.get(training.jobid)
-            behind = 0.0 if begin is None else max(whole * shares.get(training.jobid, 0.0), now - begin)
-            left = max(whole - behind, 0.0)
+            passed = 0.0 if begin is None else max(whole * fractions.get(training.jobid, 0.0), now - begin)
+            left = max(whole - passed, 0.0)
             rest, longest = rest + left, max(longest, left)
         return max(rest / self.slots, longest)
 

@@ -1,8 +1,9 @@
-"""The figure of one architecture: accuracy against parameters, with its breakpoints."""
+"""The figure of one architecture's curve: accuracy against parameters, with its breakpoints."""
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from few_weights.analysis.rows import Row, rows
 from few_weights.analysis.seeds import models_with_intervals, selection_of, with_selection
 from few_weights.report import wording
 from few_weights.report.figures import style
@@ -11,54 +12,58 @@ from few_weights.report.figures.accuracy_axes import (
     draw_curve,
     draw_published,
     draw_targets,
-    marks_note,
     on_images,
     scale_axes,
+    symbols_note,
 )
-from few_weights.report.figures.canvas import margins, new_figure, write_title
 from few_weights.report.figures.inputs import FigureInputs
-from few_weights.report.figures.label_placement import Ground, Label
+from few_weights.report.figures.label_placer import Label, LabelPlacer
+from few_weights.report.figures.layout import axes_position, new_figure, write_title
 
 
 def plot_curve(runs: pd.DataFrame, breakpoints: pd.DataFrame, architecture: str) -> tuple[Figure, str]:
-    """Accuracy against parameters for one architecture, its breakpoints marked; and the message."""
+    """Accuracy against parameters for one architecture, with rings around its breakpoints; and the title.
+
+    Args:
+        runs: runs.csv.
+        breakpoints: breakpoints.csv.
+        architecture: the one to draw.
+    """
     colour = style.colours(runs["architecture"])[architecture]
     runs = with_selection(runs[runs["architecture"] == architecture])
     breakpoints = breakpoints[breakpoints["architecture"] == architecture]
     models = models_with_intervals(runs)
     reached = breakpoints[breakpoints["reached"]]
-    message = curve_message(architecture, breakpoints)
+    title = curve_title(architecture, breakpoints)
 
     with style.figure_style():
         figure = new_figure(style.CURVE_HEIGHT)
-        top = write_title(figure, message, curve_note(runs, models))
-        axes = figure.add_axes(margins(figure, top))
+        top = write_title(figure, title, curve_note(runs, models))
+        axes = figure.add_axes(axes_position(figure, top))
         targets = sorted(breakpoints["target"].unique())
         article = breakpoints.dropna(subset=["article_parameters"])
-        shown = [*runs["selection_accuracy"], *targets, *article["article_test_accuracy"]]
-        scale_axes(axes, [*runs["parameters"], *article["article_parameters"]], shown, targets, runs)
-        ground = Ground(axes)
-        draw_curve(axes, ground, models, runs, colour)
-        draw_breakpoints(axes, ground, reached, colour)
-        draw_targets(axes, ground, targets)
+        accuracies = [*runs["selection_accuracy"], *targets, *article["article_test_accuracy"]]
+        scale_axes(axes, [*runs["parameters"], *article["article_parameters"]], accuracies, targets, runs)
+        placer = LabelPlacer(axes)
+        draw_curve(axes, placer, models, runs, colour)
+        draw_breakpoints(axes, placer, reached, colour)
+        draw_targets(axes, placer, targets)
         points = zip(article["article_parameters"], article["article_test_accuracy"], strict=True)
-        draw_published(axes, ground, list(points), "article")
+        draw_published(axes, placer, list(points), "article")
 
         examples = runs["selection_examples"].max()
-        for row in article.itertuples():
-            ground.place(article_label(row, runs))
-        for (width, parameters), rows in reached.groupby(["width", "parameters"]):
-            ground.place(breakpoint_label(rows, parameters, width, examples, colour))
-        for model in models.iloc[::-1].itertuples():
+        for row in rows(article):
+            placer.add_label(article_label(row, runs))
+        for _, of_width in reached.groupby(["width", "parameters"]):
+            placer.add_label(breakpoint_label(of_width, examples, colour))
+        for model in rows(models.iloc[::-1]):
             if model.width not in set(reached["width"]):
-                ground.place(width_label(model, spelled=model.Index == models.index[-1]))
-    return figure, message
+                placer.add_label(width_label(model, in_full=model.Index == models.index[-1]))
+    return figure, title
 
 
-# What the figures say in words
-
-
-def curve_message(architecture: str, breakpoints: pd.DataFrame) -> str:
+def curve_title(architecture: str, breakpoints: pd.DataFrame) -> str:
+    """The title: how many weights are enough for the first target."""
     row = breakpoints.iloc[0]
     target = wording.percent(row["target"])
     if not row["reached"]:
@@ -67,35 +72,39 @@ def curve_message(architecture: str, breakpoints: pd.DataFrame) -> str:
 
 
 def curve_note(runs: pd.DataFrame, models: pd.DataFrame) -> str:
-    return f"Accuracy {on_images(runs)} after the last epoch. {marks_note(models, runs)}"
+    """The note below the title: which accuracy, and what dots and lines show."""
+    return f"Accuracy {on_images(runs)} after the last epoch. {symbols_note(models, runs)}"
 
 
-def breakpoint_label(rows: pd.DataFrame, parameters: int, width: int, examples: int, colour: str) -> Label:
-    row = rows.iloc[0]
-    targets = " and ".join(wording.percent(target) for target in rows["target"])
-    text = f"{wording.count(parameters)} weights, width {width}\n"
+def breakpoint_label(breakpoints: pd.DataFrame, examples: int, colour: str) -> Label:
+    """The label of one width that is the breakpoint for one or several targets."""
+    row = breakpoints.iloc[0]
+    targets = " and ".join(wording.percent(target) for target in breakpoints["target"])
+    text = f"{wording.count(row['parameters'])} weights, width {row['width']}\n"
     text += f"{wording.accuracy(row['selection_accuracy'], examples)} (target {targets})"
     if row["compression"] >= 1.05:
         baseline = f"{wording.short(row['baseline_architecture'])} {row['baseline_width']}"
         text += f"\n{wording.times(row['compression'])} times fewer than {baseline}"
-    point = (parameters, row["selection_accuracy"])
-    return Label(text, [point], colour, style.TEXT_SIZE, towards=-50)
+    point = (row["parameters"], row["selection_accuracy"])
+    return Label(text, [point], colour, style.TEXT_SIZE, direction=-50)
 
 
-def article_label(row, runs: pd.DataFrame) -> Label:
+def article_label(row: Row, runs: pd.DataFrame) -> Label:
+    """The label of the article's breakpoint."""
     name = "article" if selection_of(runs) == "test" else "article, on the test images"
     accuracy = wording.accuracy(row.article_test_accuracy, runs["test_examples"].max())
     text = f"{name}: width {row.article_width}, {accuracy}"
     point = (row.article_parameters, row.article_test_accuracy)
-    return Label(text, [point], style.MUTED, style.SMALL_SIZE, towards=170)
+    return Label(text, [point], style.MUTED, style.SMALL_SIZE, direction=170)
 
 
-def width_label(model, spelled: bool) -> Label:
-    text = f"width {model.width}" if spelled else f"{model.width}"
+def width_label(model: Row, in_full: bool) -> Label:
+    """The label of another model: "width 8", or "8" if not `in_full`, which may be left out."""
+    text = f"width {model.width}" if in_full else f"{model.width}"
     point = (model.parameters, model.selection_accuracy)
-    return Label(text, [point], style.MUTED, style.SMALL_SIZE, towards=100, optional=not spelled)
+    return Label(text, [point], style.MUTED, style.SMALL_SIZE, direction=100, optional=not in_full)
 
 
 def draw(inputs: FigureInputs) -> tuple[Figure, str]:
-    """The figure, and its message."""
+    """The figure and its title, from the files that it is drawn from."""
     return plot_curve(inputs.runs, inputs.breakpoints, inputs.architecture)

@@ -1,37 +1,42 @@
 """The figure of a user's own data: some images of each class, and how many there are."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from few_weights.data.datasets import Dataset, summarise
+from few_weights.data.names import display_name
 from few_weights.report import wording
 from few_weights.report.figures import style
-from few_weights.report.figures.canvas import new_figure, write_title
 from few_weights.report.figures.inputs import FigureInputs
+from few_weights.report.figures.layout import new_figure, write_title
 from few_weights.report.figures.pictures import image_note, show_picture, shown_image
 
+#: The parts of a data set, as the figure names them.
 PARTS = {"train": "training", "validation": "held-out", "test": "test"}
 
-
-#: Of a data set: how many classes are shown with images, how many images of each, and the names of its parts.
+#: How many classes are shown with images, and how many images of each.
 MOST_CLASSES, SAMPLES = 10, 12
 
 
-def plot_data(name: str, dataset: Dataset, summary: Mapping) -> tuple[Figure, str]:
-    """A data set to look at: some images of each class, and a bar a class for each part; and the message.
+def plot_data(name: str, dataset: Dataset, summary: Mapping[str, Any]) -> tuple[Figure, str]:
+    """Some images of each class of a data set, and for each part one bar per class; and the title.
 
     Args:
+        name: name of the data set.
+        dataset: its arrays.
         summary: what `datasets.summarise` says of the data set.
     """
     classes, parts = summary["classes"], summary["parts"]
     parts = {part: facts for part, facts in parts.items() if facts["examples"]}
-    counts = [f"{wording.count(facts['examples'])} {PARTS[part]}" for part, facts in parts.items()]
+    counts = wording.enumeration(
+        [f"{wording.count(facts['examples'])} {PARTS[part]}" for part, facts in parts.items()]
+    )
     shape = " × ".join(map(str, summary["image_shape"][: 2 if summary["image_shape"][2] == 1 else 3]))
-    counts = " and ".join([", ".join(counts[:-1]), counts[-1]]) if len(counts) > 1 else counts[0]
-    message = f"{name}: {counts} images of {shape} in {classes} classes"
+    title = f"{display_name(name)}: {counts} images of {shape} in {classes} classes"
     rows = np.linspace(0, classes - 1, min(classes, MOST_CLASSES)).round().astype(int)
     chosen = f" ({len(rows)} of {classes} classes)" if len(rows) < classes else ""
     note = f"One row per class, by its label{chosen}: its first {SAMPLES} training images. "
@@ -43,9 +48,9 @@ def plot_data(name: str, dataset: Dataset, summary: Mapping) -> tuple[Figure, st
     with style.figure_style():
         cell, panel = 0.9 * style.WIDTH / SAMPLES, 1.05
         figure = new_figure(2.0)
-        height = 2.0 * (1 - write_title(figure, message, note)) + len(rows) * cell + len(parts) * panel + 0.6
+        height = 2.0 * (1 - write_title(figure, title, note)) + len(rows) * cell + len(parts) * panel + 0.6
         figure.set_figheight(height)
-        top = write_title(figure, message, note)
+        top = write_title(figure, title, note)
         for row, label in enumerate(rows):
             bottom = top - (row + 0.96) * cell / height
             figure.text(
@@ -69,9 +74,9 @@ def plot_data(name: str, dataset: Dataset, summary: Mapping) -> tuple[Figure, st
             if number < len(parts) - 1:
                 axes.tick_params(axis="x", labelbottom=False)
         axes.set_xlabel("class", fontsize=style.SMALL_SIZE)
-    return figure, message
+    return figure, title
 
 
 def draw(inputs: FigureInputs) -> tuple[Figure, str]:
-    """The figure, and its message."""
+    """The figure and its title, from the files that it is drawn from."""
     return plot_data(inputs.dataset, inputs.images, summarise(inputs.images))

@@ -6,19 +6,24 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from few_weights.analysis.rows import rows
 from few_weights.plan.runs import Run
 from few_weights.report import wording
 from few_weights.report.figures.inputs import FigureInputs
 from few_weights.report.figures.pictures import MOST, draw_gallery, shrunk
 from few_weights.report.figures.smallest_network import SmallestNetwork, choose_network
 
+#: An array of weights.
+Weights = NDArray[np.floating]
+
 
 def shape_before_weights(layers: pd.DataFrame, run: Run, image_shape: tuple[int, ...]) -> tuple[int, ...]:
-    """What the first layer with weights sees: the image, or what pooling left of it."""
-    its_layers = layers[(layers["architecture"] == run.architecture) & (layers["width"] == run.width)]
+    """The input shape of a run's first layer with weights: that of the images, or of what pooling gives."""
+    model_layers = layers[(layers["architecture"] == run.architecture) & (layers["width"] == run.width)]
     shape = image_shape
-    for layer in its_layers.sort_values("position").itertuples():
+    for layer in rows(model_layers.sort_values("position")):
         if layer.parameters:
             break
         sizes = str(layer.output_shape).split("x")
@@ -29,23 +34,27 @@ def shape_before_weights(layers: pd.DataFrame, run: Run, image_shape: tuple[int,
 
 
 def layer_types(layers: pd.DataFrame, run: Run) -> dict[str, str]:
-    """Layer -> its class, for a run's network; empty for a layers.csv without the names of layers."""
-    its_layers = layers[(layers["architecture"] == run.architecture) & (layers["width"] == run.width)]
-    return dict(zip(its_layers["layer"], its_layers["type"], strict=True)) if "layer" in its_layers else {}
+    """Layer name -> class, for a run's network; empty for a layers.csv without the names of layers."""
+    model_layers = layers[(layers["architecture"] == run.architecture) & (layers["width"] == run.width)]
+    return (
+        dict(zip(model_layers["layer"], model_layers["type"], strict=True)) if "layer" in model_layers else {}
+    )
 
 
 def first_kernels(
-    weights: Mapping[str, np.ndarray], input_shape: tuple[int, ...], types: Mapping[str, str] | None = None
-) -> tuple[list, str]:
-    """A picture for each unit of the first layer with a kernel, and what a picture is, in words.
+    weights: Mapping[str, Weights], input_shape: tuple[int, ...], types: Mapping[str, str] | None = None
+) -> tuple[list[Weights], str]:
+    """A picture for each unit of the first layer with a kernel, and what it shows ("5 × 5 pixels").
 
     Args:
         weights: "layer/variable" -> array, in the order of the layers.
-        input_shape: what goes into that layer before anything flattens it: (rows, columns, channels), or any
-            other shape, where units are drawn as a single row of weights.
-        types: layer -> its class; by default a layer is what its name says.
+        input_shape: the shape of that layer's input before it is flattened: (rows, columns, channels), or any
+            other shape, for which units are drawn as a single row of weights.
+        types: layer name -> class; by default a layer is of the class that its name says.
 
-    Both are empty for a network whose weights are all lists of numbers, such as scales and biases.
+    Returns:
+        One array per unit, (rows, columns), and a description. Both are empty for a network whose weights are
+        all lists of numbers, such as scales and biases.
     """
     name, kernel = first_kernel(weights)
     if kernel is None:
@@ -75,7 +84,7 @@ def first_kernels(
     return list(units), what + (f", the mean over {' and '.join(means)}" if means else "")
 
 
-def first_kernel(weights: Mapping[str, np.ndarray]) -> tuple[str, np.ndarray | None]:
+def first_kernel(weights: Mapping[str, Weights]) -> tuple[str, Weights | None]:
     """The first array of weights with a unit in each step along its last axis, and its name.
 
     Kernels and embeddings come before any other array of two dimensions or more, such as the slopes of PReLU.
@@ -87,39 +96,41 @@ def first_kernel(weights: Mapping[str, np.ndarray]) -> tuple[str, np.ndarray | N
 
 def plot_first_layer(
     network: SmallestNetwork,
-    weights: Mapping[str, np.ndarray],
+    weights: Mapping[str, Weights],
     input_shape: tuple[int, ...],
     types: Mapping[str, str] | None = None,
 ) -> tuple[Figure, str]:
-    """The weights of each unit of the first layer as a picture; and the message.
+    """The weights of each unit of the first layer as a picture; and the title.
 
-    The arguments are those of `first_kernels`.
+    Args:
+        network: the run that is shown.
+        weights, input_shape, types: as for `first_kernels`.
     """
     kernels, what = first_kernels(weights, input_shape, types)
     if not kernels:
-        message = f"The weights of {network.model} are no pictures"
-        return draw_gallery([], message, "They are lists of numbers, such as scales and biases.", None, None)
+        title = f"The weights of {network.model} cannot be drawn as pictures"
+        return draw_gallery([], title, "They are lists of numbers, such as scales and biases.")
     finite = [np.nan_to_num(kernel, nan=0.0, posinf=0.0, neginf=0.0) for kernel in kernels]
     broken = sum(not np.isfinite(kernel).all() for kernel in kernels)
-    # The heaviest first: a unit that died has hardly any weights.
+    # The largest weights first: those of a dead unit are nearly zero.
     order = sorted(range(len(kernels)), key=lambda unit: -np.abs(finite[unit]).sum())
     units = wording.plural(len(kernels), "unit")
-    message = f"What the first layer of {network.model} looks for: {units}, each of {what}"
-    note = "Orange weights speak for a bright pixel, purple ones against it, white ones do not care. "
+    title = f"First-layer weights of {network.model}: {units}, each of {what}"
+    note = "Orange: positive weights, purple: negative, near zero: white. "
     if broken:
-        note += f"Grey are weights that are not finite numbers, in {wording.plural(broken, 'unit')}. "
+        note += f"Grey: weights that are not finite numbers, in {wording.plural(broken, 'unit')}. "
     if len(kernels) > MOST:
-        note += f"The {MOST} heaviest are shown. "
-    note += f"Seed {network.run.seed}, all on one scale."
-    reach = float(max(np.abs(kernel).max() for kernel in finite)) or 1.0
+        note += f"The {MOST} units with the largest weights are shown. "
+    note += f"Seed {network.run.seed}; all units on one scale."
+    largest = float(max(np.abs(kernel).max() for kernel in finite)) or 1.0
     colours = matplotlib.colormaps["PuOr_r"].with_extremes(bad="#9aa1a9")
-    scale = {"cmap": colours, "vmin": -reach, "vmax": reach}
+    scale = {"cmap": colours, "vmin": -largest, "vmax": largest}
     pictures = [(np.ma.masked_invalid(shrunk(kernels[unit])), scale) for unit in order[:MOST]]
-    return draw_gallery(pictures, message, note, None, None)
+    return draw_gallery(pictures, title, note)
 
 
 def draw(inputs: FigureInputs) -> tuple[Figure, str]:
-    """The figure, and its message."""
+    """The figure and its title, from the files that it is drawn from."""
     network = choose_network(inputs.runs, inputs.breakpoints)
     shape = shape_before_weights(inputs.layers, network.run, inputs.images.image_shape)
     types = layer_types(inputs.layers, network.run)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from few_weights.analysis import read_tables
+from few_weights.analysis.rows import rows
 from few_weights.data.datasets import Dataset, load_dataset
 from few_weights.plan.runs import Run
 from few_weights.training.run_files import read_run_arrays
@@ -65,16 +67,17 @@ class FigureInputs:
         """The data set."""
         return load_dataset(self.data, self.dataset, self.validation_examples, self.data_sha256)
 
-    def predictions(self, run: Run) -> np.ndarray:
+    def predictions(self, run: Run) -> NDArray[np.uint8]:
         """The classes that a run's network gives to the test images, (examples,)."""
         path = run.predictions_path(self.tables["runs"].parent)
-        return read_run_arrays(path, run, self._row(run).get("predictions_sha256"))["test"]
+        return read_run_arrays(path, run, self._recorded(run, "predictions_sha256"))["test"]
 
-    def weights(self, run: Run) -> dict[str, np.ndarray]:
+    def weights(self, run: Run) -> dict[str, NDArray[np.floating]]:
         """A run's trained weights, "layer/variable" -> array, in the order of the layers."""
         path = run.weights_path(self.tables["runs"].parent)
-        return read_run_arrays(path, run, self._row(run).get("weights_sha256"))
+        return read_run_arrays(path, run, self._recorded(run, "weights_sha256"))
 
-    def _row(self, run: Run) -> pd.Series:
-        by_run = self.runs.set_index(["architecture", "width", "seed"])
-        return by_run.loc[(run.architecture, run.width, run.seed)]
+    def _recorded(self, run: Run, column: str) -> str | None:
+        """A cell of a run's row in runs.csv; None where the table has no such column."""
+        found = next(row for row in rows(self.runs) if Run(row.architecture, row.width, row.seed) == run)
+        return getattr(found, column, None)

@@ -1,0 +1,155 @@
+"""From the values of a study's YAML to a checked `Study` with all defaults filled in."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from jsonschema import Draft202012Validator
+
+from few_weights.errors import StudyError
+from few_weights.plan.data_facts import DataFacts
+from few_weights.plan.recipe import Network, Recipe
+from few_weights.plan.study import Architecture, Baseline, Source, Study
+from few_weights.plan.study_file.convert_values import (
+    DefaultsValidator,
+    convert_mapping,
+    plain_mapping,
+    study_schema,
+)
+from few_weights.plan.study_file.networks import architecture_names, network_problems
+from few_weights.plan.study_file.problems import (
+    ambiguous_values,
+    explain_violations,
+    infinite_numbers,
+    key_path,
+    unknown_architecture,
+    with_line,
+)
+from few_weights.plan.study_file.yaml_reader import Written, read_study
+
+#: Folders in results/ that a study of the same name would overwrite.
+RESERVED_NAMES = {"benchmark", "data", "reference"}
+
+#: Keys that a YAML and a `Study`, or a section and its `Recipe`, have in common.
+COMMON_KEYS = {field.name for field in fields(Study)} - {"name", "architectures", "data"}
+RECIPE_KEYS = {field.name for field in fields(Recipe)}
+
+#: From the values of a study that fits the schema to: the facts of its data (None where there are none), the
+#: sources to fetch the data from, and what is wrong, one sentence each.
+FindFacts: TypeAlias = Callable[[Mapping[str, Any]], tuple[DataFacts | None, list[Source], list[str]]]
+
+
+def resolve_study(config: Mapping[str, Any] | Written, find_facts: FindFacts) -> Study:
+    """Check a study, convert values that can only mean one thing, and fill in the defaults.
+
+    `32.0`, `"32"` and `3.2e1` are whole numbers where one is expected, `yes` is true, `study: 42` is a text,
+    and `widths: 8` is a list of one.
+
+    Args:
+        config: what `yaml_reader.read_study` has read; or a parsed mapping, which no longer shows what was
+            written: there `010` is 8 already, and a key that was given twice cannot be noticed.
+        find_facts: see `FindFacts`; usually `data.find_facts.facts_of_study`.
+
+    Raises:
+        StudyError: the study is not valid; the message lists all mistakes, one per line.
+    """
+    values, facts = checked_values(config, find_facts)
+    return Study(
+        name=values["study"],
+        architectures={
+            name: _architecture(name, section) for name, section in values["architectures"].items()
+        },
+        data=facts,
+        **{key: values[key] for key in COMMON_KEYS},
+    )
+
+
+def checked_values(
+    config: Mapping[str, Any] | Written, find_facts: FindFacts
+) -> tuple[dict[str, Any], DataFacts]:
+    """Check the values of a study by the keys of its YAML, convert them, and fill in the defaults.
+
+    Args:
+        config: see `resolve_study`.
+        find_facts: see `FindFacts`.
+
+    Returns:
+        The values, and the facts of the data set.
+
+    Raises:
+        StudyError: the study is not valid; the message lists all mistakes, one per line.
+    """
+    written = config if isinstance(config, Written) else Written(plain_mapping(config))
+    schema = study_schema()
+    study = convert_mapping(written.values, schema, written.texts)
+    problems = list(written.problems)
+    violations = list(Draft202012Validator(schema).iter_errors(study))
+    problems += explain_violations(violations, schema)
+    problems += infinite_numbers(study) + ambiguous_values(written)
+    facts = None
+    if not violations:
+        DefaultsValidator(schema).validate(study)
+        facts, study["sources"], data_problems = find_facts(study)
+        problems += [*data_problems, *_contradictions(study, facts)]
+    elif isinstance(study.get("architectures"), dict):
+        problems += network_problems(study["architectures"])
+    if problems or facts is None:
+        lines_of_keys = {key_path(path): line for path, line in written.lines.items()}
+        lines = "".join(f"\n  - {with_line(problem, lines_of_keys)}" for problem in dict.fromkeys(problems))
+        raise StudyError(f"{written.origin} cannot be used:{lines}\nconfig/README.md explains every key.")
+    return study, facts
+
+
+def results_folder(file: Path) -> Path:
+    """The folder of a study's results, from the name in its YAML file.
+
+    Raises:
+        StudyError: the file is not a study.
+    """
+    written = read_study([file])
+    name = written.texts.get(("study",), written.values.get("study"))
+    if not name:
+        raise StudyError(f"{file} is not a study: the key 'study' is missing")
+    return Path("results", str(name).strip())
+
+
+def _architecture(name: str, section: Mapping[str, Any]) -> Architecture:
+    baseline = section.get("baseline", {"architecture": name, "width": max(section["widths"])})
+    return Architecture(
+        name=name,
+        widths=section["widths"],
+        network=_network(name, section),
+        recipe=Recipe(**{key: section[key] for key in RECIPE_KEYS if key in section}),
+        baseline=Baseline(**baseline),
+    )
+
+
+def _network(name: str, section: Mapping[str, Any]) -> Network:
+    if "layers" in section:
+        return {"layers": section["layers"]}
+    if "file" in section:
+        function = section.get("function", name)
+        return {"file": section["file"], "function": function, "options": section["options"]}
+    return {"architecture": section.get("architecture", name), "options": section["options"]}
+
+
+def _contradictions(study: Mapping[str, Any], facts: DataFacts | None) -> list[str]:
+    """Mistakes that no key shows by itself, only together with other keys or with the data."""
+    problems = network_problems(study["architectures"])
+    if study["study"] in RESERVED_NAMES:
+        problems.append(f"study: results/{study['study']}/ has another purpose; choose another name")
+    if facts and study["validation_examples"] >= facts.train_examples:
+        problems.append(
+            f"validation_examples: must be less than the {facts.train_examples} training images of "
+            f"{study['dataset']}, not {study['validation_examples']}"
+        )
+    known = [*architecture_names(), *study["architectures"]]
+    for name, section in study["architectures"].items():
+        baseline = section.get("baseline")
+        if baseline and baseline["architecture"] not in known:
+            unknown = baseline["architecture"]
+            problems.append(
+                f"architectures.{name}.baseline.architecture: {unknown_architecture(unknown, known)}"
+            )
+    return problems

@@ -1,0 +1,123 @@
+"""The page's tables of models: targets, Pareto front, all models, weights by rule, search and cost."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from few_weights.analysis.divergence import epochs_trained
+from few_weights.analysis.rows import by_model, rows
+from few_weights.analysis.seeds import selection_of
+from few_weights.report import wording
+from few_weights.report.text_table import TextTable
+
+
+def targets_table(targets: pd.DataFrame, architectures: Iterable[str]) -> TextTable:
+    """targets.csv: the weights of each architecture's breakpoint, one row per target."""
+    texts = [
+        [
+            wording.percent(target),
+            *(
+                str(cell) if isinstance(cell, str) and not cell.isdigit() else wording.count(float(cell))
+                for cell in cells
+            ),
+        ]
+        for target, *cells in targets.itertuples(index=False, name=None)
+    ]
+    return TextTable(["Target", *architectures], texts)
+
+
+def pareto_table(pareto: pd.DataFrame, runs: pd.DataFrame) -> TextTable:
+    """pareto.csv: the best model for each range of weights."""
+    headings = ["Architecture", "Width", "Weights from", "to", "Bytes", "FLOPs per image"]
+    headings += ["Selection mean", "Test mean"]
+    selection_examples = int(runs[f"{selection_of(runs)}_examples"].max())
+    test_examples = int(runs["test_examples"].max())
+    texts = [
+        [
+            row.architecture,
+            str(row.width),
+            wording.count(row.from_parameters),
+            "any" if pd.isna(row.to_parameters) else wording.count(row.to_parameters),
+            wording.count(row.weight_bytes),
+            wording.count(row.flops_per_image),
+            wording.accuracy(row.selection_accuracy, selection_examples),
+            wording.accuracy(row.test_accuracy, test_examples),
+        ]
+        for row in rows(pareto)
+    ]
+    return TextTable(headings, texts)
+
+
+def all_models_table(models: pd.DataFrame) -> TextTable:
+    """models.csv in short: each model's size and what its seeds reach on the test images."""
+    headings = ["Architecture", "Width", "Weights", "Bytes", "FLOPs per image", "Seeds", "Collapsed"]
+    # Tables from before runs could diverge do not say so.
+    some_diverged = "diverged" in models and models["diverged"].any()
+    headings += ["Diverged"] if some_diverged else []
+    headings += ["Test mean", "Standard deviation", "95 % interval"]
+    texts = [
+        [
+            row.architecture,
+            str(row.width),
+            wording.count(row.parameters),
+            wording.count(row.weight_bytes),
+            wording.count(row.flops_per_image),
+            str(row.seeds),
+            str(row.collapsed),
+            *([str(row.diverged)] if some_diverged else []),
+            wording.accuracy(row.test_accuracy, row.test_examples),
+            "–" if pd.isna(row.test_accuracy_sd) else wording.percent(row.test_accuracy_sd, 2),
+            wording.interval(row.test_accuracy_low, row.test_accuracy_high, row.test_examples) or "–",
+        ]
+        for row in rows(models)
+    ]
+    return TextTable(headings, texts)
+
+
+def counts_table(counts: pd.DataFrame) -> TextTable:
+    """counts.csv without the names of what is not trained: each model's weights by every rule of counting."""
+    headings = ["Architecture", "Width", "Trainable", "Not zero", "Once per use", "Not trained", "Bytes"]
+    texts = [
+        [
+            row.architecture,
+            str(row.width),
+            wording.count(row.trainable),
+            # A mean over seeds.
+            f"{row.non_zero:,.1f}",
+            wording.count(row.at_each_use),
+            wording.count(row.non_trainable),
+            wording.count(row.bytes),
+        ]
+        for row in rows(counts)
+    ]
+    return TextTable(headings, texts)
+
+
+def search_table(search: pd.DataFrame) -> TextTable:
+    """search.csv: the verdict of each round, in order."""
+    ordered = search.sort_values(["architecture", "target", "round"], kind="stable")
+    texts = [
+        [row.architecture, wording.percent(row.target), str(row.round), row.message] for row in rows(ordered)
+    ]
+    return TextTable(["Architecture", "Target", "Round", "Verdict"], texts)
+
+
+def cost_table(runs: pd.DataFrame) -> TextTable:
+    """What a run of each model costs: means over its runs, and the most memory that any of them took."""
+    headings = ["Architecture", "Width", "Weights", "Runs", "Epochs", "Seconds per epoch", "Training, s"]
+    headings += ["Start-up, s", "Peak memory, MiB"]
+    texts = [
+        [
+            architecture,
+            str(width),
+            wording.count(group["parameters"].iloc[0]),
+            str(len(group)),
+            str(group["epochs"].iloc[0]),
+            f"{(group['train_seconds'] / epochs_trained(group)).mean():,.2f}",
+            f"{group['train_seconds'].mean():,.1f}",
+            f"{group['overhead_seconds'].mean():,.1f}",
+            wording.count(group["peak_memory_mib"].max()),
+        ]
+        for architecture, width, group in by_model(runs)
+    ]
+    return TextTable(headings, texts)
