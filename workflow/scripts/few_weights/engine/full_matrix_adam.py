@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from few_weights.engine.errors import EngineError
 
@@ -133,9 +134,9 @@ def require_few(network: str, parameters: int) -> None:
 
 
 class FullMatrixSteps:
-    """The steps of a `FullMatrixAdam`, on arrays; its Keras variables are read at the begin and written by `store`."""
+    """The steps of a `FullMatrixAdam` on NumPy arrays, read from its variables and written by `store`."""
 
-    def __init__(self, optimizer: FullMatrixAdam):
+    def __init__(self, optimizer: FullMatrixAdam) -> None:
         self._optimizer = optimizer
         names = ("_recent", "_covariance", "_basis", "_mean", "_variance")
         self._variables = [getattr(optimizer, name) for name in names]
@@ -149,8 +150,8 @@ class FullMatrixSteps:
         for variable, array in zip(self._variables, arrays, strict=True):
             variable.assign(array)
 
-    def change(self, gradient: np.ndarray, learning_rate: float, step: int) -> np.ndarray:
-        """What is to be subtracted from the weights at a step, numbered from 0."""
+    def change(self, gradient: NDArray[np.float32], learning_rate: float, step: int) -> NDArray[np.float32]:
+        """What to subtract from the weights at a step, numbered from 0."""
         optimizer = self._optimizer
         beta_1, beta_2 = np.float32(optimizer.beta_1), np.float32(optimizer.beta_2)
         row = step % optimizer.refresh
@@ -171,10 +172,14 @@ class FullMatrixSteps:
         return self._basis @ scaled
 
     def _find_basis(self) -> None:
+        """What `FullMatrixAdam._find_basis` does."""
         beta_1, beta_2, refresh = self._optimizer.beta_1, self._optimizer.beta_2, self._optimizer.refresh
         ages = np.arange(refresh - 1, -1, -1)
         weighted = np.sqrt((1 - beta_2) * beta_2**ages).astype(np.float32)[:, None] * self._recent
         self._covariance = np.float32(beta_2**refresh) * self._covariance + weighted.T @ weighted
+        if not np.all(np.isfinite(self._covariance)):  # a diverged training stays one
+            self._basis = np.full_like(self._basis, np.nan)
+            return
         variance, basis = np.linalg.eigh(self._covariance)
         self._mean = (self._basis @ self._mean) @ basis
         share = max((1 - beta_2) * (1 - beta_1**2 / beta_2) / (1 - beta_1) ** 2, 0.0)

@@ -1,115 +1,118 @@
-"""Trains and evaluates a network by a `GroupProgram`."""
+"""Trains and evaluates a network by the machine code of a `GroupProgram`."""
 
 import math
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from few_weights.engine.full_matrix_adam import FullMatrixAdam, FullMatrixSteps
 from few_weights.engine.group_plan import GroupPlan
 from few_weights.engine.group_program import GroupProgram
 from few_weights.engine.machine_code import LANES, Program
 from few_weights.engine.optimizers import learning_rates
-from few_weights.engine.updates import UPDATES
+from few_weights.engine.updates import update_of
+
+#: Images and labels in the form that machine code takes: float32, contiguous.
+Data = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 class GroupLoop:
-    """Trains and evaluates by machine code.
+    """Trains and evaluates by machine code. Keras' variables are read before each call and written after it.
 
     Args:
         plan: the network.
-        optimizer: Keras', built for that network; one that `why_not_optimizer` has nothing against.
+        optimizer: Keras', built for that network: `FullMatrixAdam`, or one for which `why_not_optimizer`
+            returns None.
         batch_size: images per step.
     """
 
-    def __init__(self, plan: GroupPlan, optimizer: keras.optimizers.Optimizer, batch_size: int):
+    def __init__(self, plan: GroupPlan, optimizer: keras.optimizers.Optimizer, batch_size: int) -> None:
         self._optimizer, self._batch_size = optimizer, batch_size
-        variables = optimizer._trainable_variables
-        *starts, size = np.cumsum([0, *(math.prod(each.shape) for each in variables)]).tolist()
-        of_variable = {id(variable): start for variable, start in zip(variables, starts, strict=True)}
-        plan_starts = [of_variable.get(id(variable)) for variable in plan.variables]
-        self._matrix = isinstance(optimizer, FullMatrixAdam)
-        self._update = None if self._matrix else UPDATES[type(optimizer).__name__.lower()]
+        self._update = None if isinstance(optimizer, FullMatrixAdam) else update_of(optimizer)
+        trained = optimizer._trainable_variables
+        # The weights one after the other, in the order of the optimizer.
+        *starts, size = np.cumsum([0, *(math.prod(each.shape) for each in trained)]).tolist()
+        start_of = {id(variable): start for variable, start in zip(trained, starts, strict=True)}
+        plan_starts = [start_of.get(id(variable)) for variable in plan.variables]
         program = Program()
-        self._written = GroupProgram(
+        written = GroupProgram(
             program, plan, plan_starts, size, self._update, optimizer.get_config(), batch_size
         )
         functions = program.compile()
-        self._functions = {name: functions(name) for name in ("evaluate", "differentiate")}
-        if self._update:
-            self._functions["train"] = functions("train")
-        self._arena = self._written.new_arena()
-        kept = [getattr(optimizer, name) for name in self._update.state] if self._update else []
-        groups = [(self._written.weights, variables), *zip(self._written.kept, kept, strict=True)]
-        #: Keras' variables and our copies of them.
-        self._copies = [
-            (variable, self._arena[offset + start :][: math.prod(variable.shape)].reshape(variable.shape))
-            for offset, group in groups
+        names = ["evaluate", "train" if self._update else "differentiate"]
+        self._functions = {name: functions(name) for name in names}
+        self._arena = written.arena.allocate()
+        state = [getattr(optimizer, name) for name in self._update.state] if self._update else []
+        places = [
+            (variable, offset + start)
+            for offset, group in zip((written.weights, *written.state), (trained, *state), strict=True)
             for variable, start in zip(group, starts, strict=True)
         ]
-        self._copies += [
-            (variable, self._arena[offset:][: math.prod(variable.shape)].reshape(variable.shape))
-            for variable, (offset, _), start in zip(
-                plan.variables, self._written.variables, plan_starts, strict=True
+        places += [
+            (variable, offset)
+            for variable, start, (offset, _) in zip(
+                plan.variables, plan_starts, written.variables, strict=True
             )
             if start is None
         ]
-        self._weights = self._arena[self._written.weights :][:size]
-        self._gradients = self._arena[self._written.gradients :][:size]
+        #: Keras' variables, each with the copy that the machine code uses.
+        self._copies = [
+            (variable, self._arena[offset:][: math.prod(variable.shape)].reshape(variable.shape))
+            for variable, offset in places
+        ]
+        self._weights = self._arena[written.weights :][:size]
+        self._gradients = self._arena[written.gradients :][:size]
 
-    def prepare(self, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Images (float32, as the first layer takes them) and labels, as `train` and `evaluate` want them."""
+    def prepare(self, images: NDArray[np.float32], labels: NDArray[np.integer]) -> Data:
+        """Images, as the first layer takes them, and labels, in the form that `train` and `evaluate` take."""
         return np.ascontiguousarray(images, np.float32), np.ascontiguousarray(labels, np.float32)
 
-    def train(self, data: tuple[np.ndarray, np.ndarray], order: np.ndarray) -> tuple[float, int]:
-        """An epoch in that order. Returns the sum of the cross-entropies in nats, and how many were right."""
-        steps = math.ceil(len(order) / self._batch_size)
+    def train(self, data: Data, order: NDArray[np.integer]) -> tuple[float, int]:
+        """Train an epoch in an order; returns the sum of the losses in nats, and how many were correct."""
         taken = int(self._optimizer.iterations)
-        rates = learning_rates(self._optimizer, taken + np.arange(steps))
+        numbers = taken + np.arange(math.ceil(len(order) / self._batch_size))
+        rates = learning_rates(self._optimizer, numbers)
+        self._read_variables()
         if self._update is None:
-            losses, predictions = self._train_matrix(data, order, rates, taken)
+            losses, predictions = self._train_with_full_matrix(data, order, rates, taken)
         else:
-            rates = rates * self._update.rates(self._optimizer.get_config(), taken + np.arange(steps))
+            rates = rates * self._update.rates(self._optimizer.get_config(), numbers)
             losses, predictions = self._run("train", data, order, taken, rates.astype(np.float32))
         for variable, copy in self._copies:
             variable.assign(copy)
-        self._optimizer.iterations.assign_add(steps)
-        return losses.sum(dtype=np.float64), np.count_nonzero(predictions == data[1][order])
+        self._optimizer.iterations.assign_add(len(numbers))
+        return losses.sum(dtype=np.float64), int(np.count_nonzero(predictions == data[1][order]))
 
-    def _train_matrix(self, data, order, rates, taken):
-        optimizer = FullMatrixSteps(self._optimizer)
-        for variable, copy in self._copies:
-            copy[...] = variable
-        order = np.ascontiguousarray(order, np.int32)
-        losses, predictions = (np.empty(len(order) + LANES, np.float32) for _ in range(2))
-        addresses = [array.ctypes.data for array in (*data, order, losses, predictions)]
-        arena, function = self._arena.ctypes.data, self._functions["differentiate"]
-        for step, rate in enumerate(rates):
-            first = step * self._batch_size
-            count = min(self._batch_size, len(order) - first)
-            images, labels, chosen, *outcomes = addresses
-            function(
-                count,
-                taken + step,
-                images,
-                labels,
-                *(each + 4 * first for each in (chosen, *outcomes)),
-                arena,
-            )
-            self._weights -= optimizer.change(self._gradients, rate, taken + step)
-        optimizer.store()
-        return losses[: len(order)], predictions[: len(order)]
-
-    def evaluate(self, data: tuple[np.ndarray, np.ndarray]) -> tuple[float, np.ndarray]:
-        """The sum of the cross-entropies in nats, and each example's class."""
+    def evaluate(self, data: Data) -> tuple[float, NDArray[np.uint8]]:
+        """The sum of the cross-entropies in nats, and the class predicted for each example."""
+        self._read_variables()
         losses, predictions = self._run("evaluate", data, np.arange(len(data[1])), 0)
         return losses.sum(dtype=np.float64), predictions.astype(np.uint8)
 
-    def _run(self, name, data, order, step, *others):
+    def _read_variables(self) -> None:
         for variable, copy in self._copies:
             copy[...] = variable
-        # A group's unused lanes are written too.
+
+    def _train_with_full_matrix(
+        self, data: Data, order: NDArray[np.integer], rates: NDArray[np.float64], taken: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Machine code computes each gradient, and NumPy takes the step."""
+        steps = FullMatrixSteps(self._optimizer)
+        outcomes = []
+        for number, rate in enumerate(rates):
+            batch = order[number * self._batch_size :][: self._batch_size]
+            outcomes.append(self._run("differentiate", data, batch, taken + number))
+            self._weights -= steps.change(self._gradients, rate, taken + number)
+        steps.store()
+        losses, predictions = zip(*outcomes, strict=True)
+        return np.concatenate(losses), np.concatenate(predictions)
+
+    def _run(
+        self, name: str, data: Data, order: NDArray[np.integer], step: int, *rates: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        # The unused lanes of a group are written, too.
         losses, predictions = (np.empty(len(order) + LANES, np.float32) for _ in range(2))
-        arrays = (*data, np.ascontiguousarray(order, np.int32), losses, predictions, self._arena, *others)
+        arrays = (*data, np.ascontiguousarray(order, np.int32), losses, predictions, self._arena, *rates)
         self._functions[name](len(order), step, *(array.ctypes.data for array in arrays))
         return losses[: len(order)], predictions[: len(order)]

@@ -11,20 +11,13 @@ def shift_images(images: NDArray[np.uint8], shifts: NDArray[np.integer]) -> NDAr
         images: (examples, rows, columns, channels).
         shifts: (examples, 2), rows down and columns to the right.
     """
+    rows, columns = images.shape[1:3]
     shifted = np.zeros_like(images)
-    # Images that are shifted alike are copied together.
+    # Images with the same shift are copied together.
     for down, right in np.unique(shifts, axis=0).tolist():
         alike = np.flatnonzero((shifts[:, 0] == down) & (shifts[:, 1] == right))
-        target = (
-            alike[:, None, None],
-            *np.ix_(*(_overlap(size, by) for size, by in zip(images.shape[1:3], (down, right), strict=True))),
-        )
-        source = (
-            alike[:, None, None],
-            *np.ix_(
-                *(_overlap(size, -by) for size, by in zip(images.shape[1:3], (down, right), strict=True))
-            ),
-        )
+        target = np.ix_(alike, _overlap(rows, down), _overlap(columns, right))
+        source = np.ix_(alike, _overlap(rows, -down), _overlap(columns, -right))
         shifted[target] = images[source]
     return shifted
 

@@ -29,7 +29,7 @@ class KerasLoop:
         return tf.constant(images), tf.constant(labels, tf.int32)
 
     def train(self, data: tuple[tf.Tensor, tf.Tensor], order: NDArray[np.integer]) -> tuple[float, float]:
-        """Train an epoch in an order; returns the sum of the losses in nats, and the number of correct ones."""
+        """Train an epoch in an order; returns the sum of the losses in nats, and how many were correct."""
         loss, correct = self._run_epoch(*data, tf.constant(order, tf.int32))
         return float(loss), float(correct)
 

@@ -123,7 +123,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Map:
-    """How the values of a tensor lie for one group of images: [row, column, channel, lane], in a border of zeros.
+    """The memory layout of a tensor of one group: [row, column, channel, lane], in a border of zeros.
 
     Args:
         rows, columns, channels: of the tensor.

@@ -176,6 +176,12 @@ class Code:
         self.builder.branch(head)
         self.builder.position_at_end(end)
 
+    @contextlib.contextmanager
+    def loops(self, *stops: Number) -> Iterator[tuple[Number, ...]]:
+        """Loops in each other, each from 0 to its stop; gives the indices."""
+        with contextlib.ExitStack() as stack:
+            yield tuple(stack.enter_context(self.loop(stop)) for stop in stops)
+
     def parts(self, total: Number, size: int) -> Iterator[tuple[Number, int]]:
         """Repeat the code written for each yielded pair until `total` items are done, `size` at a time.
 

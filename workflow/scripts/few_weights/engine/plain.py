@@ -14,6 +14,7 @@ def is_plain(
     settings: tuple[str, ...],
     weights: tuple[str, ...] | None = (),
     states: Iterable[keras.Variable] = (),
+    penalties: bool = False,
 ) -> bool:
     """Whether a fast path that supports some settings and weights of a class of layers supports a layer.
 
@@ -28,6 +29,7 @@ def is_plain(
         weights: the attributes of all its variables, in the order of `layer.weights`; None for a layer
             whose variables belong to another one.
         states: its variables that are not trained.
+        penalties: whether the fast path supports L2 penalties on the weights.
     """
     if type(layer) is not kind or "call" in vars(layer) or layer.activity_regularizer is not None:
         return False
@@ -49,12 +51,12 @@ def is_plain(
     return (
         without_effect
         and {id(variable) for variable in layer.variables} == {id(variable) for variable in (*known, *states)}
-        and all(_is_plain_variable(each) for each in known)
+        and all(_is_plain_variable(each, penalties) for each in known)
     )
 
 
 def has_only(model: keras.Model, variables: Iterable[keras.Variable]) -> bool:
-    """Whether these are all the variables of a model, in any order, and its input is float32 without conversion."""
+    """Whether a model has exactly these variables, in any order, and takes float32 as it is."""
     return (
         {id(variable) for variable in model.variables} == {id(variable) for variable in variables}
         and "call" not in vars(model)
@@ -85,11 +87,14 @@ def _are_same(variables: Iterable[keras.Variable], expected: Iterable[keras.Vari
     return [id(variable) for variable in variables] == [id(variable) for variable in expected]
 
 
-def _is_plain_variable(variable: keras.Variable) -> bool:
+def _is_plain_variable(variable: keras.Variable, penalties: bool) -> bool:
     return bool(
         variable.dtype == "float32"
         and variable.trainable
-        and variable.regularizer is None
+        and (
+            variable.regularizer is None
+            or (penalties and type(variable.regularizer) is keras.regularizers.L2)
+        )
         and variable.constraint is None
         and not variable.overwrite_with_gradient
     )

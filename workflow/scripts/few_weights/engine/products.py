@@ -125,7 +125,7 @@ def _store_sums(
 class Depth(NamedTuple):
     """One loop of a sum of products: how often, and by how much both factors go on, counted in float32."""
 
-    count: Number
+    times: Number
     first_step: int
     second_step: int
 
@@ -219,7 +219,7 @@ def _over(code: Code, depths: Sequence[Depth]) -> Iterator[tuple[Number, Number]
         first: Number = 0
         second: Number = 0
         for depth in depths:
-            index = stack.enter_context(code.loop(depth.count))
+            index = stack.enter_context(code.loop(depth.times))
             first = code.add(first, code.multiply(index, depth.first_step))
             second = code.add(second, code.multiply(index, depth.second_step))
         yield first, second

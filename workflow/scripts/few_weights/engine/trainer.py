@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from few_weights.engine.errors import EngineError
 from few_weights.engine.full_matrix_adam import FullMatrixAdam
 from few_weights.engine.group_loop import GroupLoop
-from few_weights.engine.group_plan import GroupPlan, plan_groups
+from few_weights.engine.group_plan import GroupPlan
 from few_weights.engine.image_shifts import shift_images
 from few_weights.engine.keras_loop import KerasLoop
+from few_weights.engine.layer_readers import plan_groups
 from few_weights.engine.optimizers import build_optimizer
 from few_weights.engine.plain import is_plain
-from few_weights.engine.winograd_loop import WinogradLoop, plan_network, why_not_optimizer
+from few_weights.engine.updates import why_not_optimizer
+from few_weights.engine.winograd_loop import WinogradLoop, plan_network
 from few_weights.engine.winograd_program import Plan
 
 #: Layers without weights, and their settings: if a network begins with them, they are applied once to all
@@ -144,8 +146,8 @@ def choose_path(
         steps: of the whole training.
 
     Returns:
-        The leading layers that are applied to the data beforehand; the plan for machine code, or None where Keras
-        computes the model, as it is, without leading layers; and a description of both.
+        The leading layers that are applied to the data beforehand; the plan for machine code, or None where
+        Keras computes the model, as it is, without leading layers; and a description of both.
     """
     # A class derived from Sequential may compute something else.
     body = list(model.layers) if type(model) is keras.Sequential else [model]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+import keras
 import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
@@ -72,6 +73,18 @@ def _sgd(code: Code, settings: Settings, rate: ir.Value, weight: ir.Value, gradi
     return (code.builder.fsub(weight, code.builder.fmul(rate, gradient)),)
 
 
+def _sgd_with_momentum(
+    code: Code, settings: Settings, rate: ir.Value, weight: ir.Value, gradient: ir.Value, velocity: ir.Value
+) -> Vectors:
+    """Polyak 1964, and with `nesterov` Nesterov 1983, as in Keras."""
+    change = code.builder.fmul(rate, gradient)
+    velocity = code.builder.fsub(code.scale(settings["momentum"], velocity), change)
+    if not settings["nesterov"]:
+        return code.builder.fadd(weight, velocity), velocity
+    ahead = code.builder.fsub(code.scale(settings["momentum"], velocity), change)
+    return code.builder.fadd(weight, ahead), velocity
+
+
 def _average(code: Code, rho: float, squares: ir.Value, value: ir.Value) -> ir.Value:
     """The next value of a running mean of squares."""
     return code.weighted_sum((rho, squares), (1 - rho, code.builder.fmul(value, value)))
@@ -102,6 +115,27 @@ UPDATES = {
     "rmsprop": Update(("_velocities",), ("rho", "epsilon"), _rmsprop),
     "sgd": Update((), (), _sgd),
 }
+
+
+SGD_WITH_MOMENTUM = Update(("momentums",), ("momentum", "nesterov"), _sgd_with_momentum)
+
+
+def update_of(optimizer: keras.optimizers.Optimizer) -> Update:
+    """The update of Keras' optimizer, for which `why_not_optimizer` returns None."""
+    name = type(optimizer).__name__.lower()
+    return SGD_WITH_MOMENTUM if name == "sgd" and optimizer.momentum else UPDATES[name]
+
+
+def why_not_optimizer(optimizer: keras.optimizers.Optimizer) -> str | None:
+    """Why there is no machine code for an optimizer, such as "with adamw"; None if there is."""
+    name, settings = type(optimizer).__name__.lower(), optimizer.get_config()
+    if name not in UPDATES:
+        return f"with {name}"
+    if type(optimizer._learning_rate) not in (keras.Variable, keras.optimizers.schedules.CosineDecay):
+        return "with a schedule"
+    supported = {"name", "learning_rate", "ema_momentum", "nesterov", *update_of(optimizer).settings}
+    unknown = [key for key, value in settings.items() if value and key not in supported]
+    return f"with {unknown[0]}" if unknown else None
 
 
 def write_update(program: Program, name: str, update: Update, settings: Settings, size: int) -> Code:

@@ -17,7 +17,7 @@ from few_weights.engine.layouts import whole_vectors
 from few_weights.engine.machine_code import LANES, Program
 from few_weights.engine.optimizers import learning_rates
 from few_weights.engine.plain import is_plain, seconds_by_keras, trains_only
-from few_weights.engine.updates import UPDATES
+from few_weights.engine.updates import update_of
 from few_weights.engine.winograd_program import Plan, write_network
 
 #: Images and labels as float32, contiguous.
@@ -103,18 +103,6 @@ def halves(layer: keras.Layer, kind: type[keras.Layer]) -> bool:
     return plain and layer.padding == "valid" and layer.pool_size == layer.strides == (2, 2)
 
 
-def why_not_optimizer(optimizer: keras.optimizers.Optimizer) -> str | None:
-    """Why there is no machine code for an optimizer, such as "with adamw"; None if there is."""
-    name, settings = type(optimizer).__name__.lower(), optimizer.get_config()
-    if name not in UPDATES:
-        return f"with {name}"
-    if type(optimizer._learning_rate) not in (keras.Variable, keras.optimizers.schedules.CosineDecay):
-        return "with a schedule"
-    supported = {"name", "learning_rate", "ema_momentum", *UPDATES[name].settings}
-    unknown = [key for key, value in settings.items() if value and key not in supported]
-    return f"with {unknown[0]}" if unknown else None
-
-
 class WinogradLoop:
     """Trains and evaluates by machine code. Keras' variables are read before each call and written after it.
 
@@ -128,7 +116,7 @@ class WinogradLoop:
         self._optimizer, self._batch_size = optimizer, batch_size
         variables = plan.variables
         indices = [optimizer._get_variable_index(variable) for variable in variables]
-        update = UPDATES[type(optimizer).__name__.lower()]
+        update = update_of(optimizer)
         state = [[getattr(optimizer, name)[index] for index in indices] for name in update.state]
         self._settings, self._rates = optimizer.get_config(), update.rates
         # All weights are in one buffer, each aligned to a whole vector; likewise the optimizer's state.

@@ -1,76 +1,78 @@
 """Activations in machine code: a function of each value, and its derivative."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from llvmlite import ir
 
 from few_weights.engine.kinds import functions
 from few_weights.engine.kinds.kind import Plain
 from few_weights.engine.layouts import Map
-from few_weights.engine.machine_code import LANES, ZERO, Code, Program, constant
+from few_weights.engine.machine_code import LANES, ZERO, Code, Number, Program, constant
 
 
-def _relu(code, x):
+def _relu(code: Code, x: ir.Value) -> ir.Value:
     return code.where_positive(x, x)
 
 
-def _relu_slope(code, x, y):
+def _relu_slope(code: Code, x: ir.Value, y: ir.Value) -> ir.Value:
     return code.where_positive(y, constant(1.0))
 
 
-def _gelu(code, x):
+def _gelu(code: Code, x: ir.Value) -> ir.Value:
     half = code.multiply_add(0.5, functions.erf(code, code.scale(math.sqrt(0.5), x)), constant(0.5))
     return code.builder.fmul(x, half)
 
 
-def _gelu_slope(code, x, y):
+def _gelu_slope(code: Code, x: ir.Value, y: ir.Value) -> ir.Value:
     half = code.multiply_add(0.5, functions.erf(code, code.scale(math.sqrt(0.5), x)), constant(0.5))
     density = functions.exp(code, code.scale(-0.5, code.builder.fmul(x, x)))
     return code.multiply_add(x, code.scale(1 / math.sqrt(2 * math.pi), density), half)
 
 
-def _tanh_slope(code, x, y):
+def _tanh_slope(code: Code, x: ir.Value, y: ir.Value) -> ir.Value:
     return code.builder.fsub(constant(1.0), code.builder.fmul(y, y))
 
 
-def _sigmoid_slope(code, x, y):
+def _sigmoid_slope(code: Code, x: ir.Value, y: ir.Value) -> ir.Value:
     return code.builder.fmul(y, code.builder.fsub(constant(1.0), y))
 
 
-def _silu(code, x):
+def _silu(code: Code, x: ir.Value) -> ir.Value:
     return code.builder.fmul(x, functions.sigmoid(code, x))
 
 
-def _silu_slope(code, x, y):
+def _silu_slope(code: Code, x: ir.Value, y: ir.Value) -> ir.Value:
     sigmoid = functions.sigmoid(code, x)
     return code.multiply_add(y, code.builder.fsub(constant(1.0), sigmoid), sigmoid)
 
 
-def _elu(code, x):
+def _elu(code: Code, x: ir.Value) -> ir.Value:
     below = code.builder.fsub(functions.exp(code, x), constant(1.0))
     return code.builder.select(code.builder.fcmp_ordered(">", x, ZERO), x, below)
 
 
-def _elu_slope(code, x, y):
+def _elu_slope(code: Code, x: ir.Value, y: ir.Value) -> ir.Value:
     return code.builder.select(
         code.builder.fcmp_ordered(">", x, ZERO), constant(1.0), code.builder.fadd(y, constant(1.0))
     )
 
 
-def _positive(code, x):
+def _positive(code: Code, x: ir.Value) -> ir.Value:
     return code.builder.fcmp_ordered(">", x, ZERO)
 
 
-def _linear(code, x):
+def _linear(code: Code, x: ir.Value) -> ir.Value:
     return x
 
 
-def _linear_slope(code, x, y):
+def _linear_slope(code: Code, x: ir.Value, y: ir.Value) -> ir.Value:
     return constant(1.0)
 
 
 #: By Keras' name: the function of x, and its derivative from x and y.
-ACTIVATIONS: dict[str, tuple[Callable, Callable]] = {
+ACTIVATIONS: dict[str, tuple[Callable[..., ir.Value], Callable[..., ir.Value]]] = {
     "linear": (_linear, _linear_slope),
     "relu": (_relu, _relu_slope),
     "gelu": (_gelu, _gelu_slope),
@@ -88,25 +90,25 @@ class Activation(Plain):
     Args:
         values, output: what goes in and comes out.
         name: of `ACTIVATIONS`.
-        parameter: the slope below 0, of leaky_relu.
+        slope: that of leaky_relu below 0.
     """
 
     values: Map
     output: Map
     name: str
-    parameter: float = 0.0
+    slope: float = 0.0
 
-    def _function(self, code: Code, x):
+    def _function(self, code: Code, x: ir.Value) -> ir.Value:
         if self.name == "leaky_relu":
-            return code.builder.select(_positive(code, x), x, code.scale(self.parameter, x))
+            return code.builder.select(_positive(code, x), x, code.scale(self.slope, x))
         return ACTIVATIONS[self.name][0](code, x)
 
-    def _slope(self, code: Code, x, y):
+    def _derivative(self, code: Code, x: ir.Value, y: ir.Value) -> ir.Value:
         if self.name == "leaky_relu":
-            return code.builder.select(_positive(code, x), constant(1.0), constant(self.parameter))
+            return code.builder.select(_positive(code, x), constant(1.0), constant(self.slope))
         return ACTIVATIONS[self.name][1](code, x, y)
 
-    def _each(self, code: Code):
+    def _each(self, code: Code) -> Iterator[tuple[Number, Number]]:
         """Loops over all values; the offsets of input and output."""
         run = self.output.columns * self.output.channels * LANES
         with code.loop(self.output.rows) as row, code.loop(run, LANES) as offset:
@@ -127,7 +129,7 @@ class Activation(Plain):
         values, output, upstream, gradient = code.named.values()
         for place, target in self._each(code):
             x, y = code.load(values, place), code.load(output, target)
-            slope = self._slope(code, x, y)
+            slope = self._derivative(code, x, y)
             before = code.load(gradient, place)
             code.store(code.multiply_add(slope, code.load(upstream, target), before), gradient, place)
         code.finish()

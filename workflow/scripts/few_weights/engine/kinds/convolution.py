@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from few_weights.engine.kinds.kind import Plain
 from few_weights.engine.layouts import Map
-from few_weights.engine.machine_code import LANES, ZERO, Code, Program
+from few_weights.engine.machine_code import LANES, ZERO, Code, Number, Program
 from few_weights.engine.products import Depth, Matrix, write_gradient_sums, write_sums
 
 
@@ -33,8 +33,11 @@ class Convolution(Plain):
         """Numbers of a row of the kernel."""
         return self.size[1] * self.values.channels * self.output.channels
 
-    def _seen(self, code: Code, row, kernel_row, kernel_column=0):
-        """The row and first column of the values that a row of the output and of the kernel meet at."""
+    def _seen(
+        self, code: Code, row: Number, kernel_row: Number, kernel_column: Number = 0
+    ) -> tuple[Number, Number, int]:
+        """Which row and first column of the values a row of the output meets at an element of the kernel;
+        and the columns from one to the next."""
         (down, across), (dilation, spread) = self.strides, self.dilation
         top, left = self.padding
         image_row = code.add(code.multiply(row, down), code.multiply(kernel_row, dilation), -top)
@@ -111,21 +114,21 @@ class Convolution(Plain):
                 before = code.load(bias_gradient, filter_)
                 code.store(code.builder.fadd(before, totals), bias_gradient, filter_, count)
         if to_values:
-            with code.loop(self.output.rows) as row, code.loop(self.size[0]) as kernel_row:
-                with code.loop(self.size[1]) as kernel_column:
-                    image_row, column, step = self._seen(code, row, kernel_row, kernel_column)
-                    begin = code.add(
-                        code.multiply(kernel_row, self._row_size),
-                        code.multiply(kernel_column, channels * filters),
-                    )
-                    write_sums(
-                        code,
-                        Matrix(kernel, begin, filters, 1),
-                        self.output.matrix(code, upstream, row),
-                        self.values.matrix(code, values_gradient, image_row, column, step),
-                        (channels, self.output.columns),
-                        [Depth(filters, 1, LANES)],
-                        None,
-                    )
+            loops = (self.output.rows, *self.size)
+            with code.loops(*loops) as (row, kernel_row, kernel_column):
+                image_row, column, step = self._seen(code, row, kernel_row, kernel_column)
+                begin = code.add(
+                    code.multiply(kernel_row, self._row_size),
+                    code.multiply(kernel_column, channels * filters),
+                )
+                write_sums(
+                    code,
+                    Matrix(kernel, begin, filters, 1),
+                    self.output.matrix(code, upstream, row),
+                    self.values.matrix(code, values_gradient, image_row, column, step),
+                    (channels, self.output.columns),
+                    [Depth(filters, 1, LANES)],
+                    None,
+                )
         code.finish()
         return code

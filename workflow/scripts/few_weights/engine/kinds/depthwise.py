@@ -1,11 +1,14 @@
 """Depthwise convolutions in machine code, with an image in each lane of a vector."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from llvmlite import ir
 
 from few_weights.engine.kinds.kind import Plain
 from few_weights.engine.layouts import Map
-from few_weights.engine.machine_code import LANES, ZERO, Code, Program
+from few_weights.engine.machine_code import LANES, ZERO, Code, Number, Program
 
 #: Columns that are computed together: with nine weights and three rows of pixels they fill the registers.
 COLUMNS = 4
@@ -16,8 +19,8 @@ class Depthwise(Plain):
     """A depthwise convolution with a kernel [row, column, channel, multiple], without activation.
 
     Args:
-        values, output: what goes in and comes out; `values` has a border that holds the padding. Output channel
-            c * multiples + m is that of channel c and multiple m.
+        values, output: what goes in and comes out; `values` has a border that holds the padding. The output's
+            channel c * multiples + m is that of channel c and multiple m.
         size: rows and columns of the kernel.
         strides, dilation: of rows and columns.
         padding: rows above and columns left of the values that the kernel reads.
@@ -36,15 +39,17 @@ class Depthwise(Plain):
     def _multiples(self) -> int:
         return self.output.channels // self.values.channels
 
-    def _taps(self):
+    def _taps(self) -> list[tuple[int, int]]:
         return list(itertools.product(range(self.size[0]), range(self.size[1])))
 
-    def _weight(self, code, channel, tap, multiple):
+    def _weight(self, code: Code, channel: Number, tap: tuple[int, int], multiple: int) -> Number:
         """The offset of a weight; `tap` is its row and column."""
         number = tap[0] * self.size[1] + tap[1]
         return code.add(number * self.output.channels, code.multiply(channel, self._multiples), multiple)
 
-    def _pixels(self, code, pointer, row, column, channel, count):
+    def _pixels(
+        self, code: Code, pointer: ir.Value, row: Number, column: Number, channel: Number
+    ) -> Callable[[tuple[int, int], int], ir.Value]:
         """Loads of the images for `count` columns of the output, by row and column relative to the first."""
         (down, across), (dilation, spread) = self.strides, self.dilation
         top, left = self.padding
@@ -54,9 +59,9 @@ class Depthwise(Plain):
             code.add(code.multiply(column, across), -left),
             channel,
         )
-        seen = {}
+        seen: dict[tuple[int, int], ir.Value] = {}
 
-        def pixel(tap, number):
+        def pixel(tap: tuple[int, int], number: int) -> ir.Value:
             key = (tap[0] * dilation, tap[1] * spread + number * across)
             if key not in seen:
                 offset = key[0] * self.values.row_stride + key[1] * self.values.column_stride
@@ -79,7 +84,7 @@ class Depthwise(Plain):
                 begin = code.load_broadcast(bias, filter_) if self.bias else ZERO
                 with code.loop(self.output.rows) as row:
                     for column, count in code.parts(self.output.columns, COLUMNS):
-                        pixel = self._pixels(code, values, row, column, channel, count)
+                        pixel = self._pixels(code, values, row, column, channel)
                         sums = [begin] * count
                         for tap, weight in zip(self._taps(), weights, strict=True):
                             for number in range(count):
@@ -109,7 +114,7 @@ class Depthwise(Plain):
                     sums = [code.variable(ZERO) for _ in range(len(here) + with_bias)]
                     with code.loop(self.output.rows) as row, code.loop(self.output.columns) as column:
                         received = code.load(upstream, self.output.at(code, row, column, filter_))
-                        pixel = self._pixels(code, values, row, column, channel, 1)
+                        pixel = self._pixels(code, values, row, column, channel)
                         for tap, total in zip(here, sums, strict=False):
                             code.set(total, code.multiply_add(received, pixel(tap, 0), code.get(total)))
                         if with_bias:
@@ -138,12 +143,12 @@ class Depthwise(Plain):
                             channel,
                         )
                         for tap, weight in zip(taps, weights, strict=True):
-                            place = code.add(
+                            target = code.add(
                                 start,
                                 tap[0] * dilation * self.values.row_stride
                                 + tap[1] * spread * self.values.column_stride,
                             )
-                            before = code.load(values_gradient, place)
-                            code.store(code.multiply_add(weight, received, before), values_gradient, place)
+                            before = code.load(values_gradient, target)
+                            code.store(code.multiply_add(weight, received, before), values_gradient, target)
         code.finish()
         return code

@@ -1,15 +1,17 @@
-"""Dropout in machine code: which values are dropped follows from the seed, the step and the value's place alone."""
+"""Dropout in machine code: what is dropped depends on the seed, the step, the image and the value only."""
 
 from dataclasses import dataclass
 
 from llvmlite import ir
 
+from few_weights.engine.kinds.activation import Activation
+from few_weights.engine.kinds.kind import Plain
 from few_weights.engine.layouts import Map
 from few_weights.engine.machine_code import INTEGER, INTEGERS, LANES, ZERO, Code, Program, constant
 
 
 @dataclass(frozen=True)
-class Dropout:
+class Dropout(Plain):
     """A share of the values set to 0 in training and the others scaled up, or a share of the channels.
 
     Args:
@@ -25,32 +27,32 @@ class Dropout:
     seed: int
     spatial: bool = False
 
-    scratch_size = 0
-    shared_size = 0
-
-    def _write(self, code: Code, source, sink, source_map: Map, sink_map: Map, add: bool, drop: bool) -> None:
-        builder = code.builder
-        key = self._key(code) if drop else None
+    def _write(
+        self, code: Code, source: ir.Value, source_map: Map, target: ir.Value, target_map: Map, add: bool
+    ) -> None:
+        """Write what is left of the source to the target, or add it."""
+        builder, key = code.builder, self._key(code)
         threshold = ir.Constant(INTEGERS, [min(int(self.rate * 2**32), 2**32 - 1)] * LANES)
-        with code.loop(self.values.rows) as row, code.loop(self.values.columns) as column:
-            with code.loop(self.values.channels) as channel:
-                value = code.load(source, source_map.at(code, row, column, channel))
-                if drop:
-                    number = code.number(channel)
-                    if not self.spatial:
-                        position = code.add(code.multiply(row, self.values.columns), column)
-                        number = code.number(code.add(code.multiply(position, self.values.channels), channel))
-                    bits = self._bits(code, key, builder.trunc(number, INTEGER))
-                    kept = builder.icmp_unsigned(">=", bits, threshold)
-                    scaled = builder.fmul(value, constant(1 / (1 - self.rate)))
-                    value = builder.select(kept, scaled, ZERO)
-                place = sink_map.at(code, row, column, channel)
-                if add:
-                    value = builder.fadd(code.load(sink, place), value)
-                code.store(value, sink, place)
+        with code.loops(self.values.rows, self.values.columns, self.values.channels) as (
+            row,
+            column,
+            channel,
+        ):
+            number = code.number(channel)
+            if not self.spatial:
+                position = code.add(code.multiply(row, self.values.columns), column)
+                number = code.number(code.add(code.multiply(position, self.values.channels), channel))
+            bits = self._bits(code, key, builder.trunc(number, INTEGER))
+            value = code.load(source, source_map.at(code, row, column, channel))
+            scaled = builder.fmul(value, constant(1 / (1 - self.rate)))
+            value = builder.select(builder.icmp_unsigned(">=", bits, threshold), scaled, ZERO)
+            offset = target_map.at(code, row, column, channel)
+            if add:
+                value = builder.fadd(code.load(target, offset), value)
+            code.store(value, target, offset)
         code.finish()
 
-    def _key(self, code: Code):
+    def _key(self, code: Code) -> ir.Value:
         """32 random bits for each lane: of the seed, the step and the number of the image in the step."""
         builder = code.builder
         step, first = (builder.trunc(code.named[name], INTEGER) for name in ("step", "first"))
@@ -59,30 +61,24 @@ class Dropout:
         key = _mixed(code, builder.add(code.broadcast(step), ir.Constant(INTEGERS, [self.seed] * LANES)))
         return _mixed(code, builder.xor(key, image))
 
-    def _bits(self, code: Code, key, number):
+    def _bits(self, code: Code, key: ir.Value, number: ir.Value) -> ir.Value:
         return _mixed(code, code.builder.add(key, _scrambled(code, code.broadcast(number))))
 
     def write_forward(self, program: Program, name: str) -> Code:
         """(values, output; step, first)."""
         code = program.define(name, ["values", "output"], ["step", "first"])
-        named = code.named
-        self._write(code, named["values"], named["output"], self.values, self.output, add=False, drop=True)
+        self._write(code, code.named["values"], self.values, code.named["output"], self.output, add=False)
         return code
 
     def write_inference(self, program: Program, name: str) -> Code | None:
         """(values, output): nothing is dropped."""
-        code = program.define(name, ["values", "output"])
-        named = code.named
-        self._write(code, named["values"], named["output"], self.values, self.output, add=False, drop=False)
-        return code
+        return Activation(self.values, self.output, "linear").write_forward(program, name)
 
     def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
         """(upstream, values_gradient; step, first)."""
         code = program.define(name, ["upstream", "values_gradient"], ["step", "first"])
-        named = code.named
-        self._write(
-            code, named["upstream"], named["values_gradient"], self.output, self.values, add=True, drop=True
-        )
+        upstream, gradient = code.named["upstream"], code.named["values_gradient"]
+        self._write(code, upstream, self.output, gradient, self.values, add=True)
         return code
 
 

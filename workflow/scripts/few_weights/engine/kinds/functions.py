@@ -1,4 +1,4 @@
-"""Functions of single numbers in machine code, without the C library, whose last bit differs between versions.
+"""Functions of numbers in machine code, without the C library, whose last bit differs between versions.
 
 Each is accurate to a few units in the last place of float32.
 """

@@ -8,12 +8,12 @@ from few_weights.engine.machine_code import Code, Program
 class Kind(Protocol):
     """A layer with its shapes, which writes its functions.
 
-    The names of a function's arguments say what it is given: `values` (`values_1` ... of further inputs),
-    `output`, `upstream` (the gradient of the output), `values_gradient`, and each weight under Keras' name, with
-    `<weight>_gradient`. `scratch` is memory of each group that the forward pass leaves to the backward pass,
-    `shared` is memory of the whole batch. Of numbers, `count` is how many of the group's lanes hold images,
-    `batch` how many images the step has, `step` the number of the step and `first` that of the group's first
-    image. All gradients are added to what is there.
+    The names of a function's arguments say what it is given: `values` (`values_1` and so on for further
+    inputs), `output`, `upstream` (the gradient of the output), `values_gradient`; each weight by the name
+    that the step has for it, and `<weight>_gradient`; `scratch`, memory of each group that the forward pass
+    leaves to the backward pass; `shared`, memory of the whole batch. Of numbers: `count` is how many lanes of
+    the group hold images, `batch` how many images the step has, `step` the number of the step and `first`
+    that of the group's first image. Gradients are added to what is there.
     """
 
     @property
@@ -37,8 +37,15 @@ class Kind(Protocol):
 class Plain:
     """What most kinds have in common: no memory of their own, and the same computation outside training."""
 
-    scratch_size = 0
-    shared_size = 0
+    @property
+    def scratch_size(self) -> int:
+        """None."""
+        return 0
+
+    @property
+    def shared_size(self) -> int:
+        """None."""
+        return 0
 
     def write_inference(self, program: Program, name: str) -> Code | None:
         """None: as in training."""

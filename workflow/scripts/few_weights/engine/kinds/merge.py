@@ -1,10 +1,11 @@
 """Sums and concatenations of branches in machine code."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from few_weights.engine.kinds.kind import Plain
 from few_weights.engine.layouts import Map
-from few_weights.engine.machine_code import LANES, Code, Program
+from few_weights.engine.machine_code import LANES, Code, Number, Program
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Merge(Plain):
     def _names(self, suffix: str = "") -> list[str]:
         return [f"values{f'_{number}' if number else ''}{suffix}" for number in range(len(self.inputs))]
 
-    def _write(self, code: Code, move) -> None:
+    def _write(self, code: Code, move: Callable[[int, Number, Number], None]) -> None:
         """Loops over all values: move(number of the input, its offset, the offset of the output)."""
         before = 0
         for number, values in enumerate(self.inputs):
@@ -39,7 +40,7 @@ class Merge(Plain):
         code = program.define(name, [*self._names(), "output"])
         *inputs, output = code.named.values()
 
-        def move(number, place, target):
+        def move(number: int, place: Number, target: Number) -> None:
             value = code.load(inputs[number], place)
             if self.add and number:
                 value = code.builder.fadd(code.load(output, target), value)
@@ -57,7 +58,7 @@ class Merge(Plain):
         code = program.define(name, ["upstream", *self._names("_gradient")], may_overlap=True)
         upstream, *gradients = code.named.values()
 
-        def move(number, place, target):
+        def move(number: int, place: Number, target: Number) -> None:
             total = code.builder.fadd(code.load(gradients[number], place), code.load(upstream, target))
             code.store(total, gradients[number], place)
 

@@ -1,22 +1,27 @@
 """Batch and layer normalisation in machine code, with an image in each lane of a vector."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from llvmlite import ir
 
 from few_weights.engine.kinds.kind import Plain
 from few_weights.engine.layouts import Map
-from few_weights.engine.machine_code import FLOAT, LANES, ZERO, Code, Program, constant
+from few_weights.engine.machine_code import FLOAT, LANES, ZERO, Code, Number, Program, constant
+
+#: (code, row, column, channel) -> two terms of sums over a channel.
+Terms = Callable[[Code, Number, Number, Number], tuple[ir.Value, ir.Value]]
 
 
 @dataclass(frozen=True)
-class BatchNormalization:
-    """Each channel shifted and scaled to mean 0 and variance 1 over a batch (Ioffe and Szegedy 2015), as Keras has it.
+class BatchNormalization(Plain):
+    """Each channel shifted and scaled to mean 0 and variance 1 over a batch (Ioffe and Szegedy 2015).
 
-    It needs the whole batch twice: before its forward pass, for the sums that `write_sums` collects, and before its
-    backward pass, for those of `write_backward_sums`. `shared` holds, for each channel: a vector of sums of values,
-    of squares, of upstream, of upstream times normalised values; then mean, 1 / deviation, the mean of upstream and
-    that of upstream times normalised values, a number each.
+    It needs the whole batch twice: before its forward pass, for the sums of `write_sums`, and before its
+        backward pass, for those of `write_backward_sums`. `shared` holds, for each channel, four vectors: the
+        sums of values, of their squares, of upstream, and of upstream times normalised values; then four
+        numbers: the mean, 1 / standard deviation, the mean of upstream, and that of upstream times normalised
+        values.
 
     Args:
         values, output: what goes in and comes out.
@@ -31,18 +36,16 @@ class BatchNormalization:
     momentum: float
     epsilon: float
 
-    scratch_size = 0
-
     @property
     def shared_size(self) -> int:
         """Four vectors and four numbers for each channel."""
         return self.values.channels * (4 * LANES + 4)
 
-    def _sum(self, number: int, code: Code, channel):
+    def _sum(self, number: int, code: Code, channel: Number) -> Number:
         """The offset of one of the four vectors of a channel."""
         return code.add(number * self.values.channels * LANES, code.multiply(channel, LANES))
 
-    def _number(self, number: int, code: Code, channel):
+    def _number(self, number: int, code: Code, channel: Number) -> Number:
         """The offset of one of the four numbers of a channel."""
         return code.add(self.values.channels * (4 * LANES + number), channel)
 
@@ -51,7 +54,7 @@ class BatchNormalization:
         return self.values.rows * self.values.columns
 
     def _write_pairs(
-        self, program: Program, name: str, pointers: list[str], numbers: tuple[int, int], terms
+        self, program: Program, name: str, pointers: list[str], numbers: tuple[int, int], terms: Terms
     ) -> Code:
         """Adds two terms of each value to two of the sums; lanes without an image add nothing."""
         code = program.define(name, [*pointers, "shared"], ["count"])
@@ -72,7 +75,7 @@ class BatchNormalization:
     def write_sums(self, program: Program, name: str) -> Code:
         """(values, shared; count): the sums of values and of squares, before the forward pass."""
 
-        def terms(code, row, column, channel):
+        def terms(code: Code, row: Number, column: Number, channel: Number) -> tuple[ir.Value, ir.Value]:
             # Less the moving mean, which is near the mean: so that no digits are lost.
             value = code.load(code.named["values"], self.values.at(code, row, column, channel))
             value = code.builder.fsub(value, code.load_broadcast(code.named["moving_mean"], channel))
@@ -80,7 +83,9 @@ class BatchNormalization:
 
         return self._write_pairs(program, name, ["values", "moving_mean"], (0, 1), terms)
 
-    def _write_each_channel(self, code: Code, numbers: tuple[int, int], finish) -> None:
+    def _write_each_channel(
+        self, code: Code, numbers: tuple[int, int], finish: Callable[[Number, ir.Value, ir.Value], None]
+    ) -> None:
         """For each channel, the means over the batch of two of the sums, which are set to 0."""
         shared = code.named["shared"]
         images = code.builder.sitofp(code.named["batch"], FLOAT)
@@ -104,7 +109,7 @@ class BatchNormalization:
         )
         builder = code.builder
 
-        def finish(channel, shifted_mean, square):
+        def finish(channel: Number, shifted_mean: ir.Value, square: ir.Value) -> None:
             variance = builder.fsub(square, builder.fmul(shifted_mean, shifted_mean))
             zero = ir.Constant(FLOAT, 0.0)
             variance = builder.select(builder.fcmp_ordered("<", variance, zero), zero, variance)
@@ -132,7 +137,9 @@ class BatchNormalization:
         code.finish()
         return code
 
-    def _store_moments(self, code: Code, shared, channel, mean, variance) -> None:
+    def _store_moments(
+        self, code: Code, shared: ir.Value, channel: Number, mean: ir.Value, variance: ir.Value
+    ) -> None:
         root = code.lane(
             code.elementwise(
                 "sqrt", code.broadcast(code.builder.fadd(variance, ir.Constant(FLOAT, self.epsilon)))
@@ -143,7 +150,7 @@ class BatchNormalization:
         for number, value in ((0, mean), (1, inverse)):
             code.builder.store(value, code.at(shared, self._number(number, code, channel)))
 
-    def _normalised(self, code: Code, row, column, channel):
+    def _normalised(self, code: Code, row: Number, column: Number, channel: Number) -> ir.Value:
         shared = code.named["shared"]
         mean, inverse = (
             code.load_broadcast(shared, self._number(number, code, channel)) for number in (0, 1)
@@ -154,14 +161,14 @@ class BatchNormalization:
     def write_forward(self, program: Program, name: str) -> Code:
         """(values, shared, gamma, beta, output)."""
         code = program.define(name, ["values", "shared", "gamma", "beta", "output"])
-        with code.loop(self.values.channels) as channel:
-            with code.loop(self.values.rows) as row, code.loop(self.values.columns) as column:
-                value = self._normalised(code, row, column, channel)
-                if self.scale:
-                    value = code.builder.fmul(value, code.load_broadcast(code.named["gamma"], channel))
-                if self.center:
-                    value = code.builder.fadd(value, code.load_broadcast(code.named["beta"], channel))
-                code.store(value, code.named["output"], self.output.at(code, row, column, channel))
+        sizes = (self.values.channels, self.values.rows, self.values.columns)
+        with code.loops(*sizes) as (channel, row, column):
+            value = self._normalised(code, row, column, channel)
+            if self.scale:
+                value = code.builder.fmul(value, code.load_broadcast(code.named["gamma"], channel))
+            if self.center:
+                value = code.builder.fadd(value, code.load_broadcast(code.named["beta"], channel))
+            code.store(value, code.named["output"], self.output.at(code, row, column, channel))
         code.finish()
         return code
 
@@ -172,7 +179,7 @@ class BatchNormalization:
     def write_backward_sums(self, program: Program, name: str) -> Code:
         """(values, upstream, shared; count): the sums of upstream, and of it times the normalised values."""
 
-        def terms(code, row, column, channel):
+        def terms(code: Code, row: Number, column: Number, channel: Number) -> tuple[ir.Value, ir.Value]:
             received = code.load(code.named["upstream"], self.output.at(code, row, column, channel))
             return received, code.builder.fmul(received, self._normalised(code, row, column, channel))
 
@@ -185,7 +192,7 @@ class BatchNormalization:
         images = builder.sitofp(code.named["batch"], FLOAT)
         values = builder.fmul(images, ir.Constant(FLOAT, float(self._positions)))
 
-        def finish(channel, mean, product):
+        def finish(channel: Number, mean: ir.Value, product: ir.Value) -> None:
             for number, value in ((2, mean), (3, product)):
                 builder.store(value, code.at(shared, self._number(number, code, channel)))
             for has, weight, value in (
@@ -229,7 +236,7 @@ class BatchNormalization:
 
 @dataclass(frozen=True)
 class LayerNormalization(Plain):
-    """The channels of each position shifted and scaled to mean 0 and variance 1 (Ba and others 2016), as Keras has it.
+    """The channels of each position shifted and scaled to mean 0 and variance 1 (Ba and others 2016).
 
     Args:
         values, output: what goes in and comes out.
@@ -243,11 +250,13 @@ class LayerNormalization(Plain):
     center: bool
     epsilon: float
 
-    def _moments(self, code: Code, values, row, column):
+    def _moments(
+        self, code: Code, values: ir.Value, row: Number, column: Number
+    ) -> tuple[ir.Value, ir.Value]:
         """The mean of a position's channels and 1 / their deviation, a number in each lane."""
         share = constant(1 / self.values.channels)
 
-        def mean(term):
+        def mean(term: Callable[[ir.Value], ir.Value]) -> ir.Value:
             total = code.variable(ZERO)
             with code.loop(self.values.channels) as channel:
                 value = code.load(values, self.values.at(code, row, column, channel))
@@ -256,7 +265,7 @@ class LayerNormalization(Plain):
 
         middle = mean(lambda value: value)
 
-        def squared(value):
+        def squared(value: ir.Value) -> ir.Value:
             difference = code.builder.fsub(value, middle)
             return code.builder.fmul(difference, difference)
 
@@ -290,7 +299,13 @@ class LayerNormalization(Plain):
         with code.loop(self.values.rows) as row, code.loop(self.values.columns) as column:
             mean, inverse = self._moments(code, values, row, column)
 
-            def parts(channel, row=row, column=column, mean=mean, inverse=inverse):
+            def parts(
+                channel: Number,
+                row: Number = row,
+                column: Number = column,
+                mean: ir.Value = mean,
+                inverse: ir.Value = inverse,
+            ) -> tuple[ir.Value, ir.Value, ir.Value]:
                 value = code.load(values, self.values.at(code, row, column, channel))
                 normalised = builder.fmul(builder.fsub(value, mean), inverse)
                 received = code.load(upstream, self.output.at(code, row, column, channel))

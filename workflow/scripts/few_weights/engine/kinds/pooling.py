@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from llvmlite import ir
@@ -10,6 +10,9 @@ from llvmlite import ir
 from few_weights.engine.kinds.kind import Plain
 from few_weights.engine.layouts import Map
 from few_weights.engine.machine_code import FLOAT, LANES, ZERO, Code, Number, Program, constant
+
+#: Loops over the values of a window: gives the offset of each, and its number in reading order.
+Taps = Callable[[], Iterator[tuple[Number, Number]]]
 
 #: Windows of so many values are written out; larger ones are loops.
 WRITTEN_OUT = 9
@@ -50,8 +53,8 @@ class Pooling(Plain):
         return any(self.padding) or ends[0] > self.values.rows or ends[1] > self.values.columns
 
     @contextlib.contextmanager
-    def _windows(self, code: Code) -> Iterator[tuple]:
-        """Loops over all windows: the offset of the output, and a function that loops over a window's taps."""
+    def _windows(self, code: Code) -> Iterator[tuple[Number, Taps, ir.Value]]:
+        """Loops over all windows: the offset of the output, a function that loops over the taps, 1 / size."""
         with code.loop(self.output.rows) as row, code.loop(self.output.columns) as column:
             corner = [
                 code.add(code.multiply(index, stride), -pad)
@@ -60,7 +63,7 @@ class Pooling(Plain):
             target = self.output.at(code, row, column)
             with code.loop(self.output.channels * LANES, LANES) as channel:
 
-                def taps():
+                def taps() -> Iterator[tuple[Number, Number]]:
                     """Offsets of the window's values, each with its number in reading order."""
                     if not self._clipped and self.size[0] * self.size[1] <= WRITTEN_OUT:
                         for down, across in itertools.product(range(self.size[0]), range(self.size[1])):
@@ -70,13 +73,11 @@ class Pooling(Plain):
                             yield code.add(place, channel), down * self.size[1] + across
                         return
                     bounds = [self._bounds(code, axis, corner[axis]) for axis in (0, 1)]
-                    with code.loop(bounds[0][1], start=bounds[0][0]) as down:
-                        with code.loop(bounds[1][1], start=bounds[1][0]) as across:
-                            place = self.values.at(
-                                code, code.add(corner[0], down), code.add(corner[1], across)
-                            )
-                            number = code.add(code.multiply(down, self.size[1]), across)
-                            yield code.add(place, channel), number
+                    (top, below), (left, behind) = bounds
+                    with code.loop(below, start=top) as down, code.loop(behind, start=left) as across:
+                        place = self.values.at(code, code.add(corner[0], down), code.add(corner[1], across))
+                        number = code.add(code.multiply(down, self.size[1]), across)
+                        yield code.add(place, channel), number
 
                 share = ir.Constant(FLOAT, 1 / (self.size[0] * self.size[1]))
                 if self._clipped and not self.largest:
@@ -89,7 +90,7 @@ class Pooling(Plain):
                 yield code.add(target, channel), taps, code.broadcast(share)
 
     def _bounds(self, code: Code, axis: int, corner: Number) -> tuple[Number, Number]:
-        """The first tap of a window along an axis that lies within the values, and the one behind the last."""
+        """The first tap of a window along an axis that is within the values, and the one after the last."""
         length = (self.values.rows, self.values.columns)[axis]
         if not self._clipped:
             return 0, self.size[axis]
