@@ -100,10 +100,12 @@ class GroupProgram:
         ]
         self._phases = self._divide()
         groups = -(-batch_size // LANES) if len(self._phases) > 1 else 1
-        self._values = self._buffers(groups)
-        first = self.arena.size
-        self._value_gradients = self._buffers(groups)
-        self._all_value_gradients = first, self.arena.size - first
+        self._values = self._buffers(dict.fromkeys(plan.buffers, groups))
+        # Gradients that are computed and used in one phase have one buffer for all groups.
+        crossing = self._crossing()
+        self._value_gradients = self._buffers(
+            {buffer: groups if buffer in crossing else 1 for buffer in plan.buffers}
+        )
         self._scratch = [self.arena.buffer(step.kind.scratch_size, groups) for step in plan.steps]
         self._shared = [self.arena.buffer(step.kind.shared_size) for step in plan.steps]
         self._labels = self.arena.buffer(LANES).offset
@@ -125,13 +127,35 @@ class GroupProgram:
             phases[-1].append(number)
         return phases
 
-    def _buffers(self, groups: int) -> list[GroupBuffer]:
-        """A buffer for each tensor, or the one that it shares."""
+    def _crossing(self) -> set[int]:
+        """The buffers whose gradients are added to in one phase of the backward pass and read in an earlier one."""
+        phases: dict[int, set[int]] = {}
+        for phase, numbers in enumerate(self._phases):
+            for number in numbers:
+                step = self._plan.steps[number]
+                is_first = phase > 0 and number == numbers[0]
+                # Batch normalisation adds to its input's gradient in the phase before its own.
+                for tensor in step.inputs:
+                    phases.setdefault(self._plan.buffers[tensor], set()).add(phase - is_first)
+                used = {phase, phase - is_first}
+                phases.setdefault(self._plan.buffers[step.output], set()).update(used)
+        return {buffer for buffer, used in phases.items() if len(used) > 1}
+
+    def _buffers(self, groups: Mapping[int, int]) -> list[GroupBuffer]:
+        """A buffer for each tensor, for so many groups; some tensors share one."""
         known: dict[int, GroupBuffer] = {}
         for buffer, values in zip(self._plan.buffers, self._plan.maps, strict=True):
             if buffer not in known:
-                known[buffer] = self.arena.buffer(values.size, groups)
+                known[buffer] = self.arena.buffer(values.size, groups[buffer])
         return [known[buffer] for buffer in self._plan.buffers]
+
+    def _write_zero_gradients(self, code: Code, group: Number, shared: bool) -> None:
+        """Set the gradients of a group to 0: those in buffers of its own, or those in buffers that groups share."""
+        done = set()
+        for buffer, values in zip(self._value_gradients, self._plan.maps, strict=True):
+            if buffer not in done and (buffer.stride == 0) == shared:
+                self._write_zeros(code, buffer.of(code, group), values.size)
+            done.add(buffer)
 
     # Calls of the functions of the steps
 
@@ -182,7 +206,7 @@ class GroupProgram:
 
     # The parts of a step
 
-    def _write_zeros(self, code: Code, first: int, size: int) -> None:
+    def _write_zeros(self, code: Code, first: Number, size: int) -> None:
         with code.loop(size, LANES) as offset:
             code.store(ZERO, code.named["arena"], code.add(first, offset))
 
@@ -241,20 +265,20 @@ class GroupProgram:
         """The gradient of the mean loss of a batch."""
         groups, last = groups_of(code, code.number(batch.images)), len(self._phases) - 1
         self._write_zeros(code, self.gradients, self._size)
-        if last:
-            self._write_zeros(code, *self._all_value_gradients)
         for phase in range(last + 1):
             if phase:
                 self._call(code, batch, self._phases[phase][0], "write_finish", 0)
             with code.loop(groups) as group:
-                if not last:
-                    self._write_zeros(code, *self._all_value_gradients)
+                if phase == last:
+                    self._write_zero_gradients(code, group, shared=False)
+                    self._write_zero_gradients(code, group, shared=True)
                 self._write_forward(code, batch, phase, group)
                 if phase == last:
                     self._write_backward(code, batch, phase, group)
         for phase in reversed(range(last)):
             self._call(code, batch, self._phases[phase + 1][0], "write_backward_finish", 0)
             with code.loop(groups) as group:
+                self._write_zero_gradients(code, group, shared=True)
                 self._write_backward(code, batch, phase, group)
         for number, factor in self._plan.penalties.items():
             self._write_penalty(code, number, factor)
