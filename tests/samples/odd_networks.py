@@ -1,4 +1,7 @@
-"""Networks that users write: unusual ones that are right, and ones that are refused, each with the message."""
+"""Networks that users write: unusual ones that are right, and ones that are refused, with the message."""
+
+#: The shape of the images, and the number of classes.
+IMAGE, CLASSES = (9, 8, 2), 5
 
 HEAD = """
 import keras

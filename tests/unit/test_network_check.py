@@ -2,13 +2,11 @@
 
 import pytest
 from samples.networks import ADAM
-from samples.odd_networks import HEAD, NOT_EXPORTED, RIGHT, WRONG
+from samples.odd_networks import CLASSES, HEAD, IMAGE, NOT_EXPORTED, RIGHT, WRONG
 
 from few_weights.errors import StudyError
 from few_weights.networks import check, counts
 from few_weights.networks.weights import named_weights
-
-IMAGE, CLASSES = (9, 8, 2), 5
 
 
 @pytest.fixture
