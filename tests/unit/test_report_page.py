@@ -59,8 +59,16 @@ def test_numbers_are_those_of_the_tables(page):
 
 def test_recipe_shows_every_optimizer_setting():
     schema = yaml.safe_load((TEMPLATES.parent / "schemas" / "study.schema.yaml").read_text())["$defs"]
-    optimizers = [schema[name]["properties"] for name in ("adadelta", "rmsprop", "sgd", "adam")]
-    assert {key for settings in optimizers for key in settings} - {"name"} <= set(RECIPE)
+    for name in schema["optimizer"]["properties"]["name"]["enum"]:
+        assert set(schema[name]["properties"]) - {"name"} <= set(RECIPE), name
+
+
+def test_recipe_shows_every_setting_of_schedule_and_augmentation():
+    schema = yaml.safe_load((TEMPLATES.parent / "schemas" / "study.schema.yaml").read_text())["$defs"]
+    section = schema["architecture"]["properties"]
+    assert "schedule" in RECIPE
+    assert set(section["schedule"]["properties"]) - {"name"} <= set(RECIPE)
+    assert set(section["augmentation"]["properties"]) <= set(RECIPE)
 
 
 def test_same_input_same_page(page):
