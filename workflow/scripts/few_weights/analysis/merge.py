@@ -1,4 +1,4 @@
-"""From the metrics.json of every run, each of them checked, to runs.csv, layers.csv and history.csv."""
+"""Checks the metrics.json of every run and merges them into runs.csv, layers.csv and history.csv."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What a study makes from its runs, once: for the rules, the report, the copying and the documents."""
+"""The tables and figures of a study, defined once for rules, report, `make reference` and documents."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ TABLES = {
         data=True,
     ),
     "counts": Output("the weights of each model by every rule of counting", ("runs",), run_files=True),
-    # Of a study with `refine: true` alone.
+    # Only of a study with `refine: true`.
     "search": Output("the path of each search, one row per round and target", run_files=True),
 }
 
@@ -65,7 +65,7 @@ FIGURES = {
     "timeline": Output("when each training job ran", ("runs",)),
     # One for each architecture, curve-<architecture>.
     "curve": Output("accuracy against weights of one architecture", ("runs", "breakpoints")),
-    # Of a user's own data set alone.
+    # Only of a user's own data set.
     "data": Output("some images of each class, and how many there are", data=True),
 }
 
