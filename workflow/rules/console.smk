@@ -10,7 +10,7 @@ from few_weights.plan.console.interrupt import Interrupt
 from few_weights.plan.console.progress import Progress, Training
 
 
-def search_goes_on():
+def search_is_unfinished():
     """Whether a search has rounds ahead, which may ask for more runs."""
     return any(
         job.rule.name.endswith("search_widths") and not done for job, done in snakemake_private.jobs(workflow)
@@ -40,7 +40,7 @@ def made_here(jobid):
     ]
 
 
-def say_how_far():
+def interruption_message():
     """The line at the end of a study that was interrupted."""
     done, planned = PROGRESS.counts()
     return f"Interrupted: {done} of {planned} runs are done. Start again to continue."
@@ -65,9 +65,9 @@ def print_summary():
         print(f"\n{table.read_text()}\nReport: {(FOLDER / 'report.html').resolve()}", file=sys.stderr)
 
 
-PROGRESS = Progress(logger, trainings, search_goes_on)
+PROGRESS = Progress(logger, trainings, search_is_unfinished)
 FAILURES = Failures()
-INTERRUPT = Interrupt(SCRIPTS, say_how_far)
+INTERRUPT = Interrupt(SCRIPTS, interruption_message)
 
 if snakemake_private.is_main_process(workflow):
     for warning in STUDY.data.warnings:

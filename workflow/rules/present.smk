@@ -7,7 +7,7 @@ what is missing.
 
 from few_weights.data.check_fetched import data_is_intact
 from few_weights.plan.finished_runs import (
-    by_architecture,
+    group_seeds,
     name_runs,
     nothing_to_report,
     planned_runs,
@@ -25,7 +25,7 @@ if not REPORTED:
 if missing := [run for run in PLANNED if run not in set(REPORTED)]:
     NOTES.append(f"{len(missing)} of {len(PLANNED)} runs are missing: {name_runs(missing)}.")
 KEPT = []
-ARCHITECTURES = {name: ARCHITECTURES[name] for name in by_architecture(REPORTED)}
+ARCHITECTURES = {name: ARCHITECTURES[name] for name in group_seeds(REPORTED)}
 
 
 def rounds_of(architecture):
@@ -46,10 +46,10 @@ def files_of(architecture, *names):
 
 def runs_to_merge(wildcards):
     """Architecture -> width -> the seeds that are there, as JSON."""
-    return json.dumps(by_architecture(RUNS_HERE))
+    return json.dumps(group_seeds(RUNS_HERE))
 
 
-def why_not(output, is_search=False):
+def reason_missing(output, is_search=False):
     """Why a table or figure cannot be made here, in words; None where it can."""
     if output.run_files and not RUNS_HERE:
         return "it is made where the runs' files are, and they are not here"
@@ -61,12 +61,12 @@ def why_not(output, is_search=False):
     return f"it is made from {' and '.join(missing)}" if missing else None
 
 
-def what_there_can_be(outputs, *paths):
+def available_outputs(outputs, *paths):
     """Those of the tables or figures that can be made, or were made from runs that are no longer here."""
     there = []
     for name, output in outputs.items():
         files = [f"{RESULTS}/{path.format(name)}" for path in paths]
-        reason = why_not(output, name == "search")
+        reason = reason_missing(output, name == "search")
         if reason and not RUNS_HERE and all((FOLDER / path.format(name)).exists() for path in paths):
             reason = None
             KEPT.extend(files)
@@ -78,8 +78,8 @@ def what_there_can_be(outputs, *paths):
 
 
 DATA_IS_HERE = data_is_intact(Path(DATA_FILE), STUDY.dataset, STUDY.data.sha256, Path(DATA_STAMP))
-TABLE_NAMES = what_there_can_be({name: TABLES[name] for name in TABLE_NAMES}, "{}.csv")
-FIGURE_NAMES = what_there_can_be(
+TABLE_NAMES = available_outputs({name: TABLES[name] for name in TABLE_NAMES}, "{}.csv")
+FIGURE_NAMES = available_outputs(
     {
         name: FIGURES[kind_of_figure(name)]
         for name in figures_of_study(ARCHITECTURES, own_data=STUDY.dataset not in KNOWN)

@@ -1,8 +1,8 @@
 """The breakpoint of an architecture: the fewest parameters with which it reaches a target accuracy.
 
-Defined: of the models (widths) of an architecture that the study trained, the one with the fewest parameters
-whose mean accuracy over seeds on the selection images is at least the target. It is *certain* when the lower
-end of the 95 % interval of that mean reaches the target too.
+Of an architecture's trained models, the breakpoint is the one with the fewest parameters whose mean accuracy
+over seeds on the selection images is at least the target. It is *certain* if the lower end of the 95 %
+interval of that mean reaches the target too.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ import pandas as pd
 from few_weights.analysis import published
 from few_weights.analysis.model_tables import flops_per_image, weight_bytes
 from few_weights.analysis.rows import as_table, by_architecture
-from few_weights.analysis.seeds import accuracy_statistics, selection_of, share_reaching, summarise_models
+from few_weights.analysis.seeds import accuracy_statistics, model_means, selection_of, share_reaching
 from few_weights.analysis.table_columns import BREAKPOINTS
 
 #: The columns of runs.csv that hold the full-size model which a breakpoint is compared with.
@@ -33,7 +33,7 @@ def find_breakpoints(runs: pd.DataFrame, targets: Iterable[float]) -> pd.DataFra
     selection = selection_of(runs)
     dataset = str(runs["dataset"].iloc[0])
     records = []
-    for architecture, models in by_architecture(summarise_models(runs)):
+    for architecture, models in by_architecture(model_means(runs)):
         models = models.sort_values("parameters", kind="stable")
         group = runs[runs["architecture"] == architecture]
         baseline = {column: group[column].iloc[0] for column in BASELINE}
