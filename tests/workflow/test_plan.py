@@ -244,5 +244,5 @@ def test_a_report_never_trains(finished, tmp_path):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
     job = reported()
-    assert "counts.csv is missing: it is made where the runs' files are, and they are not here" in job.stderr
+    assert "counts.csv is missing: it is made from the runs' files, which are not here" in job.stderr
     assert (results / "plan/report.html").exists()
