@@ -271,7 +271,7 @@ def net(width, image_shape, classes):
 """,
         "of width 3 cannot be computed: ",
     ),
-    "an error in training alone": (
+    "an error only in training": (
         """
 class Own(layers.Layer):
     def call(self, x, training=False):

@@ -1,4 +1,4 @@
-"""Networks and data of the user's own, in a folder of their own; the workflow as a part of another one."""
+"""The user's own networks and data in a separate folder; the workflow as a part of another one."""
 
 import subprocess
 import sys
@@ -63,7 +63,7 @@ def own_images(seed, examples):
 
 
 class Elsewhere:
-    """A folder with a study, its network and its data, and the workflow beside it."""
+    """A folder with a study, its network and its data, and the workflow next to it."""
 
     def __init__(self, folder):
         self.workflow = copy_workflow(ROOT, folder / "few-weights")

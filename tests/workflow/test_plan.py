@@ -236,7 +236,7 @@ def test_a_report_never_trains(finished, tmp_path):
     runs = pd.read_csv(results / "plan/runs.csv")
     assert not ((runs["architecture"] == "mlp") & (runs["width"] == 2) & (runs["seed"] == 1)).any()
 
-    # Tables and figures alone, as in results/reference; one table is missing there.
+    # Only tables and figures, as in results/reference; one table is missing there.
     shutil.rmtree(results)
     for path in derived_files(finished):
         if path.suffix in (".csv", ".svg", ".png") and path.name != "counts.csv":

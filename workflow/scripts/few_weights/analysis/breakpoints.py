@@ -21,13 +21,13 @@ BASELINE = ("baseline_architecture", "baseline_width", "baseline_parameters")
 
 
 def find_breakpoints(runs: pd.DataFrame, targets: Iterable[float]) -> pd.DataFrame:
-    """breakpoints.csv: one row for each architecture and target, from runs.csv alone.
+    """breakpoints.csv: one row for each architecture and target, only from runs.csv.
 
     `test_accuracy` is the mean over seeds on the test images, `selection_accuracy` with its `sd`, `low` and
-    `high` that on the selection images; `share` of the seeds reach the target by themselves. `compression` is
-    the baseline's parameters over those of the breakpoint. `monotone` says whether the architecture's mean
-    accuracy never falls as its parameters grow, and `larger_missing` how many models larger than the
-    breakpoint miss the target: where it is not 0, the curve crosses the target more than once.
+    `high` that on the selection images; `share` is the fraction of the seeds that reach the target on their
+    own. `compression` is the baseline's parameters over those of the breakpoint. `monotone` says whether the
+    architecture's mean accuracy never falls as its parameters grow, and `larger_missing` how many models
+    larger than the breakpoint miss the target: if it is not 0, the curve crosses the target more than once.
     """
     targets = list(targets)
     selection = selection_of(runs)

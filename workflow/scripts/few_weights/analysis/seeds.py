@@ -37,7 +37,7 @@ class ShareReaching(TypedDict):
 
 
 def selection_of(runs: pd.DataFrame) -> str:
-    """Which images choose the breakpoints of a study: "validation" or "test"."""
+    """Which images are used to choose the breakpoints of a study: "validation" or "test"."""
     return "validation" if (runs["validation_examples"] > 0).all() else "test"
 
 

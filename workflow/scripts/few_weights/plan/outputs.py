@@ -11,7 +11,7 @@ class Output:
     Args:
         shows: what it holds, for the documents.
         tables: the tables that it is made from.
-        run_files: whether it is made from the files of runs, not from tables alone.
+        run_files: whether it is made from the files of runs, not only from tables.
         data: whether it is made from the images of the data set, too.
     """
 
@@ -38,7 +38,7 @@ TABLES = {
         run_files=True,
         data=True,
     ),
-    "counts": Output("the weights of each model by every rule of counting", ("runs",), run_files=True),
+    "counts": Output("the weights of each model by every way of counting", ("runs",), run_files=True),
     # Only of a study with `refine: true`.
     "search": Output("the path of each search, one row per round and target", run_files=True),
 }

@@ -15,7 +15,7 @@ from few_weights.report.wording import duration, enumeration
 
 @dataclass(frozen=True)
 class Facts:
-    """Single facts of a study, numbers as text. `held_out` is None where the test images chose."""
+    """Single facts of a study, numbers as text. `held_out` is None if none are held out."""
 
     study: str
     dataset: str
@@ -101,7 +101,7 @@ def answer_for(target: float, breakpoints: pd.DataFrame, runs: pd.DataFrame) -> 
 
 
 def measured(model: pd.Series, runs: pd.DataFrame) -> str:
-    """A model's mean accuracy, and on which images where held-out images chose the breakpoints."""
+    """A model's mean accuracy, and on which images if the breakpoints were chosen on held-out ones."""
     tested = wording.accuracy(model["test_accuracy"], runs["test_examples"].max())
     if selection_of(runs) == "test":
         return tested

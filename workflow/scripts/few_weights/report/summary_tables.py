@@ -75,7 +75,7 @@ def models_as_text(models: pd.DataFrame) -> TextTable:
 
 
 def counts_as_text(counts: pd.DataFrame) -> TextTable:
-    """counts.csv without the names of what is not trained: each model's weights by every rule of counting."""
+    """counts.csv without the names of what is not trained: each model's weights by every way of counting."""
     headings = ["Architecture", "Width", "Trainable", "Not zero", "Once per use", "Not trained", "Bytes"]
     texts = [
         [

@@ -28,7 +28,7 @@ def plot_data(name: str, dataset: Dataset, summary: Mapping[str, Any]) -> tuple[
     Args:
         name: name of the data set.
         dataset: its arrays.
-        summary: what `datasets.summarise` says of the data set.
+        summary: what `datasets.summarise` returns for the data set.
     """
     classes, parts = summary["classes"], summary["parts"]
     parts = {part: facts for part, facts in parts.items() if facts["examples"]}
