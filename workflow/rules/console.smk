@@ -7,7 +7,7 @@ the end of a plan.
 from few_weights.plan.checksums import changed_files, ChecksumRecorder, plan_changed
 from few_weights.plan.console.failures import Failures
 from few_weights.plan.console.interrupt import Interrupt
-from few_weights.plan.console.progress import Progress, Training
+from few_weights.plan.console.progress import ProgressReporter, Training
 
 
 def search_is_unfinished():
@@ -65,7 +65,7 @@ def print_summary():
         print(f"\n{table.read_text()}\nReport: {(FOLDER / 'report.html').resolve()}", file=sys.stderr)
 
 
-PROGRESS = Progress(logger, trainings, search_is_unfinished)
+PROGRESS = ProgressReporter(logger, trainings, search_is_unfinished)
 FAILURES = Failures()
 INTERRUPT = Interrupt(SCRIPTS, interruption_message)
 

@@ -19,7 +19,7 @@ from few_weights.report.breakpoint_table import breakpoint_rows
 from few_weights.report.certainty_table import certainty_table
 from few_weights.report.figures.files import NOT_DRAWN
 from few_weights.report.figures.smallest_network import choose_network
-from few_weights.report.run_tables import recipes, run_rows, versions
+from few_weights.report.run_tables import environments, recipes, run_rows
 from few_weights.report.svg import inline_svg, svg_title
 from few_weights.report.text_table import TextTable
 from few_weights.report.wording import enumeration
@@ -56,7 +56,7 @@ def render_report(
             breakpoint_rows=breakpoint_rows(breakpoints, runs),
             run_rows=run_rows(runs),
             recipes=recipes(runs),
-            versions=versions(runs),
+            versions=environments(runs),
             finite_test_set=finite_test_set(runs, breakpoints),
             notice=notice(runs, breakpoints, figures, tables, notes),
             certainty=certainty_table(breakpoints, runs, tables),

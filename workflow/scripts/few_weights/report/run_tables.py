@@ -89,7 +89,7 @@ def recipes(runs: pd.DataFrame) -> list[tuple[str, str]]:
     ]
 
 
-def versions(runs: pd.DataFrame) -> list[tuple[str, str]]:
+def environments(runs: pd.DataFrame) -> list[tuple[str, str]]:
     """(name, value) of software, device and the program that computed; several values where runs differ."""
     # Runs from before llvmlite was used do not name it.
     return [(name, distinct(runs[column])) for column, name in CIRCUMSTANCES.items() if column in runs]
