@@ -271,7 +271,7 @@ def net(width, image_shape, classes):
 """,
         "of width 3 cannot be computed: ",
     ),
-    "an error only in training": (
+    "an error in training alone": (
         """
 class Own(layers.Layer):
     def call(self, x, training=False):
