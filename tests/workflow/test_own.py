@@ -1,4 +1,4 @@
-"""Networks and data of the user's own, in a folder of their own; the workflow as a part of another one."""
+"""The user's own networks and data in a separate folder; the workflow as a part of another one."""
 
 import subprocess
 import sys
