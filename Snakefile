@@ -3,7 +3,7 @@
 #   config/*.yaml -> list of runs -> data -> metrics.json (one per run) -> runs.csv -> breakpoints.csv
 #                 -> figures -> report.html
 #
-# A study given with --configfile describes the whole study: the article's is not even read then.
+# A study given with --configfile describes the whole study; article.yaml is then not read.
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -14,7 +14,7 @@ if not workflow.overwrite_configfiles:
     configfile: workflow.current_basedir.join("config/article.yaml").get_path_or_uri(secret_free=False)
 
 
-# This is the plan that trains; workflow/report.smk is the one that does not. NOTES head the report.
+# This plan trains; workflow/report.smk does not. NOTES are the sentences at the top of the report.
 TRAINS, NOTES = True, []
 
 
@@ -23,18 +23,18 @@ include: "workflow/rules/data.smk"  # the data, fetched and verified
 include: "workflow/rules/train.smk"  # one training job per architecture, width and seed
 include: "workflow/rules/search.smk"  # the widths: those given, and those that a search adds
 include: "workflow/rules/merge.smk"  # the runs' files as tables
-include: "workflow/rules/aggregate.smk"  # the answer, and how sure it is
-include: "workflow/rules/export.smk"  # the networks for other programs
+include: "workflow/rules/aggregate.smk"  # the answer, and how certain it is
+include: "workflow/rules/export.smk"  # the networks as files for other programs
 include: "workflow/rules/figures.smk"  # figures, from tables
-include: "workflow/rules/pictures.smk"  # figures, from images and one network
+include: "workflow/rules/pictures.smk"  # figures, from images and one network too
 include: "workflow/rules/report.smk"  # report.html
-include: "workflow/rules/console.smk"  # what the terminal says
+include: "workflow/rules/console.smk"  # what the terminal shows
 
 
 report: "workflow/report/workflow.rst"
 
 
-# Everything that the documents name is a target, so that whatever somebody deleted is made again, and only that.
+# Every file that the documents name is a target: whatever is deleted is made again, and nothing else.
 rule all:
     """Make everything that the study asks for."""
     default_target: True

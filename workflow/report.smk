@@ -1,5 +1,5 @@
-# The report of the runs and tables that are there: `make report`. Nothing is trained or fetched, because no rule here
-# does it; what is missing is named, in the terminal and in the report.
+# `make report`: the report of the runs and tables that there are. No rule here trains or fetches anything; whatever is
+# missing is named in the terminal and in the report.
 #
 #   snakemake --snakefile workflow/report.smk --configfile config/NAME.yaml --cores all
 TRAINS, NOTES = False, []
@@ -11,7 +11,7 @@ if not workflow.overwrite_configfiles:
 
 
 include: "rules/common.smk"  # the study, its paths, and the functions of the rules
-include: "rules/present.smk"  # which runs are there
+include: "rules/present.smk"  # which runs there are
 
 
 if RUNS_HERE:
@@ -19,27 +19,27 @@ if RUNS_HERE:
     include: "rules/merge.smk"  # the runs' files as tables
 
 
-include: "rules/aggregate.smk"  # the answer, and how sure it is
+include: "rules/aggregate.smk"  # the answer, and how certain it is
 include: "rules/figures.smk"  # figures, from tables
 
 
 if RUNS_HERE:
 
-    include: "rules/pictures.smk"  # figures, from images and one network
+    include: "rules/pictures.smk"  # figures, from images and one network too
 
 
 include: "rules/report.smk"  # report.html
-include: "rules/console.smk"  # what the terminal says
+include: "rules/console.smk"  # what the terminal shows
 
 
 rule all:
-    """Make the report of what is there."""
+    """Make the report of the runs and tables that there are."""
     default_target: True
     input:
         report_files(),
 
 
-# Made anew, whatever their age.
+# Always rebuild these, whatever their age.
 snakemake_private.force(workflow, [path for path in report_files() if path not in KEPT])
 
 

@@ -59,7 +59,7 @@ def train_both(make_model, optimizer, batch_sizes, image=IMAGE, epochs=1):
         optimizer: as `build_optimizer` takes it.
         batch_sizes: of each step.
         image: shape of the images.
-        epochs: how long the engine is told that the training is: only long ones are worth compiling by XLA.
+        epochs: the length of the training that the engine plans for: XLA compiles only long ones.
 
     Returns:
         The losses of each step, (steps, 2): Keras', then the engine's; Keras' model; the engine's model; its

@@ -14,7 +14,7 @@ def test_bootstrap_by_hand():
     table = bootstrap_breakpoints(runs, [0.97])
     shares = {(row.architecture, row.parameters): row.share for row in table.itertuples()}
     none = shares.pop(("cnn", pd.NA))
-    # cnn 2 reaches it with the first seed alone, cnn 4 with both; with the second alone neither does.
+    # cnn 2 reaches it with only the first seed, cnn 4 with both; with only the second neither does.
     tolerance = 4 * np.sqrt(0.25 / RESAMPLES)
     assert shares["cnn", 1000] == pytest.approx(0.25, abs=tolerance)
     assert shares["cnn", 2000] == pytest.approx(0.5, abs=tolerance)

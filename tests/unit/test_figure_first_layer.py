@@ -8,7 +8,7 @@ from samples.runs import STUDY, layers_of, study_of
 
 from few_weights.plan.runs import Run
 from few_weights.report.figures import first_layer
-from few_weights.report.figures.pictures import MOST
+from few_weights.report.figures.gallery import MOST
 from few_weights.report.figures.smallest_network import SmallestNetwork
 
 

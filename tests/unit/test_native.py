@@ -26,7 +26,7 @@ def padded(image, *convolutions):
 
 NETWORKS = {
     "one hidden unit": lambda: build("mlp", 1, (10, 13, 1), CLASSES),
-    "more features than are multiplied at once": lambda: build("mlp", 19, (28, 28, 1), CLASSES),
+    "more features than are multiplied together": lambda: build("mlp", 19, (28, 28, 1), CLASSES),
     "one channel": lambda: build("cnn", 1, (18, 18, 1), CLASSES),
     "tiles cut off, pooling leaves a row": lambda: build("cnn", 3, (19, 22, 1), CLASSES),
     "channels beyond whole vectors": lambda: build("cnn", 12, (16, 16, 3), CLASSES),

@@ -12,7 +12,7 @@ from few_weights.networks import builder, saved_models
 from few_weights.networks.counts import multiply_adds, trainable_parameters
 from few_weights.networks.weights import named_weights
 from few_weights.plan.runs import Run
-from few_weights.training import export
+from few_weights.training import rebuild
 
 IMAGE, CLASSES = (12, 10, 3), 7
 SOFTMAX = {"Dense": {"units": "classes", "activation": "softmax"}}
@@ -191,13 +191,13 @@ def test_a_trained_network_is_exported_as_it_was_or_not_at_all(tmp_path, monkeyp
     np.savez(run.predictions_path(tmp_path), test=trained)
     row = {"architecture": "mine", "width": "4", "seed": "7"}
     if follows_seed:
-        again, original = export.trained_network(row, network, dataset, tmp_path)
+        again, original = rebuild.trained_network(row, network, dataset, tmp_path)
         np.testing.assert_array_equal(saved_models.predict(again, images), trained)
         np.testing.assert_array_equal(original, trained)
     else:
         message = r"mine width 4 seed 7: rebuilt .*, the network predicts another class for \d+ of 200 test "
         with pytest.raises(StudyError, match=message):
-            export.trained_network(row, network, dataset, tmp_path)
+            rebuild.trained_network(row, network, dataset, tmp_path)
 
 
 def test_a_network_that_diverged_is_not_exported(tmp_path):
@@ -209,4 +209,4 @@ def test_a_network_that_diverged_is_not_exported(tmp_path):
     np.savez(run.weights_path(tmp_path), **{n: np.nan * a for n, a in named_weights(model).items()})
     row = {"architecture": "mine", "width": "4", "seed": "0"}
     with pytest.raises(StudyError, match="mine width 4 seed 0 diverged in training: its weights are not"):
-        export.trained_network(row, network, dataset, tmp_path)
+        rebuild.trained_network(row, network, dataset, tmp_path)

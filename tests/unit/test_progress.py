@@ -5,7 +5,7 @@ import logging
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from few_weights.plan.console.progress import Progress, Training
+from few_weights.plan.console.progress import ProgressReporter, Training
 
 
 class Study:
@@ -17,7 +17,7 @@ class Study:
         self.folder, self.now, self.counted, self.lines = folder, 0.0, set(), []
         self.logger = logging.Logger("study", logging.INFO)
         self.logger.addHandler(self.listener(lambda record: self.lines.append(record.getMessage())))
-        self.progress = Progress(
+        self.progress = ProgressReporter(
             self.logger, self.trainings, clock=lambda: self.now, ticking=False, **options
         )
         self.logger.addHandler(self.progress)
@@ -118,6 +118,6 @@ def test_a_search_may_add_runs(tmp_path):
 
 def test_a_study_continues_if_its_progress_cannot_be_computed(capsys):
     logger = logging.Logger("study", logging.INFO)
-    logger.addHandler(Progress(logger, lambda: 1 / 0, ticking=False))
+    logger.addHandler(ProgressReporter(logger, lambda: 1 / 0, ticking=False))
     logger.info(None, extra={"event": LogEvent.JOB_STARTED, "jobs": [1]})
     assert "ZeroDivisionError" in capsys.readouterr().err

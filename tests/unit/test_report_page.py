@@ -59,8 +59,16 @@ def test_numbers_are_those_of_the_tables(page):
 
 def test_recipe_shows_every_optimizer_setting():
     schema = yaml.safe_load((TEMPLATES.parent / "schemas" / "study.schema.yaml").read_text())["$defs"]
-    optimizers = [schema[name]["properties"] for name in ("adadelta", "rmsprop", "sgd", "adam")]
-    assert {key for settings in optimizers for key in settings} - {"name"} <= set(RECIPE)
+    for name in schema["optimizer"]["properties"]["name"]["enum"]:
+        assert set(schema[name]["properties"]) - {"name"} <= set(RECIPE), name
+
+
+def test_recipe_shows_every_setting_of_schedule_and_augmentation():
+    schema = yaml.safe_load((TEMPLATES.parent / "schemas" / "study.schema.yaml").read_text())["$defs"]
+    section = schema["architecture"]["properties"]
+    assert "schedule" in RECIPE
+    assert set(section["schedule"]["properties"]) - {"name"} <= set(RECIPE)
+    assert set(section["augmentation"]["properties"]) <= set(RECIPE)
 
 
 def test_same_input_same_page(page):
@@ -151,8 +159,8 @@ def test_where_every_run_diverged_there_is_no_best_one():
 def test_page_says_what_chose_the_breakpoints_and_how_certain_they_are():
     runs = study_of(STUDY, seeds=(0, 1, 2))
     page = page_of(runs, drawn=False)
-    assert "The test set chose the breakpoints." in page
-    assert "Held-out images chose" not in page
+    assert "The breakpoints were chosen on the test set." in page
+    assert "chosen on held-out images" not in page
     assert "width 2, p = 1.000" in page  # vgg 4 is the breakpoint: the mean of vgg 2 is 96.95 %
     assert "The best model for each budget of weights" in page
     assert "What each target costs" not in page and "The search for the exact width" not in page
@@ -162,7 +170,10 @@ def test_page_of_a_study_that_held_images_out_and_searched():
     runs = hold_out(study_of(STUDY, seeds=(0, 1)))
     search = search_table([judge_round("vgg", 0, {1: 0.9, 2: 0.98}, (0.95, 0.97))])
     page = page_of(runs, (0.95, 0.97), drawn=False, search=search)
-    assert "Held-out images chose the breakpoints." in page and "The last 5,000 training examples" in page
+    assert (
+        "The breakpoints were chosen on held-out images." in page
+        and "The last 5,000 training examples" in page
+    )
     assert "2 reaches 0.97, 1 misses it" in page
     assert "What each target costs" in page
     # vgg 2 reaches 97 % on the test images and misses it on the selection images.

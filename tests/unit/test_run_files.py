@@ -5,7 +5,7 @@ import pytest
 
 from few_weights.errors import StudyError
 from few_weights.plan.runs import Run
-from few_weights.training.run_files import arrays_sha256, npz_bytes, read_run_arrays, results_are_whole
+from few_weights.training.run_files import arrays_sha256, npz_bytes, read_run_arrays, results_are_consistent
 
 RUN = Run("vgg", 2, 1)
 
@@ -43,7 +43,7 @@ def test_kept_results_are_used_only_where_they_belong_together():
     files = {f"{kind}.npz": npz_bytes(arrays) for kind in ("predictions", "weights")}
     digests = {f"{kind}_sha256": arrays_sha256(arrays) for kind in ("predictions", "weights")}
     whole = files | {"metrics.json": str(digests).replace("'", '"').encode()}
-    assert results_are_whole(whole)
+    assert results_are_consistent(whole)
     for name, content in whole.items():
-        assert not results_are_whole(whole | {name: content[: len(content) // 2]})
-    assert not results_are_whole(whole | {"weights.npz": npz_bytes({"a": np.zeros(2)})})
+        assert not results_are_consistent(whole | {name: content[: len(content) // 2]})
+    assert not results_are_consistent(whole | {"weights.npz": npz_bytes({"a": np.zeros(2)})})

@@ -1,4 +1,4 @@
-"""Networks and data of the user's own, in a folder of their own; the workflow as a part of another one."""
+"""The user's own networks and data in a separate folder; the workflow as a part of another one."""
 
 import subprocess
 import sys
@@ -63,7 +63,7 @@ def own_images(seed, examples):
 
 
 class Elsewhere:
-    """A folder with a study, its network and its data, and the workflow beside it."""
+    """A folder with a study, its network and its data, and the workflow next to it."""
 
     def __init__(self, folder):
         self.workflow = copy_workflow(ROOT, folder / "few-weights")
@@ -174,7 +174,7 @@ def test_other_data_train_everything_and_the_same_data_nothing(finished):
     finished.write_images()
 
 
-def test_mistakes_are_told_before_anything_runs(tmp_path):
+def test_mistakes_are_reported_before_anything_runs(tmp_path):
     elsewhere = Elsewhere(tmp_path)
     elsewhere.write_images(x_train=own_images(0, 420)[0] / 255)
     assert (

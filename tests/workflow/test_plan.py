@@ -236,7 +236,7 @@ def test_a_report_never_trains(finished, tmp_path):
     runs = pd.read_csv(results / "plan/runs.csv")
     assert not ((runs["architecture"] == "mlp") & (runs["width"] == 2) & (runs["seed"] == 1)).any()
 
-    # Tables and figures alone, as in results/reference; one table is missing there.
+    # Only tables and figures, as in results/reference; one table is missing there.
     shutil.rmtree(results)
     for path in derived_files(finished):
         if path.suffix in (".csv", ".svg", ".png") and path.name != "counts.csv":
@@ -244,5 +244,5 @@ def test_a_report_never_trains(finished, tmp_path):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
     job = reported()
-    assert "counts.csv is missing: it is made where the runs' files are, and they are not here" in job.stderr
+    assert "counts.csv is missing: it is made from the runs' files, which are not here" in job.stderr
     assert (results / "plan/report.html").exists()

@@ -119,8 +119,8 @@ def test_breakpoints_follow_from_runs_alone(refined):
     """Recomputed without the workflow's code."""
     runs = table(refined, "runs")
     for answer in table(refined, "breakpoints").itertuples():
-        its_runs = runs[runs["architecture"] == answer.architecture]
-        models = its_runs.groupby("parameters")[["validation_accuracy", "test_accuracy"]].mean()
+        runs_of_architecture = runs[runs["architecture"] == answer.architecture]
+        models = runs_of_architecture.groupby("parameters")[["validation_accuracy", "test_accuracy"]].mean()
         reaching = models[models["validation_accuracy"] >= answer.target]
         assert answer.parameters == reaching.index.min()
         assert answer.test_accuracy == pytest.approx(reaching["test_accuracy"].iloc[0])

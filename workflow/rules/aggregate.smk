@@ -1,7 +1,7 @@
 """From the table of runs to the answer.
 
 Requires runs.csv. Makes models.csv, shares.csv and pareto.csv, which summarise the seeds of each model; and
-breakpoints.csv, targets.csv and bootstrap.csv, which say how few weights are enough and how sure that is.
+breakpoints.csv, targets.csv and bootstrap.csv, which say how few weights are enough and how certain that is.
 """
 
 
@@ -33,7 +33,7 @@ rule summarise_models:
 
 
 rule find_breakpoints:
-    """Find the fewest weights with which each architecture reaches each target, and how sure that is."""
+    """Find the fewest weights with which each architecture reaches each target, and how certain that is."""
     input:
         runs="<study>/runs.csv",
     output:

@@ -1,8 +1,8 @@
-"""The study, where its files lie, and the functions that the rules use.
+"""The study, where its files are, and the functions that the rules use.
 
-Takes `config`, and TRAINS and NOTES of the plan that includes it. Gives STUDY (checked, with its defaults), the
-paths, the lists of tables and figures, and the functions below. Which widths and runs there are is said by
-`search.smk`, or by `present.smk` for a report, which trains nothing.
+Reads `config`, and TRAINS and NOTES of the plan that includes it. Defines STUDY (checked, with its defaults), the
+paths, the lists of tables and figures, and the functions below. `search.smk` decides which widths and runs there are;
+for a report, which trains nothing, `present.smk` does.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-# Not `workflow.basedir`, which is another folder where this is a module of another workflow.
+# Not `workflow.basedir`, which is another folder if this is a module of another workflow.
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -46,7 +46,7 @@ if snakemake_private.cores(workflow) == 0:
     raise WorkflowError("--cores 0 leaves no core to work on; write 1 or more, or all")
 
 try:
-    # Not Snakemake's `config`, in which 010 is 8. As a module there is no other: the workflow around this one made it.
+    # Not Snakemake's `config`, in which 010 is 8. As a module only `config` exists: the including workflow built it.
     STUDY = resolve_study(
         (
             read_study(workflow.configfiles, workflow.config_settings.config_args or [])
@@ -56,7 +56,7 @@ try:
         facts_of_study,
     )
     RESULTS = f"results/{STUDY.name}"
-    # Where that lies: under a prefix, where this is a module that was given one.
+    # Its path, with the prefix if this is a module that has one.
     FOLDER = Path(snakemake_private.with_prefix(workflow, RESULTS))
     for folder in (FOLDER, FOLDER.with_name("data"), CACHE):
         require_writable(folder)
@@ -82,18 +82,18 @@ pathvars:
 DATA = f"results/data/{STUDY.dataset}.npz"
 DATA_SHA256 = data_sha256(STUDY.dataset, STUDY.data.sha256)
 DATA_FILE = snakemake_private.with_prefix(workflow, DATA)
-# What the rules depend on in place of the data: few_weights/data/check_fetched.py says why.
+# What the rules depend on instead of the data; workflow/scripts/few_weights/data/check_fetched.py says why.
 DATA_STAMP = str(CACHE / DATA_FILE.lstrip("/"))
 if TRAINS and snakemake_private.is_main_process(workflow):
     if data_to_fetch(Path(DATA_FILE), STUDY.dataset, STUDY.data.sha256, Path(DATA_STAMP), FOLDER / "runs"):
         snakemake_private.run_first(workflow, DATA_FILE, Path(DATA_STAMP))
 
-# What there is to make; present.smk leaves out what cannot be made.
+# What to make; present.smk removes what cannot be made.
 ARCHITECTURES = STUDY.architectures
 TABLE_NAMES = tables_of_study(STUDY.refine)
 FIGURE_NAMES = figures_of_study(ARCHITECTURES, own_data=STUDY.dataset not in KNOWN)
 
-# What report.html is made of, besides the code that fills it in.
+# The files that report.html is made from, besides the code that fills them in.
 REPORT_TEMPLATES = sorted(
     path.name
     for pattern in ("*.j2", "*.css", "*.js")
@@ -109,11 +109,11 @@ wildcard_constraints:
     round=r"\d+",
 
 
-# Which files there are
+# The files of a study
 
 
 def report_files():
-    """Everything that is made from the runs."""
+    """The report, its tables and its figures."""
     return [
         f"{RESULTS}/report.html",
         *expand(f"{RESULTS}/tables/{{table}}.html", table=["breakpoints", "runs"]),
@@ -123,21 +123,21 @@ def report_files():
 
 
 def files_at(architecture, widths, *names):
-    """Those files of every run of an architecture at those widths."""
+    """The named files of every run of an architecture at the given widths."""
     return expand(f"{RUN}/{{name}}", architecture=architecture, width=widths, seed=STUDY.seeds, name=names)
 
 
 def files_of(architecture, *names):
-    """Those files of every run of an architecture, as an input function.
+    """The named files of every run of an architecture, as an input function.
 
-    There is one function for each architecture, because Snakemake waits for one checkpoint at a time in each: so
-    the architectures are searched at the same time.
+    There is one function per architecture, because Snakemake waits for only one checkpoint at a time in each
+    function. That way, the architectures are searched simultaneously.
     """
     return lambda wildcards: files_at(architecture, visited_widths(architecture), *names)
 
 
 def exported(architecture):
-    """The files of one architecture's networks; Snakemake comes back here when they are exported."""
+    """The exported networks of an architecture, as an input function; Snakemake calls it again after the export."""
 
     def files(wildcards):
         archive = checkpoints.export_models.get(architecture=architecture).output.archive
@@ -147,30 +147,30 @@ def exported(architecture):
 
 
 def exported_files():
-    """Every file that a study exports, as inputs of `all`: none where it does not ask for any."""
+    """Every file that the study exports, as inputs of `all`; none unless the study asks for exports."""
     if not STUDY.export_models:
         return []
     return [f"{RESULTS}/exports.csv", *map(exported, ARCHITECTURES)]
 
 
 def data_is_fetched():
-    """The data as an input: its age says nothing, and its content is compared by a parameter."""
+    """The data as an input: its age is irrelevant, and a parameter compares its content."""
     return ancient(local(DATA_STAMP))
 
 
-# What jobs are called with
+# Parameters of jobs
 
 
 def unrecorded(value):
-    """A parameter that is passed on but not compared with the last run's, so that its change reruns nothing.
+    """A parameter that is passed to the job but not recorded, so that changing it reruns nothing.
 
-    Snakemake does so with parameters that are functions of a job's threads.
+    Snakemake does not record parameters that are functions of a job's threads.
     """
     return lambda wildcards, threads: value if isinstance(value, list) else str(value)
 
 
 def script(name):
-    """The path of an entry point. Its content is compared, by `code_of`; a repository may move."""
+    """The path of an entry point. It is not recorded, because the repository may move; `code_of` covers the content."""
     return unrecorded(SCRIPTS / name)
 
 
@@ -180,12 +180,12 @@ def code_of(name, also=()):
 
 
 def code_of_figure(name):
-    """The fingerprint of the entry point of all figures, and of the module that draws this one."""
+    """The fingerprint of the entry point of all figures and of the module that draws this figure."""
     return code_of("plot.py") + code_of(f"few_weights/report/figures/{name.replace('-', '_')}.py")
 
 
 def training_code_of(wildcards):
-    """The fingerprint of training, in which other architectures' networks make no difference."""
+    """The fingerprint of the training code, without the networks of other architectures."""
     section = ARCHITECTURES[wildcards.architecture]
     file = Path(section.file) if section.file else None
     return network_fingerprint(SCRIPTS / "train.py", section.network.get("architecture"), file)
@@ -197,14 +197,14 @@ def recipe_of(wildcards):
 
 
 def network_of(wildcards):
-    """What an architecture is, as JSON: a built-in network, or one of the user's."""
+    """The network of an architecture, as JSON: a built-in network or one of the user's."""
     return json.dumps(ARCHITECTURES[wildcards.architecture].network, sort_keys=True)
 
 
 def cost_of(wildcards):
-    """How long a run takes, relative to others; 0 where the models are not known.
+    """How long a run takes, relative to other runs; 0 if its model is unknown.
 
-    A width that a search added counts as the next larger one that the study names, which it lies below.
+    A width that a search added counts like the next larger width of the study.
     """
     described = [
         width
@@ -218,14 +218,14 @@ def cost_of(wildcards):
 
 
 def minutes_of(wildcards):
-    """The time limit of a training on a cluster."""
+    """The time limit of a training on a cluster, in minutes."""
     return training_minutes(cost_of(wildcards), ARCHITECTURES[wildcards.architecture].recipe.epochs)
 
 
 def submission_of(wildcards):
-    """The group whose members may share a cluster's submission: cheap runs; others have their own.
+    """The group of runs that may share a submission to a cluster: cheap runs; expensive runs get their own.
 
-    The cost of a model is unknown (0) where nothing could build it, and such a run has its own, too.
+    If the model could not be built, its cost is unknown (0), and the run gets its own submission.
     """
     return "cheap" if 0 < cost_of(wildcards) < CHEAP else None
 
@@ -236,7 +236,7 @@ def baselines():
 
 
 def expected_runs():
-    """What every run must have been trained with, as JSON, for the rules that read runs: see analysis/merge.py."""
+    """What every run must have been trained with, as JSON, so that the rules that read runs can check it."""
     common = {
         "dataset": STUDY.dataset,
         "data_sha256": DATA_SHA256,
@@ -252,7 +252,7 @@ def expected_runs():
 
 
 def plan_digest():
-    """A digest of what the study says of its runs."""
+    """A digest of the runs that the study asks for."""
     widths = {name: section.widths for name, section in STUDY.architectures.items()}
     plan = expected_runs() + json.dumps([widths, STUDY.seeds])
     return hashlib.sha256(plan.encode()).hexdigest()

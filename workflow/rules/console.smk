@@ -1,26 +1,26 @@
-"""What the terminal says while a study runs, and what is made again because it changed on disk.
+"""What the terminal shows while a study runs, and which files are made again because they changed on disk.
 
-Requires all rules, so it is included last. Gives print_summary, print_failures and INTERRUPT for the handlers at
+Requires all rules, so it is included last. Defines print_summary, print_failures and INTERRUPT for the handlers at
 the end of a plan.
 """
 
 from few_weights.plan.checksums import changed_files, ChecksumRecorder, plan_changed
 from few_weights.plan.console.failures import Failures
 from few_weights.plan.console.interrupt import Interrupt
-from few_weights.plan.console.progress import Progress, Training
+from few_weights.plan.console.progress import ProgressReporter, Training
 
 
-def search_goes_on():
-    """Whether a search has rounds ahead, which may ask for more runs."""
+def search_is_unfinished():
+    """Whether a search has rounds left, which may add runs."""
     return any(
         job.rule.name.endswith("search_widths") and not done for job, done in snakemake_private.jobs(workflow)
     )
 
 
 def trainings():
-    """Every training of the plan, for the lines that say how far the study is."""
+    """Every training of the plan, for the lines that report progress."""
     for job, done in snakemake_private.jobs(workflow):
-        # By its output too: as a module, this may stand next to another copy of itself.
+        # Check the output too: as a module, this workflow may be included twice.
         if job.rule.name.endswith("train_model") and Path(job.output.metrics).is_relative_to(FOLDER):
             yield Training(
                 jobid=job.jobid,
@@ -34,40 +34,40 @@ def trainings():
 
 
 def made_here(jobid):
-    """What a job made that is checked by its checksum: not a run's files, which are checked wherever they are read."""
+    """The outputs of a job to record checksums of: not a run's files, which are checked whenever they are read."""
     return [
         path for path in snakemake_private.outputs_of(workflow, jobid) if Path(path).name not in RUN_FILES
     ]
 
 
-def say_how_far():
-    """The line at the end of a study that was interrupted."""
+def interruption_message():
+    """The last line that an interrupted study prints."""
     done, planned = PROGRESS.counts()
     return f"Interrupted: {done} of {planned} runs are done. Start again to continue."
 
 
 def print_failures():
-    """Which jobs failed, why, and where to read on, at the end of a start that had failures."""
+    """Print which jobs failed, why, and the path of each log."""
     failed = FAILURES.failed
     for failure in failed:
         where = f"\n  its log: {failure.log}" if failure.log else ""
         print(f"\n{failure.name} failed: {failure.reason}{where}", file=sys.stderr)
     if any(failure.training for failure in failed):
-        print("\nStart again to train what is missing; what is finished stays.", file=sys.stderr)
+        print("\nStart again to train what is missing; finished runs are kept.", file=sys.stderr)
     elif failed:
-        print("\nStart again to make what is missing; nothing is trained again for it.", file=sys.stderr)
+        print("\nStart again to make what is missing; no run is trained again.", file=sys.stderr)
 
 
 def print_summary():
-    """What the study found, at the end of a run."""
+    """Print what the study found, and the path of the report."""
     table = FOLDER / "logs" / "find_breakpoints.log"
     if table.exists():
         print(f"\n{table.read_text()}\nReport: {(FOLDER / 'report.html').resolve()}", file=sys.stderr)
 
 
-PROGRESS = Progress(logger, trainings, search_goes_on)
+PROGRESS = ProgressReporter(logger, trainings, search_is_unfinished)
 FAILURES = Failures()
-INTERRUPT = Interrupt(SCRIPTS, say_how_far)
+INTERRUPT = Interrupt(SCRIPTS, interruption_message)
 
 if snakemake_private.is_main_process(workflow):
     for warning in STUDY.data.warnings:
@@ -77,7 +77,7 @@ if snakemake_private.is_main_process(workflow):
     logger.addHandler(ChecksumRecorder(FOLDER, plan_digest(), made_here))
     INTERRUPT.install(logger)
     for path in (changed := changed_files(FOLDER)):
-        print(f"{path} is not what it was when it was made; it is made again.", file=sys.stderr)
+        print(f"{path} has changed since it was made; it is made again.", file=sys.stderr)
     if TRAINS and plan_changed(FOLDER, plan_digest()):
         changed.append(FOLDER / "runs.csv")
     snakemake_private.force(workflow, map(str, changed))

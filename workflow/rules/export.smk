@@ -1,13 +1,13 @@
-"""The networks for other programs, where a study says `export_models: true`.
+"""The networks as files for other programs, if a study says `export_models: true`.
 
-Requires weights.npz and predictions.npz of every run, and breakpoints.csv. Makes in exports/ a .keras of every run
-and a .tflite of every breakpoint that was reached; and exports.csv, which says how those do after their conversion,
-or why one is missing. Which files there are is known when an architecture is exported to its archive: a network
-that cannot be exported is a sentence in there, not a failed job.
+Requires weights.npz and predictions.npz of every run, and breakpoints.csv. Makes in exports/ a .keras file of every
+run and a .tflite file of every breakpoint that was reached; and exports.csv, with their accuracy after conversion.
+Which files there are is known only when an architecture has been exported to its archive: a network that cannot be
+exported is recorded there with the reason; the job does not fail.
 """
 
 
-# A checkpoint for each architecture, so that each has a process of its own, and no user's file meets another.
+# One checkpoint per architecture, so that each has its own process: user files do not affect each other.
 checkpoint export_models:
     """Export all trained networks of an architecture into one archive."""
     input:
@@ -40,7 +40,7 @@ checkpoint export_models:
 
 
 rule unpack_keras:
-    """Take an exported network out of the archive of its architecture."""
+    """Extract an exported network from its architecture's archive."""
     input:
         archive="<study>/exports/archives/{architecture}.zip",
     output:
@@ -60,7 +60,7 @@ rule unpack_keras:
         " > {log:q} 2>&1"
 
 
-# Take the .tflite of a breakpoint out of its architecture's archive.
+# Extract the .tflite file of a breakpoint from its architecture's archive.
 use rule unpack_keras as unpack_tflite with:
     output:
         network="<study>/exports/{architecture}-{target}.tflite",
@@ -70,7 +70,7 @@ use rule unpack_keras as unpack_tflite with:
 
 
 rule list_exports:
-    """List the exported networks, how they do, and why others are missing."""
+    """List the exported networks, their accuracy after conversion, and why others are missing."""
     input:
         archives=expand("<study>/exports/archives/{architecture}.zip", architecture=ARCHITECTURES),
     output:

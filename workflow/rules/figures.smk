@@ -1,4 +1,4 @@
-"""The figures that are drawn from tables alone.
+"""The figures that are drawn only from tables.
 
 Requires runs.csv, layers.csv, history.csv and breakpoints.csv. Makes figures/*.svg and *.png.
 """
@@ -64,8 +64,8 @@ use rule plot_comparison as plot_weights with:
         svg=report(
             "<figures>/weights-by-layer.svg",
             caption="../report/weights.rst",
-            category="Where the weights sit",
-            labels={"figure": "weights by layer"},
+            category="Weights by layer",
+            labels={"figure": "share of each layer"},
         ),
         png="<figures>/weights-by-layer.png",
     log:
@@ -85,7 +85,7 @@ use rule plot_comparison as plot_learning with:
         svg=report(
             "<figures>/learning.svg",
             caption="../report/learning.rst",
-            category="How they learned",
+            category="Learning curves",
             labels={"figure": "accuracy by epoch"},
         ),
         png="<figures>/learning.png",

@@ -1,16 +1,16 @@
 """From the runs' files to tables.
 
-Requires the files of every run. Makes runs.csv, layers.csv and history.csv, which hold what the runs say;
-search.csv, the paths of the searches; counts.csv, the weights by every rule of counting; and neighbours.csv, the
-breakpoints against the next smaller models, image by image.
+Requires the files of every run. Makes runs.csv, layers.csv and history.csv, with the content of the runs' metrics;
+search.csv, with the steps of each search; counts.csv, with the weights by every way of counting; and neighbours.csv,
+which compares each breakpoint with the next smaller model, image by image.
 
-Only `merge_runs` names the runs' files as its input: it checks all of them. The other rules read some of them,
-which lie next to runs.csv, and depend on that table.
+Only `merge_runs` names the runs' files as its input, and it checks all of them. The other rules depend on runs.csv,
+and read some of the files next to it.
 """
 
 
 rule count_baselines:
-    """Count the weights of the full-size models, which the study need not train."""
+    """Count the weights of the full-size models, which the study does not have to train."""
     output:
         models="<study>/baselines.json",
     log:
@@ -32,7 +32,7 @@ rule count_baselines:
 rule merge_runs:
     """Check the files of every run, and merge their metrics into tables."""
     input:
-        # Not passed one by one: a study of 10,000 runs has 30,000 of them. They lie in the study's folder.
+        # Not passed one by one: 10,000 runs have 30,000 files. The script finds them in the study's folder.
         *[files_of(architecture, *RUN_FILES) for architecture in ARCHITECTURES],
         baselines="<study>/baselines.json",
     output:
@@ -86,7 +86,7 @@ rule merge_searches:
 
 
 rule count_weights:
-    """Count the weights of the trained networks by every usual rule."""
+    """Count the weights of the trained networks in every usual way."""
     input:
         runs="<study>/runs.csv",
     output:

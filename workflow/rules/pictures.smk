@@ -1,7 +1,7 @@
-"""The figures that are drawn from images and from one run's files, too.
+"""The figures that are drawn from images or from one run's files, too.
 
-Requires the data, the tables and, of the smallest sufficient network, predictions.npz and weights.npz. Makes
-figures/mistakes and figures/first-layer; and figures/data, of data of the user's own.
+Requires the data, the tables, and predictions.npz and weights.npz of the smallest sufficient network. Makes
+figures/mistakes, figures/first-layer, and figures/data, for your own data.
 """
 
 
@@ -49,7 +49,7 @@ use rule plot_mistakes as plot_first_layer with:
         code=code_of_figure("first-layer"),
 
 
-# Draw some images of each class of a user's own data, and how many there are.
+# Draw some images of each class of your own data, and how many images there are.
 use rule plot_mistakes as plot_data with:
     input:
         tables=[],

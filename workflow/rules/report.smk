@@ -1,4 +1,4 @@
-"""From tables and figures to the page.
+"""From tables and figures to the report.
 
 Requires the tables and figures. Makes report.html (one self-contained page) and the two tables that Snakemake's own
 report shows.

@@ -1,4 +1,4 @@
-"""The search for the exact breakpoint, where a study says `refine: true`.
+"""The search for the exact breakpoint, if a study says `refine: true`.
 
 Requires every seed's metrics.json at the widths tried so far. Makes search/<architecture>/round-<round>.json: which
 widths to train next, or that the search is over and why. Without `refine` nothing is searched, and the widths are
@@ -7,15 +7,15 @@ those of the study.
 
 import itertools
 
-# What the rounds said when they were last read.
+# The last content read of each round.
 ROUNDS = {}
 
 
 def searched(architecture, number):
-    """What a round of a search found; Snakemake comes back here when that round is done.
+    """What a round of a search found; Snakemake calls this again when that round is done.
 
-    A round that was done at the start may be judged again, because a run of it is repeated. Snakemake asks for
-    it meanwhile all the same, and then what it said before serves: the repeated run comes to the same.
+    A round that was done at the start is judged again if one of its runs is repeated. Snakemake may still ask
+    for it meanwhile; then the previous answer is used, because the repeated run gives the same result.
     """
     job = checkpoints.search_widths.get(architecture=architecture, round=number)
     path = Path(job.output[0])
@@ -25,7 +25,7 @@ def searched(architecture, number):
         if path not in ROUNDS:
             raise snakemake_private.not_done_yet(job) from None
     except ValueError:
-        raise WorkflowError(f"{path} is damaged; delete it and start again, it is made again") from None
+        raise WorkflowError(f"{path} is damaged: delete it and start again; it will be made again") from None
     return ROUNDS[path]
 
 
@@ -38,7 +38,7 @@ def search_rounds(architecture):
 
 
 def widths_before_round(wildcards):
-    """The widths that a round of the search judges: the study's own and those that earlier rounds asked for."""
+    """The widths that a round of the search judges: the study's own and those that earlier rounds added."""
     number = int(wildcards.round)
     if number == 0:
         return ARCHITECTURES[wildcards.architecture].widths
@@ -47,7 +47,7 @@ def widths_before_round(wildcards):
 
 
 def visited_widths(architecture):
-    """The widths an architecture is trained at, those of its search with them."""
+    """The widths an architecture is trained at, including those added by its search."""
     if not STUDY.refine:
         return ARCHITECTURES[architecture].widths
     *_, last = search_rounds(architecture)
@@ -62,6 +62,7 @@ def runs_to_merge(wildcards):
 
 
 def metrics_before_round(wildcards):
+    """The metrics.json of every run that a round of the search judges."""
     return files_at(wildcards.architecture, widths_before_round(wildcards), "metrics.json")
 
 
@@ -73,7 +74,7 @@ def rounds_of(architecture):
     ]
 
 
-# A checkpoint: its answer decides which runs there are. Round 0 judges the study's own widths.
+# A checkpoint, because its answer decides which runs there are. Round 0 judges the study's own widths.
 checkpoint search_widths:
     """Judge one round of a search: which widths to train next, or what it found."""
     input:
@@ -82,7 +83,7 @@ checkpoint search_widths:
         found="<study>/search/{architecture}/round-{round}.json",
     log:
         "<logs>/search_widths-{architecture}-{round}.log",
-    # Before any training: it takes a second, and what it asks for is long.
+    # Before any training: it takes a second, and the trainings it requests are long.
     priority: 10**9
     localrule: True
     conda:

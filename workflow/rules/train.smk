@@ -1,8 +1,8 @@
 """Training: one job for each architecture, width and seed.
 
-Requires the data. Makes runs/<architecture>/width-<width>/seed-<seed>/metrics.json, predictions.npz (the class
-given to each validation and test image) and weights.npz (the trained network's), with the log of the epochs and the
-job's time and memory beside them.
+Requires the data. Makes runs/<architecture>/width-<width>/seed-<seed>/metrics.json, predictions.npz (the
+predicted class of each validation and test image) and weights.npz (of the trained network), with the log of the epochs
+and the job's time and memory next to them.
 """
 
 
@@ -18,7 +18,7 @@ rule train_model:
         "<run>/train.log",
     benchmark:
         "<run>/benchmark.tsv"
-    # Longest first: what is started last must be short, or a core stands idle at the end.
+    # Longest first: a long job started last would leave cores idle.
     priority: cost_of
     group:
         submission_of
@@ -30,9 +30,9 @@ rule train_model:
         mem_mb=lambda wildcards, attempt: 1800 * attempt,
         runtime=lambda wildcards, attempt: minutes_of(wildcards) * attempt,
         gpu=0,
-        # 0: a GPU is the scheduler's to give. workflow/profiles/workstation shares one among as many jobs.
+        # 0: the scheduler assigns GPUs. workflow/profiles/workstation shares each among this many jobs.
         jobs_per_gpu=0,
-        # Those that share a submission take turns: workflow/profiles/slurm allows one turn at a time.
+        # Trainings that share a submission take turns: workflow/profiles/slurm allows one turn at a time.
         turn=1,
     params:
         script=script("train.py"),
@@ -44,8 +44,8 @@ rule train_model:
         network=network_of,
         recipe=recipe_of,
         validation_examples=STUDY.validation_examples,
-        # No output: Snakemake removes those of a job that failed, and this is what its next try goes on from.
-        # Finished results are kept there too, until the study is done.
+        # Not an output: Snakemake deletes a failed job's outputs, and the next attempt resumes from this. Finished
+        # results are kept here too, until the study is done.
         checkpoints=unrecorded(FOLDER / "checkpoints"),
         code=training_code_of,
     message:

@@ -151,7 +151,7 @@ class PlainKeras(TensorFlowSide):
 
 
 class PyTorch(Side):
-    """A plain loop in PyTorch, for `cnn` with Adadelta alone."""
+    """A plain loop in PyTorch, only for `cnn` with Adadelta."""
 
     def __init__(self, data: Arrays) -> None:
         import torch
@@ -173,10 +173,10 @@ class PyTorch(Side):
         from torch import nn
 
         if architecture != "cnn":
-            raise ValueError(f"the PyTorch side knows cnn alone, not {architecture}")
+            raise ValueError(f"the PyTorch side knows only cnn, not {architecture}")
         settings = {"epsilon": 1e-7, **optimizer}  # Keras' default
         if settings.keys() != {"name", "learning_rate", "rho", "epsilon"} or settings["name"] != "adadelta":
-            raise ValueError(f"the PyTorch side knows plain adadelta alone, not {dict(optimizer)}")
+            raise ValueError(f"the PyTorch side knows only plain adadelta, not {dict(optimizer)}")
         torch.manual_seed(0)
         self.model = nn.Sequential(
             nn.Conv2d(1, width, 3),

@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="epochs per side and model")
     parser.add_argument("--core", type=int, help="pin both sides to this core (Linux)")
     parser.add_argument("--models", nargs="+", help="only these models, such as cnn:2 mlp:32")
-    parser.add_argument("--pytorch", help="a Python with PyTorch: adds it as a third side, for cnn alone")
+    parser.add_argument("--pytorch", help="a Python with PyTorch: adds it as a third side, only for cnn")
     parser.add_argument("--output", required=True, type=Path, help="folder of benchmark.csv and the figure")
     arguments = parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Count the trained networks' weights by every usual rule: metrics.json of every run -> counts.csv.
+"""Count the trained networks' weights in every usual way: metrics.json of every run -> counts.csv.
 
 One row per model. Only the weights that are not zero differ from seed to seed: their mean over the seeds.
 """

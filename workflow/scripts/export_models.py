@@ -100,7 +100,7 @@ class Exporter:
             convert: makes the file's content of the network.
             predict: the classes that the file's network gives to images.
         """
-        from few_weights.training.export import count_changed, trained_network
+        from few_weights.training.rebuild import count_changed, trained_network
 
         run = Run(row["architecture"], int(row["width"]), int(row["seed"]))
         record: dict[str, object] = {"architecture": run.architecture, "target": target, "width": run.width}

@@ -27,7 +27,7 @@ from few_weights.training.checkpoint import Array, Checkpoint
 from few_weights.training.gpus import share_gpu
 from few_weights.training.metrics import Metrics
 from few_weights.training.quiet import quiet
-from few_weights.training.run_files import arrays_sha256, npz_bytes, results_are_whole
+from few_weights.training.run_files import arrays_sha256, npz_bytes, results_are_consistent
 
 
 @entry_point
@@ -61,7 +61,7 @@ def main() -> None:
         "metrics.json": arguments.output,
     }
     results = checkpoint.kept_results(outputs) if checkpoint else {}
-    if results and results_are_whole(results):
+    if results and results_are_consistent(results):
         print(
             f"{run}: finished in an earlier attempt, in a cluster submission that failed; its results are "
             f"reused, and its epochs are in {arguments.output}",

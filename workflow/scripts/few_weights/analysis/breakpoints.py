@@ -1,8 +1,8 @@
 """The breakpoint of an architecture: the fewest parameters with which it reaches a target accuracy.
 
-Defined: of the models (widths) of an architecture that the study trained, the one with the fewest parameters
-whose mean accuracy over seeds on the selection images is at least the target. It is *certain* when the lower
-end of the 95 % interval of that mean reaches the target too.
+Of an architecture's trained models, the breakpoint is the one with the fewest parameters whose mean accuracy
+over seeds on the selection images is at least the target. It is *certain* if the lower end of the 95 %
+interval of that mean reaches the target too.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ import pandas as pd
 from few_weights.analysis import published
 from few_weights.analysis.model_tables import flops_per_image, weight_bytes
 from few_weights.analysis.rows import as_table, by_architecture
-from few_weights.analysis.seeds import accuracy_statistics, selection_of, share_reaching, summarise_models
+from few_weights.analysis.seeds import accuracy_statistics, model_means, selection_of, share_reaching
 from few_weights.analysis.table_columns import BREAKPOINTS
 
 #: The columns of runs.csv that hold the full-size model which a breakpoint is compared with.
@@ -21,19 +21,19 @@ BASELINE = ("baseline_architecture", "baseline_width", "baseline_parameters")
 
 
 def find_breakpoints(runs: pd.DataFrame, targets: Iterable[float]) -> pd.DataFrame:
-    """breakpoints.csv: one row for each architecture and target, from runs.csv alone.
+    """breakpoints.csv: one row for each architecture and target, only from runs.csv.
 
     `test_accuracy` is the mean over seeds on the test images, `selection_accuracy` with its `sd`, `low` and
-    `high` that on the selection images; `share` of the seeds reach the target by themselves. `compression` is
-    the baseline's parameters over those of the breakpoint. `monotone` says whether the architecture's mean
-    accuracy never falls as its parameters grow, and `larger_missing` how many models larger than the
-    breakpoint miss the target: where it is not 0, the curve crosses the target more than once.
+    `high` that on the selection images; `share` is the fraction of the seeds that reach the target on their
+    own. `compression` is the baseline's parameters over those of the breakpoint. `monotone` says whether the
+    architecture's mean accuracy never falls as its parameters grow, and `larger_missing` how many models
+    larger than the breakpoint miss the target: if it is not 0, the curve crosses the target more than once.
     """
     targets = list(targets)
     selection = selection_of(runs)
     dataset = str(runs["dataset"].iloc[0])
     records = []
-    for architecture, models in by_architecture(summarise_models(runs)):
+    for architecture, models in by_architecture(model_means(runs)):
         models = models.sort_values("parameters", kind="stable")
         group = runs[runs["architecture"] == architecture]
         baseline = {column: group[column].iloc[0] for column in BASELINE}

@@ -1,6 +1,6 @@
 """Is a breakpoint better than the next smaller model? McNemar's paired test on the same test images.
 
-Always the test images: where validation images chose the breakpoint, they would flatter it.
+Uses the test images even if validation images chose the breakpoint, because those would favour it.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""From the metrics.json of every run, each of them checked, to runs.csv, layers.csv and history.csv."""
+"""Checks the metrics.json of every run and merges them into runs.csv, layers.csv and history.csv."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -150,7 +150,7 @@ def with_baselines(
 ) -> pd.DataFrame:
     """The runs with each one's full-size model: baseline_architecture, baseline_width, baseline_parameters.
 
-    A baseline need not be among the runs, and breakpoints.csv is made from runs.csv alone.
+    A baseline need not be among the runs, and breakpoints.csv is made only from runs.csv.
 
     Args:
         runs: one row per run.

@@ -1,6 +1,6 @@
 """What others published: the article's breakpoints, and records of small networks with their caveats.
 
-The article is the one whose study config/config.yaml repeats; its findings hold for one data set and target.
+The article is the one whose study config/article.yaml repeats; its findings hold for one data set and target.
 """
 
 from dataclasses import dataclass

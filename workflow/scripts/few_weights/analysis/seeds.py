@@ -1,7 +1,7 @@
 """From runs to models: what the seeds of one architecture and width say together.
 
-A *model* is an architecture at a width; its runs differ in their seed alone. The *selection* images are those
-that may choose a breakpoint: the validation images where a study holds some out, else the test images.
+A *model* is an architecture at a width; its runs differ only in their seed. The *selection* images are those
+used to choose a breakpoint: the validation images if a study holds some out, otherwise the test images.
 """
 
 import math
@@ -37,7 +37,7 @@ class ShareReaching(TypedDict):
 
 
 def selection_of(runs: pd.DataFrame) -> str:
-    """Which images choose the breakpoints of a study: "validation" or "test"."""
+    """Which images are used to choose the breakpoints of a study: "validation" or "test"."""
     return "validation" if (runs["validation_examples"] > 0).all() else "test"
 
 
@@ -61,7 +61,7 @@ def deciding_accuracies(runs: pd.DataFrame) -> pd.Series:
     return mean_accuracies(runs, selection_of(runs)).mask(all_diverged, 0.0)
 
 
-def summarise_models(runs: pd.DataFrame) -> pd.DataFrame:
+def model_means(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per model: parameters, number of seeds, mean accuracy over seeds on test and selection images.
 
     `deciding_accuracy` is the accuracy to compare with a target (`deciding_accuracies`).
@@ -76,8 +76,8 @@ def summarise_models(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def most_accurate_model(runs: pd.DataFrame) -> pd.Series:
-    """The model with the highest deciding accuracy, as a row of `summarise_models`; the first of equals."""
-    models = summarise_models(runs)
+    """The model with the highest deciding accuracy, as a row of `model_means`; the first of equals."""
+    models = model_means(runs)
     return models.iloc[int(models["deciding_accuracy"].argmax())]
 
 
@@ -129,13 +129,13 @@ def with_selection(runs: pd.DataFrame) -> pd.DataFrame:
 def models_with_intervals(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per model, by parameters: its mean accuracy over seeds with the 95 % interval of that mean.
 
-    The columns are those of `summarise_models`, and `low` and `high` of the mean on the selection images,
+    The columns are those of `model_means`, and `low` and `high` of the mean on the selection images,
     which are empty for a single seed.
     """
     runs = with_selection(runs)
     intervals = runs.groupby(MODEL, sort=False)["selection_accuracy"].agg(list).map(t_interval)
     limits = intervals.apply(pd.Series).set_axis(["low", "high"], axis=1).reset_index()
-    models = summarise_models(runs).merge(limits, on=MODEL)
+    models = model_means(runs).merge(limits, on=MODEL)
     return models.sort_values("parameters", kind="stable", ignore_index=True)
 
 

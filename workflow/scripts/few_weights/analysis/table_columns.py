@@ -66,10 +66,11 @@ def _columns(type: str | None, names: str, required: bool = True) -> tuple[Colum
     return tuple(Column(name, type, required) for name in names.split())
 
 
-#: The settings of a recipe that not every architecture has; the columns are empty where it has none.
-RECIPE_SETTINGS = _columns(
-    None, "epsilon rho momentum nesterov beta_1 beta_2 refresh schedule warmup shift", required=False
-)
+#: The settings of an optimizer that not every optimizer has; empty for the others. The page lists them, too.
+OPTIMIZER_SETTINGS = _columns(None, "epsilon rho momentum nesterov beta_1 beta_2 refresh", required=False)
+
+#: The settings of schedule and augmentation; empty where there is none. The page lists them, too.
+SCHEDULE_SETTINGS = _columns(None, "schedule warmup shift", required=False)
 
 #: runs.csv: its columns stand in the order of metrics.json; which settings of a recipe there are depends on
 #: it.
@@ -92,7 +93,8 @@ RUNS = Table(
         *_columns(TEXT, "data_sha256 predictions_sha256 weights_sha256", required=False),
         *_columns(TEXT, "optimizer"),
         *_columns(None, "learning_rate"),
-        *RECIPE_SETTINGS,
+        *OPTIMIZER_SETTINGS,
+        *SCHEDULE_SETTINGS,
         *_columns(TEXT, "python tensorflow keras numpy"),
         *_columns(TEXT, "llvmlite", required=False),
         *_columns(NUMBER, "train_seconds"),

@@ -1,6 +1,6 @@
-"""The names of data sets as people read them: apart from the data, since trainings do not depend on them."""
+"""Display names of data sets, in a separate file because the training fingerprint must not include them."""
 
-#: The names of known data sets as people read them.
+#: Data set -> its display name.
 NAMES = {
     "mnist": "MNIST",
     "fashion_mnist": "Fashion-MNIST",
@@ -11,5 +11,5 @@ NAMES = {
 
 
 def display_name(dataset: str) -> str:
-    """The name of a data set as people read it; a user's own data keeps the name that its study gives it."""
+    """The display name of a data set; a user's own data set keeps the name that its study gives it."""
     return NAMES.get(dataset, dataset)

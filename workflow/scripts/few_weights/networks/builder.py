@@ -1,4 +1,4 @@
-"""Builds a `keras.Model` from what a study says of a network, and checks its inputs and outputs.
+"""Builds a `keras.Model` from a study's description of a network, and checks its inputs and outputs.
 
 A network is a built-in one (`{"architecture": "mlp", "options": {…}}`), a function in a user's file
 (`{"file": "nets.py", "function": "wide", "options": {…}}`), or a list of layers (`{"layers": […]}`).

@@ -20,7 +20,7 @@ class LayerRow(TypedDict):
 
 
 class WeightCounts(TypedDict):
-    """A network's weights by every usual rule of counting, as in `weights` of metrics.json and in counts.csv.
+    """A network's weights by every usual way of counting, as in `weights` of metrics.json and in counts.csv.
 
     Keys:
         trainable: all trainable parameters, one that is used several times counted once: `parameters` of

@@ -1,4 +1,4 @@
-"""How large a network is: its parameters, multiply-adds, layers, and weights by every rule of counting.
+"""How large a network is: its parameters, multiply-adds, layers, and weights by every way of counting.
 
 All numbers come from the Keras model itself.
 """
@@ -73,7 +73,7 @@ def layer_table(model: keras.Model) -> list[LayerRow]:
 
 
 def count_weights(model: keras.Model) -> WeightCounts:
-    """A trained network's weights by every usual rule of counting; `WeightCounts` says what each counts."""
+    """A trained network's weights by every usual way of counting; `WeightCounts` says what each counts."""
     trainable = model.trainable_variables
     # The state of a random generator is no part of what the network computes once trained.
     trainable_ids = {id(variable) for variable in trainable}

@@ -105,7 +105,14 @@ def convert_to_tflite(model: keras.Model) -> bytes:
 
 
 def predict_tflite(content: bytes, images: Images) -> Classes:
-    """The class that a TFLite file predicts for each image; arguments and result are those of `predict`.
+    """The class that a TFLite file predicts for each image.
+
+    Args:
+        content: the file's content.
+        images: uint8, (examples, rows, columns, channels). Divided by 255 before the network sees them.
+
+    Returns:
+        (examples,), integers.
 
     Raises:
         StudyError: TFLite cannot compute the network.
@@ -151,7 +158,18 @@ def load_keras(content: bytes) -> keras.Model:
 
 
 def predict_keras(content: bytes, images: Images) -> Classes:
-    """The class that a .keras file predicts for each image; arguments and result are those of `predict`."""
+    """The class that a .keras file predicts for each image.
+
+    Args:
+        content: the file's content.
+        images: uint8, (examples, rows, columns, channels). Divided by 255 before the network sees them.
+
+    Returns:
+        (examples,), integers.
+
+    Raises:
+        StudyError: the file cannot be read back.
+    """
     return predict(load_keras(content), images)
 
 

@@ -45,7 +45,7 @@ def runs_in_table(path: Path) -> set[Run]:
         return set()
 
 
-def by_architecture(runs: Iterable[Run]) -> dict[str, dict[int, list[int]]]:
+def group_seeds(runs: Iterable[Run]) -> dict[str, dict[int, list[int]]]:
     """The seeds of the runs, as architecture -> width -> seeds."""
     grouped: dict[str, dict[int, list[int]]] = {}
     for run in runs:
@@ -57,7 +57,7 @@ def name_runs(runs: Iterable[Run]) -> str:
     """A list of runs for messages, such as "vgg width 2 seeds 0, 1, 2; cnn width 1 seed 0"."""
     return "; ".join(
         f"{name} width {width} seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
-        for name, widths in by_architecture(runs).items()
+        for name, widths in group_seeds(runs).items()
         for width, seeds in widths.items()
     )
 

@@ -1,4 +1,4 @@
-"""What a study makes from its runs, once: for the rules, the report, the copying and the documents."""
+"""The tables and figures of a study, defined once for rules, report, `make reference` and documents."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ class Output:
     Args:
         shows: what it holds, for the documents.
         tables: the tables that it is made from.
-        run_files: whether it is made from the files of runs, not from tables alone.
+        run_files: whether it is made from the files of runs, not only from tables.
         data: whether it is made from the images of the data set, too.
     """
 
@@ -38,8 +38,8 @@ TABLES = {
         run_files=True,
         data=True,
     ),
-    "counts": Output("the weights of each model by every rule of counting", ("runs",), run_files=True),
-    # Of a study with `refine: true` alone.
+    "counts": Output("the weights of each model by every way of counting", ("runs",), run_files=True),
+    # Only of a study with `refine: true`.
     "search": Output("the path of each search, one row per round and target", run_files=True),
 }
 
@@ -65,7 +65,7 @@ FIGURES = {
     "timeline": Output("when each training job ran", ("runs",)),
     # One for each architecture, curve-<architecture>.
     "curve": Output("accuracy against weights of one architecture", ("runs", "breakpoints")),
-    # Of a user's own data set alone.
+    # Only of a user's own data set.
     "data": Output("some images of each class, and how many there are", data=True),
 }
 

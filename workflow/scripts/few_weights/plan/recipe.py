@@ -1,6 +1,6 @@
 """What a study trains and how, as types.
 
-They are kept apart from the rest of a study because the results of training depend on these alone: a change
+They are kept apart from the rest of a study because the results of training depend only on these: a change
 in this file trains everything again, a new key in `Study` must not.
 """
 

@@ -7,7 +7,7 @@ import pandas as pd
 from few_weights.analysis.divergence import has_collapsed, has_diverged
 from few_weights.analysis.intervals import binomial_half_width
 from few_weights.analysis.rows import by_model
-from few_weights.analysis.seeds import first_target, most_accurate_model, selection_of, summarise_models
+from few_weights.analysis.seeds import first_target, model_means, most_accurate_model, selection_of
 from few_weights.data.names import display_name
 from few_weights.report import wording
 from few_weights.report.wording import duration, enumeration
@@ -15,7 +15,7 @@ from few_weights.report.wording import duration, enumeration
 
 @dataclass(frozen=True)
 class Facts:
-    """Single facts of a study, numbers as text. `held_out` is None where the test images chose."""
+    """Single facts of a study, numbers as text. `held_out` is None if none are held out."""
 
     study: str
     dataset: str
@@ -66,7 +66,7 @@ def baselines(breakpoints: pd.DataFrame) -> str:
 
 
 def answer(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> list[str]:
-    """The study's finding: one sentence per target, that of the first target first."""
+    """The study's finding: one sentence per target, starting with the first target."""
     return [answer_for(target, breakpoints, runs) for target in breakpoints["target"].unique()]
 
 
@@ -101,7 +101,7 @@ def answer_for(target: float, breakpoints: pd.DataFrame, runs: pd.DataFrame) -> 
 
 
 def measured(model: pd.Series, runs: pd.DataFrame) -> str:
-    """A model's mean accuracy, and on which images where held-out images chose the breakpoints."""
+    """A model's mean accuracy, and on which images if the breakpoints were chosen on held-out ones."""
     tested = wording.accuracy(model["test_accuracy"], runs["test_examples"].max())
     if selection_of(runs) == "test":
         return tested
@@ -146,7 +146,7 @@ def finite_test_set(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, 
 
 def seeds_per_width(runs: pd.DataFrame) -> str:
     """ "10 seeds per width", or "9 to 10 seeds per width" where runs are missing."""
-    seeds = summarise_models(runs)["seeds"]
+    seeds = model_means(runs)["seeds"]
     if seeds.min() == seeds.max():
         return f"{wording.plural(seeds.min(), 'seed')} per width"
     return f"{seeds.min()} to {wording.plural(seeds.max(), 'seed')} per width"

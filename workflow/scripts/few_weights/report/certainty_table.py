@@ -8,7 +8,7 @@ from few_weights.analysis.rows import Row, rows
 from few_weights.report import wording
 from few_weights.report.text_table import TextTable
 
-#: Widths that a smaller share of the bootstrap samples chose are left out; bootstrap.csv has them.
+#: Widths that are the breakpoint in a smaller share of bootstrap samples are left out (but in bootstrap.csv).
 SMALLEST_SHARE = 0.005
 
 

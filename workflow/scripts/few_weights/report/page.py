@@ -13,13 +13,13 @@ import pandas as pd
 from few_weights.analysis.divergence import diverged_sentence
 from few_weights.data.datasets import KNOWN
 from few_weights.plan.outputs import REPORT_TABLES, figures_of_study
-from few_weights.report import model_tables
+from few_weights.report import summary_tables
 from few_weights.report.answer import answer, collapsed, cost, facts, finite_test_set
 from few_weights.report.breakpoint_table import breakpoint_rows
 from few_weights.report.certainty_table import certainty_table
 from few_weights.report.figures.files import NOT_DRAWN
 from few_weights.report.figures.smallest_network import choose_network
-from few_weights.report.run_tables import recipes, run_rows, versions
+from few_weights.report.run_tables import environments, recipes, run_rows
 from few_weights.report.svg import inline_svg, svg_title
 from few_weights.report.text_table import TextTable
 from few_weights.report.wording import enumeration
@@ -56,11 +56,11 @@ def render_report(
             breakpoint_rows=breakpoint_rows(breakpoints, runs),
             run_rows=run_rows(runs),
             recipes=recipes(runs),
-            versions=versions(runs),
+            versions=environments(runs),
             finite_test_set=finite_test_set(runs, breakpoints),
             notice=notice(runs, breakpoints, figures, tables, notes),
             certainty=certainty_table(breakpoints, runs, tables),
-            tables=model_tables_of(tables, runs, breakpoints),
+            tables=summary_tables_of(tables, runs, breakpoints),
             with_bootstrap="bootstrap" in tables,
             with_mcnemar="neighbours" in tables,
             collapsed=collapsed(runs),
@@ -76,20 +76,20 @@ def render_report(
     )
 
 
-def model_tables_of(
+def summary_tables_of(
     tables: Mapping[str, pd.DataFrame], runs: pd.DataFrame, breakpoints: pd.DataFrame
 ) -> dict[str, TextTable]:
-    """The tables of models that can be made, by name."""
+    """The tables of results that can be made, by name."""
     architectures = list(breakpoints["architecture"].unique())
     makers: dict[str, Callable[[pd.DataFrame], TextTable]] = {
-        "targets": lambda table: model_tables.targets_table(table, architectures),
-        "pareto": lambda table: model_tables.pareto_table(table, runs),
-        "models": model_tables.all_models_table,
-        "counts": model_tables.counts_table,
-        "search": model_tables.search_table,
+        "targets": lambda table: summary_tables.targets_as_text(table, architectures),
+        "pareto": lambda table: summary_tables.pareto_as_text(table, runs),
+        "models": summary_tables.models_as_text,
+        "counts": summary_tables.counts_as_text,
+        "search": summary_tables.search_as_text,
     }
     made = {name: make(tables[name]) for name, make in makers.items() if name in tables}
-    return made | {"cost": model_tables.cost_table(runs)}
+    return made | {"cost": summary_tables.cost_as_text(runs)}
 
 
 def notice(

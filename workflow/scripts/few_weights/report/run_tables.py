@@ -6,14 +6,20 @@ import pandas as pd
 
 from few_weights.analysis.divergence import epochs_trained, has_collapsed, has_diverged
 from few_weights.analysis.rows import by_architecture, rows
+from few_weights.analysis.table_columns import OPTIMIZER_SETTINGS, SCHEDULE_SETTINGS
 from few_weights.report import wording
 from few_weights.report.wording import distinct
 
-#: The columns of runs.csv that say how an architecture was trained, in the order in which they are listed.
-RECIPE = ["epochs", "batch_size", "loss", "optimizer", "learning_rate", "rho", "momentum", "nesterov"]
-RECIPE += ["beta_1", "beta_2", "refresh", "epsilon", "schedule", "warmup", "shift", "code"]
+#: The columns of runs.csv that say how an architecture was trained, in the order of the page.
+RECIPE = [
+    *("epochs", "batch_size", "loss", "optimizer", "learning_rate"),
+    # Epsilon last: few studies set it.
+    *sorted((column.name for column in OPTIMIZER_SETTINGS), key=lambda name: name == "epsilon"),
+    *(column.name for column in SCHEDULE_SETTINGS),
+    "code",
+]
 
-#: The columns of runs.csv that say by what a run was trained, and what the page calls them.
+#: The columns of runs.csv that name the software and hardware of a run, and what the page calls them.
 CIRCUMSTANCES = {
     "python": "Python",
     "tensorflow": "TensorFlow",
@@ -83,7 +89,7 @@ def recipes(runs: pd.DataFrame) -> list[tuple[str, str]]:
     ]
 
 
-def versions(runs: pd.DataFrame) -> list[tuple[str, str]]:
+def environments(runs: pd.DataFrame) -> list[tuple[str, str]]:
     """(name, value) of software, device and the program that computed; several values where runs differ."""
     # Runs from before llvmlite was used do not name it.
     return [(name, distinct(runs[column])) for column, name in CIRCUMSTANCES.items() if column in runs]

@@ -16,7 +16,7 @@ KINDS = {
 
 
 def named(architecture: str) -> str:
-    """An architecture's name in a sentence: "the perceptron mlp"; that of a user's own is its name alone."""
+    """An architecture's name in a sentence: "the perceptron mlp"; for a user's own one only the name."""
     return f"the {KINDS[architecture]} {architecture}" if architecture in KINDS else architecture
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def draw_shifts(augmentation: Mapping[str, int], seed: int, epoch: int, examples: int) -> NDArray[np.int32]:
-    """How far each training image is shifted in an epoch; it follows from seed and epoch alone.
+    """How far each training image is shifted in an epoch; it follows only from seed and epoch.
 
     Args:
         augmentation: `shift` is the largest shift, in pixels.

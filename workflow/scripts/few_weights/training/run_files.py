@@ -37,7 +37,7 @@ def arrays_sha256(arrays: Mapping[str, NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def results_are_whole(files: Mapping[str, bytes]) -> bool:
+def results_are_consistent(files: Mapping[str, bytes]) -> bool:
     """Whether the contents of a run's metrics.json, predictions.npz and weights.npz belong together."""
     try:
         metrics = json.loads(files["metrics.json"])

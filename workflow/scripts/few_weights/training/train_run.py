@@ -260,7 +260,7 @@ def _train_epoch(epoch: int, run: Run, recipe: Recipe, dataset: Dataset, trainer
 
 
 def draw_order(seed: int, epoch: int, examples: int) -> NDArray[np.int64]:
-    """The order in which an epoch takes its examples: a permutation that follows from seed and epoch alone.
+    """The order in which an epoch takes its examples: a permutation that follows only from seed and epoch.
 
     Args:
         epoch: counted from 1.

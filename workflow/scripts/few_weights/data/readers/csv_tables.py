@@ -136,7 +136,7 @@ def _read_text(file: Path) -> str:
 
 
 def _label_column(file: Path, names: list[str], texts: list[int]) -> int:
-    """The index of the column with labels: by its name, else the first with texts, else the first.
+    """The index of the column with labels: by its name, otherwise the first with texts, otherwise the first.
 
     Args:
         file: the file, for messages.

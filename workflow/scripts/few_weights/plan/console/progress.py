@@ -43,7 +43,7 @@ class Training:
     done: bool
 
 
-class Progress(logging.Handler):
+class ProgressReporter(logging.Handler):
     """Listens to Snakemake's events and adds lines about the progress of trainings to its log.
 
     Args:

@@ -135,7 +135,7 @@ def _network(name: str, section: Mapping[str, Any]) -> Network:
 
 
 def _contradictions(study: Mapping[str, Any], facts: DataFacts | None) -> list[str]:
-    """Mistakes that no key shows by itself, only together with other keys or with the data."""
+    """Mistakes that show only when keys are compared with each other or with the data."""
     problems = network_problems(study["architectures"])
     if study["study"] in RESERVED_NAMES:
         problems.append(f"study: results/{study['study']}/ has another purpose; choose another name")

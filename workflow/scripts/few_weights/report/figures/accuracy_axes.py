@@ -3,7 +3,7 @@
 The accuracy axis has equal steps in log(1 - accuracy): each step up divides the errors by the same factor, so
 that 97 and 98 % are as far apart as 90 and 93 %, and a network that learned nothing (10 %) is still shown.
 Its labels are plain accuracies. They are measured on the selection images: those held out of training where a
-study holds some out, else the test images; every figure says which.
+study holds some out, otherwise the test images; every figure says which.
 """
 
 from collections.abc import Iterable, Sequence

@@ -13,8 +13,8 @@ from few_weights.analysis.published import RECORDS, Record
 from few_weights.analysis.rows import by_architecture, rows
 from few_weights.analysis.seeds import (
     first_target,
+    model_means,
     models_with_intervals,
-    summarise_models,
     with_selection,
 )
 from few_weights.data.names import display_name
@@ -115,7 +115,7 @@ def draw_bars(axes: Axes, first: pd.DataFrame, runs: pd.DataFrame, colours: Mapp
             text, x = f"{wording.count(row.parameters)} (width {row.width})", row.parameters
         else:
             group = runs[runs["architecture"] == row.architecture]
-            best = wording.accuracy(summarise_models(group)["deciding_accuracy"].max(), examples)
+            best = wording.accuracy(model_means(group)["deciding_accuracy"].max(), examples)
             outcome = "every run diverged" if has_diverged(group).all() else f"best {best}"
             text, x = f"not reached; {outcome}", 0
         axes.annotate(

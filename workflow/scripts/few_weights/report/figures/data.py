@@ -11,9 +11,9 @@ from few_weights.data.datasets import Dataset, summarise
 from few_weights.data.names import display_name
 from few_weights.report import wording
 from few_weights.report.figures import style
+from few_weights.report.figures.gallery import image_note, show_picture, shown_image
 from few_weights.report.figures.inputs import FigureInputs
 from few_weights.report.figures.layout import new_figure, write_title
-from few_weights.report.figures.pictures import image_note, show_picture, shown_image
 
 #: The parts of a data set, as the figure names them.
 PARTS = {"train": "training", "validation": "held-out", "test": "test"}
@@ -28,7 +28,7 @@ def plot_data(name: str, dataset: Dataset, summary: Mapping[str, Any]) -> tuple[
     Args:
         name: name of the data set.
         dataset: its arrays.
-        summary: what `datasets.summarise` says of the data set.
+        summary: what `datasets.summarise` returns for the data set.
     """
     classes, parts = summary["classes"], summary["parts"]
     parts = {part: facts for part, facts in parts.items() if facts["examples"]}

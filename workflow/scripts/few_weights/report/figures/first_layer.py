@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from few_weights.analysis.rows import rows
 from few_weights.plan.runs import Run
 from few_weights.report import wording
+from few_weights.report.figures.gallery import MOST, draw_gallery, shrunk
 from few_weights.report.figures.inputs import FigureInputs
-from few_weights.report.figures.pictures import MOST, draw_gallery, shrunk
 from few_weights.report.figures.smallest_network import SmallestNetwork, choose_network
 
 #: An array of weights.

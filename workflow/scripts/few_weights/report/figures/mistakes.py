@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from few_weights.analysis.rows import rows
 from few_weights.data.datasets import KNOWN
 from few_weights.report import wording
+from few_weights.report.figures.gallery import MOST, draw_gallery, image_note, shown_image
 from few_weights.report.figures.inputs import FigureInputs
-from few_weights.report.figures.pictures import MOST, draw_gallery, image_note, shown_image
 from few_weights.report.figures.smallest_network import SmallestNetwork, choose_network
 
 

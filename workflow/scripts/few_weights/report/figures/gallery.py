@@ -1,4 +1,4 @@
-"""Galleries: images and weights as small pictures in rows."""
+"""Galleries of images or weights: small pictures in rows."""
 
 from collections.abc import Sequence
 from typing import Any

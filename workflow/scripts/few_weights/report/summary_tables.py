@@ -1,4 +1,4 @@
-"""The page's tables of models: targets, Pareto front, all models, weights by rule, search and cost."""
+"""The page's tables of results: targets, Pareto front, all models, counts of weights, search and cost."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from few_weights.report import wording
 from few_weights.report.text_table import TextTable
 
 
-def targets_table(targets: pd.DataFrame, architectures: Iterable[str]) -> TextTable:
+def targets_as_text(targets: pd.DataFrame, architectures: Iterable[str]) -> TextTable:
     """targets.csv: the weights of each architecture's breakpoint, one row per target."""
     texts = [
         [
@@ -26,7 +26,7 @@ def targets_table(targets: pd.DataFrame, architectures: Iterable[str]) -> TextTa
     return TextTable(["Target", *architectures], texts)
 
 
-def pareto_table(pareto: pd.DataFrame, runs: pd.DataFrame) -> TextTable:
+def pareto_as_text(pareto: pd.DataFrame, runs: pd.DataFrame) -> TextTable:
     """pareto.csv: the best model for each range of weights."""
     headings = ["Architecture", "Width", "Weights from", "to", "Bytes", "FLOPs per image"]
     headings += ["Selection mean", "Test mean"]
@@ -48,7 +48,7 @@ def pareto_table(pareto: pd.DataFrame, runs: pd.DataFrame) -> TextTable:
     return TextTable(headings, texts)
 
 
-def all_models_table(models: pd.DataFrame) -> TextTable:
+def models_as_text(models: pd.DataFrame) -> TextTable:
     """models.csv in short: each model's size and what its seeds reach on the test images."""
     headings = ["Architecture", "Width", "Weights", "Bytes", "FLOPs per image", "Seeds", "Collapsed"]
     # Tables from before runs could diverge do not say so.
@@ -74,8 +74,8 @@ def all_models_table(models: pd.DataFrame) -> TextTable:
     return TextTable(headings, texts)
 
 
-def counts_table(counts: pd.DataFrame) -> TextTable:
-    """counts.csv without the names of what is not trained: each model's weights by every rule of counting."""
+def counts_as_text(counts: pd.DataFrame) -> TextTable:
+    """counts.csv without the names of what is not trained: each model's weights by every way of counting."""
     headings = ["Architecture", "Width", "Trainable", "Not zero", "Once per use", "Not trained", "Bytes"]
     texts = [
         [
@@ -93,7 +93,7 @@ def counts_table(counts: pd.DataFrame) -> TextTable:
     return TextTable(headings, texts)
 
 
-def search_table(search: pd.DataFrame) -> TextTable:
+def search_as_text(search: pd.DataFrame) -> TextTable:
     """search.csv: the verdict of each round, in order."""
     ordered = search.sort_values(["architecture", "target", "round"], kind="stable")
     texts = [
@@ -102,7 +102,7 @@ def search_table(search: pd.DataFrame) -> TextTable:
     return TextTable(["Architecture", "Target", "Round", "Verdict"], texts)
 
 
-def cost_table(runs: pd.DataFrame) -> TextTable:
+def cost_as_text(runs: pd.DataFrame) -> TextTable:
     """What a run of each model costs: means over its runs, and the most memory that any of them took."""
     headings = ["Architecture", "Width", "Weights", "Runs", "Epochs", "Seconds per epoch", "Training, s"]
     headings += ["Start-up, s", "Peak memory, MiB"]

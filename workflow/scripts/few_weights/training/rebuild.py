@@ -1,4 +1,4 @@
-"""A run's trained network, rebuilt from its files and checked against the run's predictions."""
+"""Rebuilds a run's trained network from its files, and checks it against the run's predictions."""
 
 from collections.abc import Mapping
 from pathlib import Path

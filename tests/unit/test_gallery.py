@@ -1,8 +1,8 @@
-"""Images of any shape and number of channels as pictures."""
+"""Galleries show images of any shape and number of channels."""
 
 import numpy as np
 
-from few_weights.report.figures.pictures import image_note, shown_image, shrunk
+from few_weights.report.figures.gallery import image_note, shown_image, shrunk
 
 
 def test_images_of_any_number_of_channels():
