@@ -10,7 +10,8 @@ from typing import Any
 import keras
 
 from few_weights.engine.again import Again
-from few_weights.engine.kinds.activation import ACTIVATIONS, Activation
+from few_weights.engine.kinds.activation import ACTIVATIONS, FROM_OUTPUT, Activation
+from few_weights.engine.kinds.dropout import Dropout
 from few_weights.engine.kinds.kind import Kind
 from few_weights.engine.layouts import Map
 from few_weights.engine.plain import has_only, is_plain
@@ -109,6 +110,7 @@ class _Draft:
     output: int
     weights: dict[str, int]
     copies: bool
+    in_place: bool
 
 
 class Planner:
@@ -182,12 +184,21 @@ class Planner:
         inputs: Sequence[Tensor],
         output: Tensor,
         copies: bool = False,
+        in_place: bool = False,
         **weights: keras.Variable | None,
     ) -> Tensor:
-        """Add a step; returns its output. Weights that are None are left out."""
+        """Add a step; returns its output.
+
+        Args:
+            make: makes its kind.
+            inputs, output: its tensors.
+            copies: whether it only copies, and is left out where that is superfluous.
+            in_place: whether its kind can replace its input by its output, if nothing else needs the input.
+            weights: its variables; None for one that the layer does without.
+        """
         numbers = {name: self._variable(each) for name, each in weights.items() if each is not None}
         inputs_numbers = tuple(each.number for each in inputs)
-        self._drafts.append(_Draft(make, inputs_numbers, output.number, numbers, copies))
+        self._drafts.append(_Draft(make, inputs_numbers, output.number, numbers, copies, in_place))
         return output
 
     def activate(self, layer: Any, activation: Callable[..., Any], tensor: Tensor) -> Tensor:
@@ -208,6 +219,7 @@ class Planner:
             lambda inputs, output: Activation(inputs[0], output, name, slope),
             [tensor],
             self.tensor(tensor.shape),
+            in_place=name in FROM_OUTPUT and (name != "leaky_relu" or slope > 0),
         )
 
     def reshape(self, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -238,6 +250,10 @@ class Planner:
     def _finish(self) -> None:
         """Give each tensor its border, leave out superfluous copies, and make the kinds."""
         plan = self.plan
+        for draft in reversed(self._drafts):
+            if draft.in_place:
+                # The input gets the border that the output needs, in case they share a buffer.
+                self.pad(Tensor(draft.inputs[0], ()), self._borders[draft.output])
         names = ("top", "left", "bottom", "right")
         plan.maps = [
             replace(known, **dict(zip(names, borders, strict=True)))
@@ -246,8 +262,37 @@ class Planner:
         for draft in self._drafts:
             (source, *_), output = draft.inputs, draft.output
             if draft.copies and not any(self._borders[source]) and not any(self._borders[output]):
-                before, after = plan.buffers[source], plan.buffers[output]
-                plan.buffers = [before if number == after else number for number in plan.buffers]
+                self._share(source, output)
                 continue
             kind = draft.make([plan.maps[number] for number in draft.inputs], plan.maps[output])
+            in_place = draft.in_place and self._can_replace(source, kind)
+            if in_place and isinstance(kind, Activation | Dropout):
+                self._share(source, output)
+                kind = replace(kind, in_place=True)
             plan.steps.append(Step(kind, draft.inputs, output, draft.weights))
+
+    def _share(self, tensor: int, other: int) -> None:
+        """Let a tensor, and those that share its buffer, share the buffer of another one."""
+        before, after = self.plan.buffers[other], self.plan.buffers[tensor]
+        self.plan.buffers = [after if number == before else number for number in self.plan.buffers]
+
+    def _can_replace(self, tensor: int, kind: Kind) -> bool:
+        """Whether a kind may put its output in the place of a tensor: nothing else reads it."""
+        plan = self.plan
+        sharing = [number for number, buffer in enumerate(plan.buffers) if buffer == plan.buffers[tensor]]
+        uses = [number for draft in self._drafts for number in draft.inputs]
+        writers = [step.kind for step in plan.steps if step.output in sharing]
+        return (
+            0 not in sharing
+            and plan.maps[tensor].size == plan.maps[sharing[0]].size
+            and all(uses.count(number) == 1 for number in sharing)
+            and all(self._allows(writer, kind) for writer in writers)
+        )
+
+    @staticmethod
+    def _allows(writer: Kind, kind: Kind) -> bool:
+        """Whether the gradient of a kind can do without its own output, which another kind replaces."""
+        if not isinstance(writer, Activation) or writer.name == "linear":
+            return True
+        # Dropout leaves the sign of what it keeps, and passes no gradient elsewhere.
+        return isinstance(kind, Dropout) and writer.name in ("relu", "leaky_relu")

@@ -312,4 +312,5 @@ def _read_dropout(planner: Planner, layer: Any, inputs: Sequence[Tensor]) -> Ten
         lambda maps, output: Dropout(maps[0], output, layer.rate, seed, spatial),
         inputs,
         planner.tensor(inputs[0].shape),
+        in_place=True,
     )

@@ -54,9 +54,8 @@ def _elu(code: Code, x: ir.Value) -> ir.Value:
 
 
 def _elu_slope(code: Code, x: ir.Value, y: ir.Value) -> ir.Value:
-    return code.builder.select(
-        code.builder.fcmp_ordered(">", x, ZERO), constant(1.0), code.builder.fadd(y, constant(1.0))
-    )
+    above = code.builder.fcmp_ordered(">", y, ZERO)
+    return code.builder.select(above, constant(1.0), code.builder.fadd(y, constant(1.0)))
 
 
 def _positive(code: Code, x: ir.Value) -> ir.Value:
@@ -83,6 +82,10 @@ ACTIVATIONS: dict[str, tuple[Callable[..., ir.Value], Callable[..., ir.Value]]] 
 }
 
 
+#: Those whose derivative needs y only.
+FROM_OUTPUT = ("relu", "leaky_relu", "tanh", "sigmoid", "elu")
+
+
 @dataclass(frozen=True)
 class Activation(Plain):
     """A function of each value.
@@ -91,12 +94,15 @@ class Activation(Plain):
         values, output: what goes in and comes out.
         name: of `ACTIVATIONS`.
         slope: that of leaky_relu below 0.
+        in_place: whether output and values are in one buffer, and their gradients in another one; only for
+            FROM_OUTPUT.
     """
 
     values: Map
     output: Map
     name: str
     slope: float = 0.0
+    in_place: bool = False
 
     def _function(self, code: Code, x: ir.Value) -> ir.Value:
         if self.name == "leaky_relu":
@@ -105,7 +111,7 @@ class Activation(Plain):
 
     def _derivative(self, code: Code, x: ir.Value, y: ir.Value) -> ir.Value:
         if self.name == "leaky_relu":
-            return code.builder.select(_positive(code, x), constant(1.0), constant(self.slope))
+            return code.builder.select(_positive(code, y), constant(1.0), constant(self.slope))
         return ACTIVATIONS[self.name][1](code, x, y)
 
     def _each(self, code: Code) -> Iterator[tuple[Number, Number]]:
@@ -115,16 +121,19 @@ class Activation(Plain):
             yield code.add(self.values.at(code, row), offset), code.add(self.output.at(code, row), offset)
 
     def write_forward(self, program: Program, name: str) -> Code:
-        """(values, output)."""
-        code = program.define(name, ["values", "output"])
-        values, output = code.named.values()
+        """(values, output); in place (output)."""
+        code = program.define(name, ["output"] if self.in_place else ["values", "output"])
+        output = code.named["output"]
+        values = code.named.get("values", output)
         for place, target in self._each(code):
             code.store(self._function(code, code.load(values, place)), output, target)
         code.finish()
         return code
 
     def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
-        """(values, output, upstream, values gradient): the gradient is added to what is there."""
+        """(values, output, upstream, values_gradient); in place (output, upstream), and upstream is replaced."""
+        if self.in_place:
+            return self._write_backward_in_place(program, name)
         code = program.define(name, ["values", "output", "upstream", "values_gradient"])
         values, output, upstream, gradient = code.named.values()
         for place, target in self._each(code):
@@ -132,5 +141,15 @@ class Activation(Plain):
             slope = self._derivative(code, x, y)
             before = code.load(gradient, place)
             code.store(code.multiply_add(slope, code.load(upstream, target), before), gradient, place)
+        code.finish()
+        return code
+
+    def _write_backward_in_place(self, program: Program, name: str) -> Code:
+        code = program.define(name, ["output", "upstream"])
+        output, upstream = code.named.values()
+        for _, target in self._each(code):
+            y = code.load(output, target)
+            slope = self._derivative(code, y, y)
+            code.store(code.builder.fmul(slope, code.load(upstream, target)), upstream, target)
         code.finish()
         return code

@@ -19,6 +19,7 @@ class Dropout(Plain):
         rate: the share.
         seed: 32 bits that tell this layer and this run from others.
         spatial: whether whole channels are dropped.
+        in_place: whether output and values are in one buffer, and their gradients in another one.
     """
 
     values: Map
@@ -26,6 +27,7 @@ class Dropout(Plain):
     rate: float
     seed: int
     spatial: bool = False
+    in_place: bool = False
 
     def _write(
         self, code: Code, source: ir.Value, source_map: Map, target: ir.Value, target_map: Map, add: bool
@@ -65,20 +67,26 @@ class Dropout(Plain):
         return _mixed(code, code.builder.add(key, _scrambled(code, code.broadcast(number))))
 
     def write_forward(self, program: Program, name: str) -> Code:
-        """(values, output; step, first)."""
-        code = program.define(name, ["values", "output"], ["step", "first"])
-        self._write(code, code.named["values"], self.values, code.named["output"], self.output, add=False)
+        """(values, output; step, first); in place without values."""
+        code = program.define(name, ["output"] if self.in_place else ["values", "output"], ["step", "first"])
+        output = code.named["output"]
+        values = code.named.get("values", output)
+        self._write(code, values, self.values, output, self.output, add=False)
         return code
 
     def write_inference(self, program: Program, name: str) -> Code | None:
         """(values, output): nothing is dropped."""
-        return Activation(self.values, self.output, "linear").write_forward(program, name)
+        return Activation(self.values, self.output, "linear", in_place=self.in_place).write_forward(
+            program, name
+        )
 
     def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
-        """(upstream, values_gradient; step, first)."""
-        code = program.define(name, ["upstream", "values_gradient"], ["step", "first"])
-        upstream, gradient = code.named["upstream"], code.named["values_gradient"]
-        self._write(code, upstream, self.output, gradient, self.values, add=True)
+        """(upstream, values_gradient; step, first); in place without values_gradient: upstream is replaced."""
+        pointers = ["upstream"] if self.in_place else ["upstream", "values_gradient"]
+        code = program.define(name, pointers, ["step", "first"])
+        upstream = code.named["upstream"]
+        gradient = code.named.get("values_gradient", upstream)
+        self._write(code, upstream, self.output, gradient, self.values, add=not self.in_place)
         return code
 
 
