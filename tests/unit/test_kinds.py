@@ -190,3 +190,132 @@ def test_steps_of_an_activation_are_those_of_keras(name):
         return network(layers.Conv2D(3, 3, kernel_initializer=spread), activation)
 
     by_machine_code(make)
+
+
+def residual():
+    """Two convolutions with batch normalisation and what skips them."""
+    inputs = layers.Input(IMAGE)
+    x = layers.Conv2D(4, 3, padding="same", use_bias=False)(inputs)
+    x = layers.Activation("relu")(layers.BatchNormalization()(x))
+    y = layers.Conv2D(4, 3, padding="same")(x)
+    y = layers.BatchNormalization(scale=False)(y)
+    x = layers.Activation("relu")(layers.Add()([x, y]))
+    pooled = layers.MaxPooling2D(3, strides=1, padding="same")(x)
+    x = layers.GlobalAveragePooling2D()(layers.Concatenate()([x, pooled, x]))
+    return keras.Model(inputs, layers.Dense(5, activation="softmax")(x))
+
+
+def sums():
+    """Of three, of a tensor with itself, by the operator, and of features."""
+    inputs = layers.Input(IMAGE)
+    x, y, z = (layers.Conv2D(3, size, padding="same")(inputs) for size in (1, 2, 3))
+    x = layers.Add()([x, layers.Add()([x, x]), layers.Add()([x, y, z])])
+    x = layers.Flatten()(layers.MaxPooling2D(4)(x + y + x))
+    x = layers.Dense(7)(x)
+    x = x + layers.Dense(7, activation="tanh")(x)
+    return keras.Model(inputs, layers.Dense(5, activation="softmax")(x))
+
+
+def concatenations():
+    """Of maps of different widths, one of them with a border, of features, and of the image."""
+    inputs = layers.Input(IMAGE)
+    x = layers.Conv2D(3, 3, padding="same", activation="relu")(inputs)
+    y = layers.Conv2D(9, 5, padding="same")(x)
+    x = layers.Concatenate()([x, inputs, y, x])
+    x = layers.Conv2D(2, 3, padding="same")(x)
+    features = [layers.Flatten()(x), layers.GlobalMaxPooling2D()(y), layers.GlobalAveragePooling2D()(x)]
+    return keras.Model(inputs, layers.Dense(5, activation="softmax")(layers.Concatenate(axis=1)(features)))
+
+
+def flattened_and_used_again():
+    """A map that is flattened for one branch, and convolved with a border in another."""
+    inputs = layers.Input(IMAGE)
+    x = layers.Conv2D(2, 1)(inputs)
+    one = layers.Dense(6)(layers.Flatten()(x))
+    two = layers.Dense(6)(layers.Flatten()(layers.Conv2D(2, 3, padding="same")(x)))
+    three = layers.Dense(6)(layers.Flatten()(layers.Reshape((11, 9, 2))(x)))
+    return keras.Model(inputs, layers.Dense(5, activation="softmax")(layers.Add()([one, two, three])))
+
+
+def layers_used_again():
+    """Convolutions with weights in common, batch normalisation that is updated twice a step."""
+    inputs = layers.Input(IMAGE)
+    convolution = layers.Conv2D(2, 3, padding="same", activation="gelu", kernel_regularizer="l2")
+    normalisation = layers.BatchNormalization(momentum=0.7)
+    x = normalisation(convolution(inputs))
+    x = normalisation(convolution(x))
+    x = convolution(layers.MaxPooling2D()(x))
+    return keras.Model(inputs, layers.Dense(5, activation="softmax")(layers.Flatten()(x)))
+
+
+def layers_used_again_in_sequence():
+    convolution = layers.Conv2D(2, 3, padding="same")
+    dense = layers.Dense(48, activation="tanh")  # as many as it takes
+    return network(
+        convolution,
+        layers.ReLU(),
+        Again(convolution),
+        layers.MaxPooling2D(),
+        Again(convolution),
+        layers.Flatten(),
+        dense,
+        layers.Reshape((4, 6, 2)),
+        layers.Flatten(),
+        layers.BatchNormalization(),
+        Again(dense),
+        image=(9, 13, 2),
+    )
+
+
+def nested_models():
+    """A model within a model, applied twice; and one that is a whole branch."""
+    block_input = layers.Input((None, None, 2))
+    block = keras.Model(
+        block_input, layers.Add()([block_input, layers.Conv2D(2, 3, padding="same")(block_input)])
+    )
+    branch = keras.Sequential([layers.Input(IMAGE), layers.Conv2D(3, 3), layers.GlobalMaxPooling2D()])
+    inputs = layers.Input(IMAGE)
+    x = layers.Flatten()(block(layers.ReLU()(block(inputs))))
+    x = layers.Concatenate()([layers.Dense(3)(x), branch(inputs)])
+    return keras.Model([inputs], [layers.Softmax()(layers.Dense(5)(x))])
+
+
+def no_dense_layer():
+    """The last convolution sees the whole map; its values are the classes' logits."""
+    body = [layers.Conv2D(4, (9, 11)), layers.Conv2D(5, 1), layers.Flatten(), layers.Activation("softmax")]
+    return keras.Sequential([layers.Input(IMAGE), *body])
+
+
+GRAPHS = [
+    residual,
+    sums,
+    concatenations,
+    flattened_and_used_again,
+    layers_used_again,
+    nested_models,
+    no_dense_layer,
+]
+
+
+@pytest.mark.parametrize("make_model", GRAPHS)
+def test_steps_of_a_graph_are_those_of_keras(make_model):
+    by_machine_code(make_model)
+
+
+def deep():
+    """What the issue's users bring: convolutions, batch normalisation, sums, at an odd size."""
+    inputs = layers.Input((13, 7, 3))
+    x = layers.Conv2D(5, 3, strides=2, padding="same", use_bias=False)(inputs)
+    x = layers.Activation("silu")(layers.BatchNormalization()(x))
+    for _ in range(2):
+        y = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
+        y = layers.Conv2D(5, 1, kernel_regularizer="l2")(layers.LayerNormalization()(y))
+        x = layers.Add()([x, layers.BatchNormalization()(y)])
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+@pytest.mark.parametrize("batches", [(1, 1), (2, 1), (8, 7), (16, 3), (33, 9)], ids=str)
+@pytest.mark.parametrize("make_model", [deep, layers_used_again_in_sequence])
+def test_a_batch_of_any_size_gives_the_steps_of_keras(make_model, batches):
+    by_machine_code(make_model, batches=batches, points=(0, 3))

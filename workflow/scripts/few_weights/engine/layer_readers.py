@@ -298,6 +298,7 @@ def _is_last(layer: Any, tensor: Tensor) -> bool:
 @reads(layers.Dropout, layers.SpatialDropout2D)
 def _read_dropout(planner: Planner, layer: Any, inputs: Sequence[Tensor]) -> Tensor:
     if not layer.rate:
+        _require(layer, ("rate", "seed"))
         return inputs[0]
     if layer.rate >= 1:  # nothing is left to be scaled up
         raise UnsupportedLayerError(layer.name)
