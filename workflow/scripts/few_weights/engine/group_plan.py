@@ -158,9 +158,7 @@ class Planner:
             if not has_only(layer, layer.variables):
                 raise UnsupportedLayerError(layer.name)
             outputs: list[Tensor] = keras.tree.flatten(
-                graph._run_through_graph(
-                    inputs, operation_fn=lambda operation: operation, call_fn=self.use
-                )
+                graph._run_through_graph(inputs, operation_fn=lambda operation: operation, call_fn=self.use)
             )
             if len(outputs) != 1:
                 raise UnsupportedLayerError(f"{layer.name}'s {len(outputs)} outputs")

@@ -11,7 +11,14 @@ from typing import Any
 import keras
 from keras import layers
 
-from few_weights.engine.group_plan import GroupPlan, Planner, Tensor, UnsupportedLayerError, input_shape, reads
+from few_weights.engine.group_plan import (
+    GroupPlan,
+    Planner,
+    Tensor,
+    UnsupportedLayerError,
+    input_shape,
+    reads,
+)
 from few_weights.engine.kinds.convolution import Convolution
 from few_weights.engine.kinds.depthwise import Depthwise
 from few_weights.engine.kinds.dropout import Dropout
