@@ -11,8 +11,9 @@ ADADELTA = {"name": "adadelta", "learning_rate": 1.0, "rho": 0.95, "epsilon": 1e
 RMSPROP = {"name": "rmsprop", "learning_rate": 0.001, "rho": 0.9, "epsilon": 1e-7}
 ADAM = {"name": "adam", "learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.99}
 SGD = {"name": "sgd", "learning_rate": 0.02}
-#: No machine code is written for these two.
 MOMENTUM = {"name": "sgd", "learning_rate": 0.02, "momentum": 0.9}
+#: There is no machine code for it. Studies do not offer it, but `build_optimizer` does.
+NADAM = {"name": "nadam", "learning_rate": 0.003}
 FULL_MATRIX = {
     "name": "full_matrix_adam",
     "learning_rate": 0.01,
@@ -59,7 +60,7 @@ def train_both(make_model, optimizer, batch_sizes, image=IMAGE, epochs=1):
         optimizer: as `build_optimizer` takes it.
         batch_sizes: of each step.
         image: shape of the images.
-        epochs: the length of the training that the engine plans for: XLA compiles only long ones.
+        epochs: the length of the training that the engine plans for; some code is only worth it in long ones.
 
     Returns:
         The losses of each step, (steps, 2): Keras', then the engine's; Keras' model; the engine's model; its

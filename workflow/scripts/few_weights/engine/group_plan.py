@@ -84,6 +84,18 @@ class GroupPlan:
         return ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
 
 
+def input_shape(layer: Any) -> tuple[int | None, ...]:
+    """The shape of one example, which a layer or a model takes.
+
+    Raises:
+        UnsupportedLayerError: it takes several inputs.
+    """
+    inputs = keras.tree.flatten(layer.inputs if isinstance(layer, keras.Model) else layer.input)
+    if len(inputs) != 1:
+        raise UnsupportedLayerError(f"{layer.name}'s {len(inputs)} inputs")
+    return tuple(inputs[0].shape[1:])
+
+
 #: Reads one use of a layer: (planner, layer, inputs) -> output.
 Reader = Callable[["Planner", Any, Sequence[Tensor]], Tensor]
 
@@ -128,7 +140,7 @@ class Planner:
         Raises:
             UnsupportedLayerError: there is none.
         """
-        tensor = self.tensor(tuple(body[0].input.shape[1:]))
+        tensor = self.tensor(input_shape(body[0]))
         for layer in body:
             tensor = self.use(layer, tensor)
         if self._softmax is not tensor:
@@ -147,10 +159,12 @@ class Planner:
         if isinstance(graph, keras.Function):
             if not has_only(layer, layer.variables):
                 raise UnsupportedLayerError(layer.name)
-            output: Tensor = graph._run_through_graph(
-                inputs, operation_fn=lambda operation: operation, call_fn=self.use
+            outputs: list[Tensor] = keras.tree.flatten(
+                graph._run_through_graph(inputs, operation_fn=lambda operation: operation, call_fn=self.use)
             )
-            return output
+            if len(outputs) != 1:
+                raise UnsupportedLayerError(f"{layer.name}'s {len(outputs)} outputs")
+            return outputs[0]
         if isinstance(layer, Again):
             if not is_plain(layer, Again, ("first",), None):
                 raise UnsupportedLayerError(layer.name)

@@ -128,7 +128,7 @@ class GroupProgram:
         return phases
 
     def _crossing(self) -> set[int]:
-        """The buffers whose gradients are added to in one phase of the backward pass and read in an earlier one."""
+        """The buffers whose gradients are added to in one phase going back and read in another one."""
         phases: dict[int, set[int]] = {}
         for phase, numbers in enumerate(self._phases):
             for number in numbers:
@@ -150,7 +150,7 @@ class GroupProgram:
         return [known[buffer] for buffer in self._plan.buffers]
 
     def _write_zero_gradients(self, code: Code, group: Number, shared: bool) -> None:
-        """Set the gradients of a group to 0: those in buffers of its own, or those in buffers that groups share."""
+        """Set the gradients of a group to 0: those in its own buffers, or those in shared ones."""
         done = set()
         for buffer, values in zip(self._value_gradients, self._plan.maps, strict=True):
             if buffer not in done and (buffer.stride == 0) == shared:

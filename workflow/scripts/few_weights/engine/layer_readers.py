@@ -11,7 +11,14 @@ from typing import Any
 import keras
 from keras import layers
 
-from few_weights.engine.group_plan import GroupPlan, Planner, Tensor, UnsupportedLayerError, reads
+from few_weights.engine.group_plan import (
+    GroupPlan,
+    Planner,
+    Tensor,
+    UnsupportedLayerError,
+    input_shape,
+    reads,
+)
 from few_weights.engine.kinds.convolution import Convolution
 from few_weights.engine.kinds.depthwise import Depthwise
 from few_weights.engine.kinds.dropout import Dropout
@@ -46,9 +53,9 @@ def plan_groups(model: keras.Model, body: Sequence[keras.Layer], steps: int) -> 
             alone.
         steps: of the whole training.
     """
-    if math.prod(body[0].input.shape[1:][-2:]) < LANES:
-        return f"for rows of fewer than {LANES} numbers"
     try:
+        if math.prod(input_shape(body[0])[-2:]) < LANES:
+            return f"for rows of fewer than {LANES} numbers"
         plan = Planner().read(body)
     except UnsupportedLayerError as error:
         return f"for {error}"
@@ -298,7 +305,10 @@ def _is_last(layer: Any, tensor: Tensor) -> bool:
 @reads(layers.Dropout, layers.SpatialDropout2D)
 def _read_dropout(planner: Planner, layer: Any, inputs: Sequence[Tensor]) -> Tensor:
     if not layer.rate:
+        _require(layer, ("rate", "seed"))
         return inputs[0]
+    if layer.rate >= 1:  # nothing is left to be scaled up
+        raise UnsupportedLayerError(layer.name)
     state = layer.seed_generator.state
     if not is_plain(layer, type(layer), ("rate", "seed"), (), (state,)):
         raise UnsupportedLayerError(layer.name)

@@ -6,12 +6,18 @@ unrolled; `Code.loop` creates a loop in the machine code.
 
 import contextlib
 import ctypes
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
 from llvmlite import binding, ir
 from numpy.typing import NDArray
+
+#: The processor to compile for, by LLVM's name, such as "x86-64-v3" for any with AVX2 and FMA; None for this
+#: one. The results are the same bits, which the tests check.
+PROCESSOR = os.environ.get("FEW_WEIGHTS_PROCESSOR")
+
 
 #: Numbers in a vector, as in AVX2. LLVM uses two registers for one where the processor's vectors are shorter.
 LANES = 8
@@ -58,6 +64,8 @@ class Program:
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
         self.x86 = binding.get_default_triple().startswith("x86_64")
+        #: Whether results are the bits of every x86-64 with FMA, which rounds a product and sum once.
+        self.fused = self.x86 and binding.get_host_cpu_features().get("fma", False)
         #: Buffers whose addresses are in the code. They live as long as the program.
         self.buffers: list[NDArray[np.float32]] = []
 
@@ -106,8 +114,9 @@ class Program:
         Returns:
             A lookup from a function's name to a callable that takes integers, and addresses as integers.
         """
+        features = "" if PROCESSOR else binding.get_host_cpu_features().flatten()
         machine = binding.Target.from_default_triple().create_target_machine(
-            cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=2
+            cpu=PROCESSOR or binding.get_host_cpu_name(), features=features, opt=2
         )
         module = binding.parse_assembly(str(self.module))
         # Registers for variables, and loops with their test at the end. The code is written as it should run:

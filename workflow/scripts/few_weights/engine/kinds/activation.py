@@ -131,7 +131,7 @@ class Activation(Plain):
         return code
 
     def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
-        """(values, output, upstream, values_gradient); in place (output, upstream), and upstream is replaced."""
+        """(values, output, upstream, values_gradient); in place (output, upstream: replaced)."""
         if self.in_place:
             return self._write_backward_in_place(program, name)
         code = program.define(name, ["values", "output", "upstream", "values_gradient"])

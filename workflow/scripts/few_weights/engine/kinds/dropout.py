@@ -81,7 +81,7 @@ class Dropout(Plain):
         )
 
     def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
-        """(upstream, values_gradient; step, first); in place without values_gradient: upstream is replaced."""
+        """(upstream, values_gradient; step, first); in place (upstream: replaced; step, first)."""
         pointers = ["upstream"] if self.in_place else ["upstream", "values_gradient"]
         code = program.define(name, pointers, ["step", "first"])
         upstream = code.named["upstream"]

@@ -46,11 +46,15 @@ def exp(code: Code, x: ir.Value) -> ir.Value:
 
 def erf(code: Code, x: ir.Value) -> ir.Value:
     """The error function."""
-    x = bounded(code, x, -ERF_END, ERF_END)
-    square = code.builder.fmul(x, x)
+    builder = code.builder
+    inside = bounded(code, x, -ERF_END, ERF_END)
+    square = builder.fmul(inside, inside)
     upper = polynomial(code, square, ERF[:6])
     lower = polynomial(code, square, [1.0, *ERF[6:]])
-    return code.builder.fdiv(code.builder.fmul(x, upper), lower)
+    value = builder.fdiv(builder.fmul(inside, upper), lower)
+    # Exactly 1, so that gelu of a large negative number is 0.
+    value = builder.select(builder.fcmp_ordered(">=", x, constant(ERF_END)), constant(1.0), value)
+    return builder.select(builder.fcmp_ordered("<=", x, constant(-ERF_END)), constant(-1.0), value)
 
 
 def sigmoid(code: Code, x: ir.Value) -> ir.Value:

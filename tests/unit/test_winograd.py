@@ -1,13 +1,15 @@
-"""Machine code compared with Keras and NumPy: every shape of network, one step at a time."""
+"""Networks of 3 x 3 convolutions by Winograd's algorithm against Keras: every shape, one step at a time."""
 
 import keras
 import numpy as np
 import pytest
 from keras import layers
 from samples.networks import ADADELTA, ADAM, CLASSES, RMSPROP, SGD, build, images_of, train_both
+from samples.pieces import run
 
-from few_weights.engine.machine_code import LANES, Program
-from few_weights.engine.products import Matrix, write_dots, write_product
+from few_weights.engine import winograd_transforms as transforms
+from few_weights.engine.layouts import FAR, NEAR
+from few_weights.engine.machine_code import LANES
 from few_weights.engine.trainer import Trainer
 
 LARGE_STEPS = SGD | {"learning_rate": 0.5}
@@ -92,32 +94,68 @@ def test_the_content_of_unused_memory_does_not_matter(width):
     np.testing.assert_allclose(losses, losses[0], rtol=1e-6)
 
 
-def test_products_and_sums_over_lanes_of_any_size():
+#: Of [Lavin and Gray 2016], for the points 0, a, -a, b, -b and infinity.
+A, B = NEAR, FAR
+
+
+def vandermonde(columns):
+    """Powers of the five finite points, and the highest power alone for infinity."""
+    finite = np.array([[point**power for power in range(columns)] for point in (0, A, -A, B, -B)])
+    return np.vstack([finite, np.eye(columns)[-1:]])
+
+
+def matrices():
+    """Of the transforms of kernel, input and output, in one dimension and float64."""
+    points = np.array([0, A, -A, B, -B])
+    scales = [np.prod([point - other for other in points if other != point]) for point in points]
+    kernel = vandermonde(3) / np.array([*scales, 1])[:, None]
+    # The coefficients of the product of (x - other point) for each point, and of all for infinity.
+    inputs = np.zeros((6, 6))
+    for row, point in enumerate(points):
+        inputs[row, :5] = np.polynomial.polynomial.polyfromroots([p for p in points if p != point])
+    inputs[5] = np.polynomial.polynomial.polyfromroots(points)
+    return kernel, inputs, vandermonde(4).T
+
+
+KERNEL, INPUT, OUTPUT = matrices()
+
+
+@pytest.mark.parametrize(
+    ("transform", "matrix"),
+    [
+        (transforms.evaluate_kernel, KERNEL),
+        (transforms.evaluate_kernel_transposed, KERNEL.T),
+        (transforms.evaluate_input, INPUT),
+        (transforms.evaluate_input_transposed, INPUT.T),
+        (transforms.interpolate_output, OUTPUT),
+        (transforms.interpolate_output_transposed, OUTPUT.T),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_a_transform_is_the_product_with_its_matrix(transform, matrix, dimensions):
+    after, before = matrix.shape
+    values = np.random.default_rng(0).normal(size=(before,) * dimensions + (LANES,)).astype(np.float32)
+    result = np.zeros((after,) * dimensions + (LANES,), np.float32)
+
+    def write(code, source, target):
+        vectors = [code.load(source, LANES * number) for number in range(before**dimensions)]
+        if dimensions == 1:
+            vectors = transform(code, vectors)
+        else:
+            vectors = transforms.transform_rows_and_columns(code, transform, vectors)
+        for number, vector in enumerate(vectors):
+            code.store(vector, target, LANES * number)
+
+    run(write, values, result)
+    subscripts = "ia,al->il" if dimensions == 1 else "ia,jb,abl->ijl"
+    expected = np.einsum(subscripts, *[matrix] * dimensions, values.astype(np.float64))
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_transforms_together_are_a_convolution():
+    """In one dimension: four sums of three products out of six pixels, in float64."""
     rng = np.random.default_rng(0)
-    for rows, depth, columns in [(1, 1, 1), (2, 3, 5), (7, 4, 12), (13, 9, 8), (5, 2, 17)]:
-        weights = rng.normal(size=(rows, depth)).astype(np.float32)
-        left = rng.normal(size=(rows, depth, LANES)).astype(np.float32)
-        right = rng.normal(size=(depth, columns, LANES)).astype(np.float32)
-        product = np.zeros((rows, columns, LANES), np.float32)
-        sums = np.ones(rows * columns + LANES, np.float32)
-        program = Program()
-        code = program.function("both", pointers=5)
-        at = [
-            Matrix(pointer, 0, down, across)
-            for pointer, down, across in zip(
-                code.arguments,
-                (depth, depth * LANES, columns * LANES, columns * LANES, columns),
-                (1, LANES, LANES, LANES, 1),
-                strict=True,
-            )
-        ]
-        write_product(code, at[0], at[2], at[3], (rows, depth, columns))
-        write_dots(code, at[1], at[2], at[4], (rows, depth, columns), add=True)
-        code.finish()
-        program.compile()("both")(*(each.ctypes.data for each in (weights, left, right, product, sums)))
-        np.testing.assert_allclose(product, np.tensordot(weights, right, 1), rtol=1e-5, atol=1e-6)
-        expected = 1 + np.einsum("rdl,dcl->rc", left, right)
-        np.testing.assert_allclose(
-            sums[: rows * columns].reshape(rows, columns), expected, rtol=1e-5, atol=1e-5
-        )
-        np.testing.assert_array_equal(sums[rows * columns :], 1)
+    pixels, weights = rng.normal(size=6), rng.normal(size=3)
+    found = OUTPUT @ ((KERNEL @ weights) * (INPUT @ pixels))
+    np.testing.assert_allclose(found, np.correlate(pixels, weights), rtol=1e-10)

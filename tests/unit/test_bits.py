@@ -1,0 +1,124 @@
+"""Machine code gives the same bits on every x86-64 with AVX2 and FMA.
+
+Each network is trained for an epoch of the digits, and a digest of its weights is compared with the one in
+`tests/bits.json`. After a deliberate change of the arithmetic, write the file again:
+
+    WRITE_BITS=1 .venv/bin/python -m pytest tests/unit/test_bits.py -n 0
+
+What is left out, or depends on more than the code: `loss.py` calls `exp` and `log` of the C library, whose
+last bit may differ between versions of it; the digests are of glibc 2.36. `full_matrix_adam` decomposes
+matrices by OpenBLAS, which has other kernels for other processors, and so has no digest. The learning rates
+of a schedule, and Adam's bias correction, are computed by NumPy in float64 and rounded to float32.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from samples.networks import ADADELTA, ADAM, MOMENTUM, RMSPROP, SGD, build
+
+from few_weights.engine import machine_code
+from few_weights.engine.machine_code import Program
+from few_weights.engine.trainer import Trainer
+
+FILE = Path(__file__).parents[1] / "bits.json"
+DIGITS = Path(__file__).parents[2] / "workflow" / "resources" / "digits.npz"
+SCHEDULE = {"name": "warmup_cosine", "warmup": 0.2}
+
+WIDTHS = {
+    "mlp": 5,
+    "pooled_mlp": 9,
+    "cnn": 2,
+    "vgg": 3,
+    "separable": 5,
+    "deep_separable": 4,
+    "recurrent": 5,
+    "strided_recurrent": 6,
+}
+#: Faster than in other tests, so that a single epoch changes much.
+OPTIMIZERS = {
+    "adadelta": ADADELTA,
+    "adam": ADAM,
+    "rmsprop": RMSPROP | {"learning_rate": 0.01},
+    "sgd": SGD | {"learning_rate": 0.2},
+    "momentum": MOMENTUM | {"nesterov": True},
+}
+
+
+def everything():
+    """The kinds of layers that the built-in networks do not have."""
+    inputs = layers.Input((28, 28, 1))
+    x = layers.Conv2D(3, 3, strides=2, padding="same", use_bias=False)(inputs)
+    x = layers.Activation("silu")(layers.BatchNormalization()(x))
+    y = layers.SeparableConv2D(3, 4, padding="same", activation="tanh")(x)
+    y = layers.Dropout(0.2)(layers.LayerNormalization()(y))
+    x = layers.Concatenate()([layers.Add()([x, y]), layers.AveragePooling2D(3, 1, "same")(x)])
+    x = layers.Conv2D(4, 2, activation="elu")(layers.MaxPooling2D(3, 2, "same")(x))
+    x = layers.Dense(7, activation="sigmoid")(layers.Flatten()(layers.LeakyReLU()(x)))
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """The digits in 28 x 28 pixels, for which all networks are made: each pixel three times, in a border."""
+    with np.load(DIGITS) as arrays:
+        images = np.kron(arrays["x_train"], np.ones((3, 3), np.uint8))
+        return np.pad(images, [(0, 0), (2, 2), (2, 2)])[..., None], arrays["y_train"]
+
+
+def digest(name, optimizer, digits, schedule=None):
+    """Sixteen digits of the SHA-256 of all weights after an epoch in batches of 50, the last of 37."""
+    keras.backend.clear_session()
+    model = everything() if name == "everything" else build(name, WIDTHS[name], (28, 28, 1))
+    rng = np.random.default_rng(0)
+    for variable in model.variables:
+        if "seed_generator" in variable.path:
+            variable.assign([3, 0])
+        elif len(variable.shape) > 1:
+            scale = 1 / np.sqrt(np.prod(variable.shape[:-1]))
+            variable.assign(rng.uniform(-scale, scale, variable.shape).astype(np.float32))
+    images, labels = digits
+    trainer = Trainer(model, optimizer, 50, images, labels, schedule, epochs=1)
+    assert trainer.path.startswith("by machine code")
+    before = [np.array(variable) for variable in model.trainable_variables]
+    assert np.isfinite(trainer.train_epoch(rng.permutation(len(labels)))[0])
+    for variable, value in zip(model.trainable_variables, before, strict=True):
+        assert np.any(np.asarray(variable) != value), f"{variable.path} does not change"
+    found = hashlib.sha256()
+    for variable in model.variables:
+        found.update(np.ascontiguousarray(variable).tobytes())
+    return found.hexdigest()[:16]
+
+
+CASES = [
+    *((name, optimizer, None) for name in WIDTHS for optimizer in OPTIMIZERS),
+    ("everything", "adam", None),
+    ("everything", "momentum", SCHEDULE),
+    ("cnn", "adam", SCHEDULE),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Program().fused, reason="not an x86-64 with FMA: its bits are its own")
+@pytest.mark.parametrize("processor", [None, "x86-64-v3"], ids=["this processor", "any with AVX2"])
+@pytest.mark.parametrize(
+    ("name", "optimizer", "schedule"),
+    CASES,
+    ids=lambda value: value if isinstance(value, str) else "schedule" if value else "constant",
+)
+def test_a_training_gives_the_bits_that_are_committed(
+    name, optimizer, schedule, processor, digits, monkeypatch
+):
+    monkeypatch.setattr(machine_code, "PROCESSOR", processor)
+    key = " ".join([name, optimizer, *(["schedule"] if schedule else [])])
+    found = digest(name, OPTIMIZERS[optimizer], digits, schedule)
+    committed = json.loads(FILE.read_text()) if FILE.exists() else {}
+    if os.environ.get("WRITE_BITS") and processor is None:
+        FILE.write_text(json.dumps(committed | {key: found}, indent=0, sort_keys=True) + "\n")
+        return
+    assert found == committed[key]

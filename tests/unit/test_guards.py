@@ -1,0 +1,173 @@
+"""Machine code writes and reads within its buffers: what lies between them stays, and has no influence."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from samples.networks import ADAM, FULL_MATRIX, RMSPROP, build
+from samples.single_steps import noise
+
+from few_weights.engine import group_loop, group_program, machine_code, trainer
+from few_weights.engine.machine_code import LANES
+
+pytestmark = pytest.mark.slow
+
+#: Numbers that each buffer gets in addition.
+GUARD = 48
+#: Up to this many numbers after a buffer may be overwritten, by the rest of its last vector.
+OVERRUN = LANES - 1
+PATTERN = np.float32(np.nan)
+
+
+class Watched(group_program.Arena):
+    """An arena with a guard behind every buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.guards = []
+
+    def buffer(self, size, groups=1):
+        found = super().buffer(size + GUARD, groups)
+        stride = (self.size - found.offset) // groups
+        for group in range(groups):
+            first = found.offset + group * stride
+            self.guards.append((first + size + OVERRUN, first + stride))
+        return found
+
+
+class Recorded(group_program.GroupProgram):
+    """A program that can be asked for after it was compiled."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        Recorded.last = self
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    monkeypatch.setattr(group_program, "Arena", Watched)
+    monkeypatch.setattr(group_loop, "GroupProgram", Recorded)
+
+
+def everything():
+    """Every kind of layer, with odd sizes, borders and channels that do not fill a vector."""
+    inputs = layers.Input((11, 13, 3))
+    x = layers.Conv2D(5, 3, padding="same", use_bias=False)(inputs)
+    y = layers.DepthwiseConv2D((3, 2), padding="same", depth_multiplier=2)(x)
+    y = layers.Conv2D(5, 2, padding="same", dilation_rate=2, activation="gelu")(y)
+    x = layers.Add()([x, layers.SpatialDropout2D(0.2)(y)])
+    x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
+    y = layers.SeparableConv2D(9, 4, padding="same", strides=2, activation="silu")(x)
+    z = layers.AveragePooling2D(2, padding="same")(layers.LayerNormalization()(x))
+    x = layers.Concatenate()([y, z, layers.LeakyReLU()(z)])
+    one = layers.Dense(7, activation="tanh")(layers.Flatten()(layers.MaxPooling2D(2)(x)))
+    two = layers.Dense(7, activation="elu")(layers.GlobalAveragePooling2D()(x))
+    three = layers.Dense(7, kernel_regularizer="l2")(layers.GlobalMaxPooling2D()(layers.ReLU()(x)))
+    x = layers.Dropout(0.3)(layers.Add()([one, two, three]))
+    return keras.Model(inputs, layers.Dense(6, activation="softmax")(x))
+
+
+def normalised():
+    """Batch normalisation at every place."""
+    body = [layers.BatchNormalization(), layers.Conv2D(5, 3, padding="same"), layers.BatchNormalization()]
+    body += [layers.Activation("relu"), layers.MaxPooling2D(), layers.DepthwiseConv2D(3, padding="same")]
+    body += [layers.BatchNormalization(), layers.Reshape((6, 5, 5)), layers.Conv2D(2, 3, padding="same")]
+    body += [layers.Flatten(), layers.Dense(9), layers.BatchNormalization(scale=False)]
+    return keras.Sequential(
+        [layers.Input((11, 13, 3)), *body[:-4], *body[-4:], layers.Dense(6, activation="softmax")]
+    )
+
+
+def recurrent():
+    return build("recurrent", 5, (29, 31, 1), 6)
+
+
+def strided_recurrent():
+    return build("strided_recurrent", 5, (29, 31, 1), 6)
+
+
+def cnn():
+    return build("cnn", 3, (19, 21, 1), 6)
+
+
+def vgg():
+    return build("vgg", 5, (19, 23, 2), 6)
+
+
+def train(make_model, optimizer, prepare):
+    """Two epochs and an evaluation, after something was done to the loop: the state, and the loss."""
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(1)
+    model = make_model()
+    images, labels = noise(30, model.input_shape[1:], 6)
+    made = trainer.Trainer(model, optimizer, 13, images, labels, epochs=1000)
+    assert made.path.startswith("by machine code")
+    prepare(made._loop)
+    for epoch in range(2):
+        made.train_epoch(np.random.default_rng(epoch).permutation(30))
+    loss, predictions = made.evaluate(images[:21], labels[:21])
+    return [*made.state(), np.float64(loss), predictions]
+
+
+@pytest.mark.parametrize("optimizer", [ADAM, FULL_MATRIX | {"refresh": 3}], ids=["adam", "full_matrix_adam"])
+@pytest.mark.parametrize("make_model", [everything, normalised, recurrent, strided_recurrent])
+def test_a_training_leaves_the_space_between_the_buffers_of_its_arena(make_model, optimizer, watched):
+    def fill(pattern):
+        def prepare(loop):
+            program = Recorded.last
+            begin, size = program._all_value_gradients
+            for first, last in program.arena.guards:
+                # All gradients of values are set to 0 together with what lies between them.
+                inside = begin <= first < begin + size
+                loop._arena[first:last] = 0 if inside else pattern
+            kept.append((program, loop._arena))
+
+        return prepare
+
+    kept = []
+    results = [train(make_model, optimizer, fill(pattern)) for pattern in (np.float32(0), PATTERN)]
+    program, arena = kept[-1]
+    begin, size = program._all_value_gradients
+    assert len(program.arena.guards) > 20
+    for first, last in program.arena.guards:
+        assert last - first >= GUARD - OVERRUN
+        expected = 0 if begin <= first < begin + size else PATTERN
+        np.testing.assert_array_equal(arena[first:last], expected, f"at {first}")
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert_borders_are_zero(program, arena)
+
+
+def assert_borders_are_zero(program, arena):
+    """The padding around values must stay 0 from the first step to the last."""
+    plan, with_border = program._plan, 0
+    for layout, buffer in zip(plan.maps, program._values, strict=True):
+        width = layout.left + layout.columns + layout.right
+        whole = arena[buffer.offset :][: layout.size].reshape(-1, width, layout.channels, LANES).copy()
+        rows, columns = (layout.top, layout.rows), (layout.left, layout.columns)
+        whole[rows[0] : sum(rows), columns[0] : sum(columns)] = 0
+        np.testing.assert_array_equal(whole, 0)
+        with_border += layout.size > layout.rows * layout.columns * layout.channels * LANES
+    assert with_border
+
+
+@pytest.mark.parametrize("make_model", [cnn, vgg])
+def test_a_winograd_training_leaves_what_is_behind_its_buffers(make_model, monkeypatch):
+    allocate = machine_code.Program.allocate
+    results = []
+    for pattern in (np.float32(0), PATTERN):
+        guarded = []
+
+        def watched(program, size, pattern=pattern, guarded=guarded):
+            whole = allocate(program, size + GUARD)
+            whole[size:] = pattern
+            guarded.append((whole, size))
+            return whole[:size]
+
+        monkeypatch.setattr(machine_code.Program, "allocate", watched)
+        results.append(train(make_model, RMSPROP, lambda loop: None))
+        assert len(guarded) > 10
+        for whole, size in guarded:
+            np.testing.assert_array_equal(whole[size + LANES :], pattern)
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -1,0 +1,320 @@
+"""Every kind of layer in machine code: forward and backward against Keras, one step at a time.
+
+The images have odd sizes. A batch of 13 images leaves lanes empty, and the last one has a single image.
+"""
+
+import keras
+import pytest
+from keras import layers
+from samples.networks import SGD
+from samples.single_steps import require_steps_of_keras
+
+from few_weights.engine.again import Again
+
+pytestmark = pytest.mark.slow
+
+IMAGE = (9, 11, 2)
+#: The weights tell the gradient. Larger steps would lead to losses near 0, where all is rounding.
+STEPS = SGD | {"learning_rate": 0.02}
+
+
+def network(*body, image=IMAGE):
+    """Layers that follow each other, and a classifier."""
+    return keras.Sequential(
+        [layers.Input(image), *body, layers.Flatten(), layers.Dense(5, activation="softmax")]
+    )
+
+
+def by_machine_code(make_model, optimizer=STEPS, **options):
+    trainer = require_steps_of_keras(make_model, optimizer, **options)
+    assert trainer.path.startswith("by machine code"), trainer.path
+    return trainer
+
+
+#: By name: functions that make layers. All have channels that do not fill a vector, or more than one.
+LAYERS = {
+    "dense": lambda: [layers.Flatten(), layers.Dense(7, activation="relu")],
+    "dense without bias": lambda: [layers.Flatten(), layers.Dense(17, use_bias=False)],
+    "dense on a map": lambda: [layers.Dense(4, activation="tanh"), layers.Dense(9)],
+    "dense on a padded map": lambda: [
+        layers.Conv2D(3, 3),
+        layers.Dense(4),
+        layers.Conv2D(2, 3, padding="same"),
+    ],
+    "valid": lambda: [layers.Conv2D(3, 5), layers.Conv2D(2, 3, activation="relu")],
+    "same": lambda: [layers.Conv2D(3, 3, padding="same", activation="relu"), layers.Conv2D(2, 2)],
+    "same and even": lambda: [layers.Conv2D(3, 1), layers.Conv2D(9, (4, 2), padding="same")],
+    "more filters than lanes": lambda: [layers.Conv2D(17, 3, activation="elu"), layers.Conv2D(9, 1)],
+    "strides": lambda: [layers.Conv2D(3, 1), layers.Conv2D(9, (3, 2), strides=2, padding="same")],
+    "strides of rows alone": lambda: [
+        layers.Conv2D(3, 4, strides=(2, 1), padding="same", use_bias=False),
+        layers.Conv2D(4, (2, 3), strides=(1, 3)),
+    ],
+    "strides larger than the kernel": lambda: [
+        layers.Conv2D(3, 3, padding="same"),
+        layers.Conv2D(4, 2, strides=3, padding="same"),
+        layers.Conv2D(2, 1, strides=2),
+    ],
+    "dilation": lambda: [layers.Conv2D(3, 1), layers.Conv2D(3, 3, dilation_rate=2, padding="same")],
+    "dilation of columns": lambda: [layers.Conv2D(3, 1), layers.Conv2D(3, (2, 3), dilation_rate=(1, 3))],
+    "as large as the image": lambda: [layers.Conv2D(3, 2), layers.Conv2D(12, (8, 10), activation="silu")],
+    "larger than the image": lambda: [layers.Conv2D(3, 1), layers.Conv2D(3, (11, 13), padding="same")],
+    "depthwise": lambda: [layers.DepthwiseConv2D(3), layers.DepthwiseConv2D(2, padding="same")],
+    "depthwise with multiples": lambda: [
+        layers.Conv2D(3, 3),
+        layers.DepthwiseConv2D((3, 2), padding="same", depth_multiplier=2, activation="silu"),
+        layers.DepthwiseConv2D(3, depth_multiplier=3, use_bias=False),
+    ],
+    "depthwise with strides": lambda: [
+        layers.Conv2D(3, 1),
+        layers.DepthwiseConv2D(4, strides=2, padding="same"),
+        layers.DepthwiseConv2D(2, strides=2),
+    ],
+    "depthwise with dilation": lambda: [
+        layers.Conv2D(3, 1),
+        layers.DepthwiseConv2D(3, dilation_rate=2, padding="same"),
+    ],
+    "separable": lambda: [
+        layers.SeparableConv2D(5, 3, padding="same", depth_multiplier=2, activation="relu"),
+        layers.SeparableConv2D(3, 2, strides=2, use_bias=False),
+    ],
+    "max pooling": lambda: [layers.Conv2D(3, 3), layers.MaxPooling2D(2)],
+    "max pooling, same": lambda: [layers.Conv2D(3, 3), layers.MaxPooling2D(4, strides=3, padding="same")],
+    "max pooling, overlapping": lambda: [layers.Conv2D(3, 3), layers.MaxPooling2D((2, 3), strides=1)],
+    "max pooling, large": lambda: [layers.Conv2D(3, 3), layers.MaxPooling2D(5, strides=2)],
+    "max pooling with gaps": lambda: [layers.Conv2D(3, 1), layers.MaxPooling2D(2, strides=3, padding="same")],
+    "mean pooling": lambda: [
+        layers.Conv2D(3, 3, activation="elu"),
+        layers.AveragePooling2D((3, 2), strides=2),
+    ],
+    "mean pooling, same": lambda: [
+        layers.Conv2D(3, 3),
+        layers.AveragePooling2D(3, strides=2, padding="same"),
+    ],
+    "mean pooling, large": lambda: [
+        layers.Conv2D(3, 1),
+        layers.AveragePooling2D(5, strides=4, padding="same"),
+    ],
+    "global max": lambda: [layers.Conv2D(6, 3), layers.GlobalMaxPooling2D(), layers.Dense(4)],
+    "global mean": lambda: [layers.Conv2D(6, 3), layers.GlobalAveragePooling2D(), layers.Dense(4)],
+    "global, as a map": lambda: [
+        layers.Conv2D(9, 3),
+        layers.GlobalAveragePooling2D(keepdims=True),
+        layers.Conv2D(3, 1),
+        layers.GlobalMaxPooling2D(keepdims=True),
+    ],
+    "batch normalisation": lambda: [
+        layers.Conv2D(3, 3),
+        layers.BatchNormalization(),
+        layers.Activation("relu"),
+    ],
+    "batch normalisation first": lambda: [layers.BatchNormalization(momentum=0.5), layers.Conv2D(3, 3)],
+    "batch normalisation of features": lambda: [
+        layers.Flatten(),
+        layers.Dense(7),
+        layers.BatchNormalization(scale=False, epsilon=0.01),
+        layers.Activation("gelu"),
+        layers.Dense(9),
+        layers.BatchNormalization(center=False, momentum=0.9),
+    ],
+    "batch normalisation at every place": lambda: [
+        layers.Conv2D(3, 3, padding="same"),
+        layers.BatchNormalization(),
+        layers.BatchNormalization(),
+        layers.MaxPooling2D(),
+        layers.BatchNormalization(),
+        layers.Conv2D(4, 3, padding="same"),
+        layers.GlobalAveragePooling2D(),
+        layers.BatchNormalization(),
+    ],
+    "layer normalisation": lambda: [
+        layers.Conv2D(9, 3),
+        layers.LayerNormalization(),
+        layers.Activation("gelu"),
+        layers.LayerNormalization(scale=False),
+        layers.LayerNormalization(center=False, epsilon=0.01),
+    ],
+    "layer normalisation of features": lambda: [
+        layers.Flatten(),
+        layers.Dense(7),
+        layers.LayerNormalization(),
+    ],
+    "reshape": lambda: [layers.Conv2D(2, 1), layers.Reshape((11, 9, 2)), layers.Conv2D(2, 3)],
+    "reshape of a padded map": lambda: [
+        layers.Conv2D(2, 3, padding="same"),
+        layers.Conv2D(4, 2, padding="same"),
+        layers.Reshape((6, 11, 6)),
+        layers.Conv2D(2, 3, padding="same"),
+    ],
+    "reshape to features and back": lambda: [
+        layers.Dense(3),
+        layers.Reshape((-1,)),
+        layers.Dense(24),
+        layers.Reshape((4, 3, 2)),
+        layers.Conv2D(3, 3, padding="same"),
+        layers.Flatten(),
+        layers.Flatten(),
+    ],
+    "leaky": lambda: [layers.Conv2D(3, 3), layers.LeakyReLU(0.1), layers.ReLU(), layers.Dense(3)],
+    "penalties": lambda: [
+        layers.Conv2D(3, 3, kernel_regularizer="l2"),
+        layers.DepthwiseConv2D(2, depthwise_regularizer="l2"),
+        layers.SeparableConv2D(3, 2, pointwise_regularizer="l2", depthwise_regularizer="l2"),
+        layers.Dense(11, activation="tanh", bias_regularizer=keras.regularizers.L2(0.3)),
+    ],
+    "nested": lambda: [
+        keras.Sequential([layers.Conv2D(3, 3), layers.ReLU()]),
+        keras.Sequential(
+            [layers.Input((7, 9, 3)), keras.Sequential([layers.Conv2D(2, 1)]), layers.MaxPooling2D()]
+        ),
+    ],
+    "no dropout": lambda: [layers.Conv2D(3, 3), layers.Dropout(0.0), layers.Activation("linear")],
+}
+
+
+@pytest.mark.parametrize("make_layers", LAYERS.values(), ids=LAYERS.keys())
+def test_steps_of_a_layer_are_those_of_keras(make_layers):
+    by_machine_code(lambda: network(*make_layers()))
+
+
+@pytest.mark.parametrize(
+    "name", ["linear", "relu", "gelu", "tanh", "sigmoid", "silu", "elu", "leaky"], ids=str
+)
+def test_steps_of_an_activation_are_those_of_keras(name):
+    """Of values up to about 20, of both signs."""
+
+    def make():
+        activation = layers.LeakyReLU(0.3) if name == "leaky" else layers.Activation(name)
+        spread = keras.initializers.RandomUniform(-4, 4, seed=3)
+        return network(layers.Conv2D(3, 3, kernel_initializer=spread), activation)
+
+    by_machine_code(make)
+
+
+def residual():
+    """Two convolutions with batch normalisation and what skips them."""
+    inputs = layers.Input(IMAGE)
+    x = layers.Conv2D(4, 3, padding="same", use_bias=False)(inputs)
+    x = layers.Activation("relu")(layers.BatchNormalization()(x))
+    y = layers.Conv2D(4, 3, padding="same")(x)
+    y = layers.BatchNormalization(scale=False)(y)
+    x = layers.Activation("relu")(layers.Add()([x, y]))
+    pooled = layers.MaxPooling2D(3, strides=1, padding="same")(x)
+    x = layers.GlobalAveragePooling2D()(layers.Concatenate()([x, pooled, x]))
+    return keras.Model(inputs, layers.Dense(5, activation="softmax")(x))
+
+
+def sums():
+    """Of three, of a tensor with itself, by the operator, and of features."""
+    inputs = layers.Input(IMAGE)
+    x, y, z = (layers.Conv2D(3, size, padding="same")(inputs) for size in (1, 2, 3))
+    x = layers.Add()([x, layers.Add()([x, x]), layers.Add()([x, y, z])])
+    x = layers.Flatten()(layers.MaxPooling2D(4)(x + y + x))
+    x = layers.Dense(7)(x)
+    x = x + layers.Dense(7, activation="tanh")(x)
+    return keras.Model(inputs, layers.Dense(5, activation="softmax")(x))
+
+
+def concatenations():
+    """Of maps of different widths, one of them with a border, of features, and of the image."""
+    inputs = layers.Input(IMAGE)
+    x = layers.Conv2D(3, 3, padding="same", activation="relu")(inputs)
+    y = layers.Conv2D(9, 5, padding="same")(x)
+    x = layers.Concatenate()([x, inputs, y, x])
+    x = layers.Conv2D(2, 3, padding="same")(x)
+    features = [layers.Flatten()(x), layers.GlobalMaxPooling2D()(y), layers.GlobalAveragePooling2D()(x)]
+    return keras.Model(inputs, layers.Dense(5, activation="softmax")(layers.Concatenate(axis=1)(features)))
+
+
+def flattened_and_used_again():
+    """A map that is flattened for one branch, and convolved with a border in another."""
+    inputs = layers.Input(IMAGE)
+    x = layers.Conv2D(2, 1)(inputs)
+    one = layers.Dense(6)(layers.Flatten()(x))
+    two = layers.Dense(6)(layers.Flatten()(layers.Conv2D(2, 3, padding="same")(x)))
+    three = layers.Dense(6)(layers.Flatten()(layers.Reshape((11, 9, 2))(x)))
+    return keras.Model(inputs, layers.Dense(5, activation="softmax")(layers.Add()([one, two, three])))
+
+
+def layers_used_again():
+    """Convolutions with weights in common, batch normalisation that is updated twice a step."""
+    inputs = layers.Input(IMAGE)
+    convolution = layers.Conv2D(2, 3, padding="same", activation="gelu", kernel_regularizer="l2")
+    normalisation = layers.BatchNormalization(momentum=0.7)
+    x = normalisation(convolution(inputs))
+    x = normalisation(convolution(x))
+    x = convolution(layers.MaxPooling2D()(x))
+    return keras.Model(inputs, layers.Dense(5, activation="softmax")(layers.Flatten()(x)))
+
+
+def layers_used_again_in_sequence():
+    convolution = layers.Conv2D(2, 3, padding="same")
+    dense = layers.Dense(48, activation="tanh")  # as many as it takes
+    return network(
+        convolution,
+        layers.ReLU(),
+        Again(convolution),
+        layers.MaxPooling2D(),
+        Again(convolution),
+        layers.Flatten(),
+        dense,
+        layers.Reshape((4, 6, 2)),
+        layers.Flatten(),
+        layers.BatchNormalization(),
+        Again(dense),
+        image=(9, 13, 2),
+    )
+
+
+def nested_models():
+    """A model within a model, applied twice; and one that is a whole branch."""
+    block_input = layers.Input((None, None, 2))
+    block = keras.Model(
+        block_input, layers.Add()([block_input, layers.Conv2D(2, 3, padding="same")(block_input)])
+    )
+    branch = keras.Sequential([layers.Input(IMAGE), layers.Conv2D(3, 3), layers.GlobalMaxPooling2D()])
+    inputs = layers.Input(IMAGE)
+    x = layers.Flatten()(block(layers.ReLU()(block(inputs))))
+    x = layers.Concatenate()([layers.Dense(3)(x), branch(inputs)])
+    return keras.Model([inputs], [layers.Softmax()(layers.Dense(5)(x))])
+
+
+def no_dense_layer():
+    """The last convolution sees the whole map; its values are the classes' logits."""
+    body = [layers.Conv2D(4, (9, 11)), layers.Conv2D(5, 1), layers.Flatten(), layers.Activation("softmax")]
+    return keras.Sequential([layers.Input(IMAGE), *body])
+
+
+GRAPHS = [
+    residual,
+    sums,
+    concatenations,
+    flattened_and_used_again,
+    layers_used_again,
+    nested_models,
+    no_dense_layer,
+]
+
+
+@pytest.mark.parametrize("make_model", GRAPHS)
+def test_steps_of_a_graph_are_those_of_keras(make_model):
+    by_machine_code(make_model)
+
+
+def deep():
+    """What the issue's users bring: convolutions, batch normalisation, sums, at an odd size."""
+    inputs = layers.Input((13, 7, 3))
+    x = layers.Conv2D(5, 3, strides=2, padding="same", use_bias=False)(inputs)
+    x = layers.Activation("silu")(layers.BatchNormalization()(x))
+    for _ in range(2):
+        y = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
+        y = layers.Conv2D(5, 1, kernel_regularizer="l2")(layers.LayerNormalization()(y))
+        x = layers.Add()([x, layers.BatchNormalization()(y)])
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+
+
+@pytest.mark.parametrize("batches", [(1, 1), (2, 1), (8, 7), (16, 3), (33, 9)], ids=str)
+@pytest.mark.parametrize("make_model", [deep, layers_used_again_in_sequence])
+def test_a_batch_of_any_size_gives_the_steps_of_keras(make_model, batches):
+    by_machine_code(make_model, batches=batches, points=(0, 3))
