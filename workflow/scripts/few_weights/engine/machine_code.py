@@ -7,33 +7,23 @@ unrolled; `Code.loop` creates a loop in the machine code.
 import contextlib
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from llvmlite import binding, ir
-from numpy.typing import NDArray
+
+from few_weights.engine.compilation import load
 
 #: Numbers in a vector, as in AVX2. LLVM uses two registers for one where the processor's vectors are shorter.
 LANES = 8
 
-
 INDEX = ir.IntType(64)
-
-
 INTEGER = ir.IntType(32)
-
-
 FLOAT = ir.FloatType()
-
-
 VECTOR = ir.VectorType(FLOAT, LANES)
-
-
 INTEGERS = ir.VectorType(INTEGER, LANES)
-
-
 POINTER = FLOAT.as_pointer()
-
 
 #: An integer that is known when the code is written, or one that the program computes.
 Number: TypeAlias = "ir.Value | int"
@@ -45,21 +35,16 @@ def constant(value: float) -> ir.Constant:
 
 
 ZERO = constant(0.0)
-
-
 NO_BITS = ir.Constant(INTEGERS, [0] * LANES)
 
 
 class Program:
-    """Functions that are compiled together and may call each other."""
+    """Functions that are compiled together and may call each other; `name` is for people."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "program") -> None:
+        self.name = name
         self.module = ir.Module()
-        binding.initialize_native_target()
-        binding.initialize_native_asmprinter()
         self.x86 = binding.get_default_triple().startswith("x86_64")
-        #: Buffers whose addresses are in the code. They live as long as the program.
-        self.buffers: list[NDArray[np.float32]] = []
 
     def define(
         self, name: str, pointers: Sequence[str], numbers: Sequence[str] = (), may_overlap: bool = False
@@ -74,6 +59,8 @@ class Program:
         """
         code = self.function(name, len(numbers), len(pointers), may_overlap)
         code.named = dict(zip((*numbers, *pointers), code.arguments, strict=True))
+        for argument_name, argument in code.named.items():
+            argument.name = argument_name
         return code
 
     def function(self, name: str, numbers: int = 0, pointers: int = 0, may_overlap: bool = False) -> "Code":
@@ -93,32 +80,16 @@ class Program:
             argument.add_attribute("noalias")
         return Code(self, function)
 
-    def allocate(self, size: int) -> NDArray[np.float32]:
-        """A buffer of `size` zeros, aligned to a cache line, after which a whole vector may be written."""
-        memory = np.zeros(size + LANES + 16, np.float32)
-        start = -memory.ctypes.data // 4 % 16
-        self.buffers.append(memory[start : start + size])
-        return self.buffers[-1]
+    def compile(self, cache: Path | None = None) -> Callable[[str], Callable[..., None]]:
+        """Compile the program, or take its code from a cache.
 
-    def compile(self) -> Callable[[str], Callable[..., None]]:
-        """Compile the program.
+        Args:
+            cache: folder of compiled code, see compilation.py.
 
         Returns:
             A lookup from a function's name to a callable that takes integers, and addresses as integers.
         """
-        machine = binding.Target.from_default_triple().create_target_machine(
-            cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=2
-        )
-        module = binding.parse_assembly(str(self.module))
-        # Registers for variables, and loops with their test at the end. The code is written as it should run:
-        # all other passes of LLVM doubled the time to compile and made nothing faster.
-        passes = binding.create_new_module_pass_manager()
-        passes.add_sroa_pass()
-        passes.add_loop_rotate_pass()
-        tuning = binding.create_pipeline_tuning_options()
-        passes.run(module, binding.create_pass_builder(machine, tuning))
-        engine = binding.create_mcjit_compiler(module, machine)
-        engine.finalize_object()
+        engine = load(str(self.module), self.name, cache)
 
         def function(name: str) -> Callable[..., None]:
             arguments = len(self.module.get_global(name).args)
@@ -264,10 +235,6 @@ class Code:
     def smaller(self, value: Number, other: Number) -> ir.Value:
         value, other = self.number(value), self.number(other)
         return self.builder.select(self.builder.icmp_signed("<", value, other), value, other)
-
-    def address(self, array: NDArray[np.float32]) -> ir.Value:
-        """A pointer to the first number of a buffer of `Program.allocate`."""
-        return ir.Constant(INDEX, array.ctypes.data).inttoptr(POINTER)
 
     def at(self, pointer: ir.Value, offset: Number) -> ir.Value:
         return self.builder.gep(pointer, [self.number(offset)])
