@@ -46,11 +46,15 @@ def exp(code: Code, x: ir.Value) -> ir.Value:
 
 def erf(code: Code, x: ir.Value) -> ir.Value:
     """The error function."""
+    far = code.builder.fcmp_ordered(">=", code.elementwise("fabs", x), constant(ERF_END))
     x = bounded(code, x, -ERF_END, ERF_END)
     square = code.builder.fmul(x, x)
     upper = polynomial(code, square, ERF[:6])
     lower = polynomial(code, square, [1.0, *ERF[6:]])
-    return code.builder.fdiv(code.builder.fmul(x, upper), lower)
+    ratio = code.builder.fdiv(code.builder.fmul(x, upper), lower)
+    # Exactly 1 at the ends: GELU multiplies the distance from it by x, however large.
+    end = code.elementwise("copysign", constant(1.0), x)
+    return code.builder.select(far, end, ratio)
 
 
 def sigmoid(code: Code, x: ir.Value) -> ir.Value:
