@@ -69,7 +69,7 @@ compare: checked-study  ## compare a fresh run of a study with the committed one
 	$(BIN)/python workflow/scripts/compare_runs.py --configfile "$(CONFIG)"
 
 # PyTorch gets its own environment: it is large, and nothing else needs it.
-benchmark: env $(if $(PYTORCH),.venv/pytorch/installed)  ## time training against plain Keras, and PyTorch too: make benchmark [PYTORCH=1]
+benchmark: env $(if $(PYTORCH),.venv/pytorch/installed)  ## time training of every built-in network against plain Keras, and PyTorch too: make benchmark [PYTORCH=1]
 	$(BIN)/snakemake --cores 1 -- results/data/mnist.npz
 	$(BIN)/python workflow/scripts/benchmark_training.py --output results/benchmark \
 		$(if $(PYTORCH),--pytorch .venv/pytorch/bin/python)

@@ -22,7 +22,7 @@ import pytest
 from keras import layers
 from samples.networks import ADADELTA, ADAM, MOMENTUM, RMSPROP, SGD, build
 
-from few_weights.engine import machine_code
+from few_weights.engine import compilation
 from few_weights.engine.machine_code import Program
 from few_weights.engine.trainer import Trainer
 
@@ -114,7 +114,8 @@ CASES = [
 def test_a_training_gives_the_bits_that_are_committed(
     name, optimizer, schedule, processor, digits, monkeypatch
 ):
-    monkeypatch.setattr(machine_code, "PROCESSOR", processor)
+    if processor:
+        monkeypatch.setenv(compilation.PROCESSOR, processor)
     key = " ".join([name, optimizer, *(["schedule"] if schedule else [])])
     found = digest(name, OPTIMIZERS[optimizer], digits, schedule)
     committed = json.loads(FILE.read_text()) if FILE.exists() else {}

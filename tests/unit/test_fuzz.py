@@ -117,7 +117,7 @@ def compare(case):
     images, labels = images_of(case, count)
     shifts = np.random.default_rng(3).integers(-case.shift, case.shift, (count, 2), np.int32, endpoint=True)
     seen = shifted(images, shifts) / np.float32(255)
-    epochs = 1000 if case.schedule is None else 5  # a short training is not worth compiling by XLA
+    epochs = 1000 if case.schedule is None else 5  # a short training
     with rejected_by_keras():
         reference = Reference(case, epochs * -(-count // full))
     model = build_case(case)

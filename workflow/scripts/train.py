@@ -21,6 +21,7 @@ from pathlib import Path
 from few_weights.data.datasets import data_sha256, load_dataset
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
+from few_weights.plan.environment import CACHE
 from few_weights.plan.recipe import Network, Recipe
 from few_weights.plan.runs import Run
 from few_weights.training.checkpoint import Array, Checkpoint
@@ -69,7 +70,16 @@ def main() -> None:
         )
     else:
         metrics, predictions, weights = train_run(
-            run, network, arguments.study, arguments.dataset, arguments.recipe, dataset, device, checkpoint
+            run,
+            network,
+            arguments.study,
+            arguments.dataset,
+            arguments.recipe,
+            dataset,
+            device,
+            checkpoint,
+            # By hand nothing is written but what was asked for.
+            code_cache=CACHE / "code" if arguments.checkpoints else None,
         )
         complete_metrics(metrics, predictions, weights, arguments, begin)
         results = {

@@ -1,6 +1,7 @@
 """Trains and evaluates a network by the machine code of a `GroupProgram`."""
 
 import math
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -25,9 +26,16 @@ class GroupLoop:
         optimizer: Keras', built for that network: `FullMatrixAdam`, or one for which `why_not_optimizer`
             returns None.
         batch_size: images per step.
+        cache: folder of compiled code; None for none.
     """
 
-    def __init__(self, plan: GroupPlan, optimizer: keras.optimizers.Optimizer, batch_size: int) -> None:
+    def __init__(
+        self,
+        plan: GroupPlan,
+        optimizer: keras.optimizers.Optimizer,
+        batch_size: int,
+        cache: Path | None = None,
+    ) -> None:
         self._optimizer, self._batch_size = optimizer, batch_size
         self._update = None if isinstance(optimizer, FullMatrixAdam) else update_of(optimizer)
         trained = optimizer._trainable_variables
@@ -35,11 +43,11 @@ class GroupLoop:
         *starts, size = np.cumsum([0, *(math.prod(each.shape) for each in trained)]).tolist()
         start_of = {id(variable): start for variable, start in zip(trained, starts, strict=True)}
         plan_starts = [start_of.get(id(variable)) for variable in plan.variables]
-        program = Program()
+        program = Program("groups")
         written = GroupProgram(
             program, plan, plan_starts, size, self._update, optimizer.get_config(), batch_size
         )
-        functions = program.compile()
+        functions = program.compile(cache)
         names = ["evaluate", "train" if self._update else "differentiate"]
         self._functions = {name: functions(name) for name in names}
         self._arena = written.arena.allocate()

@@ -10,47 +10,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numpy.typing import NDArray
 
+from few_weights.engine.arena import Arena, Buffer
 from few_weights.engine.gather import groups_of, write_gather
 from few_weights.engine.group_plan import GroupPlan
 from few_weights.engine.kinds.normalization import BatchNormalization
-from few_weights.engine.layouts import Features, Map, padded_stride
+from few_weights.engine.layouts import Features, Map
 from few_weights.engine.loss import write_loss
 from few_weights.engine.machine_code import LANES, ZERO, Code, Number, Program
 from few_weights.engine.updates import Update, write_update
-
-
-class GroupBuffer(NamedTuple):
-    """Where a buffer begins in the arena, and the distance from one group's to the next (0: shared)."""
-
-    offset: int
-    stride: int = 0
-
-    def of(self, code: Code, group: Number) -> Number:
-        """The offset of a group's buffer."""
-        if not self.stride:
-            return self.offset
-        return code.add(self.offset, code.multiply(group, self.stride))
-
-
-class Arena:
-    """The memory of a program, in units of float32; the code knows each buffer as an offset."""
-
-    def __init__(self) -> None:
-        self.size = 0
-
-    def buffer(self, size: int, groups: int = 1) -> GroupBuffer:
-        """Reserve a buffer for each group, or one for all; a whole vector may be written after its end."""
-        offset, stride = self.size, padded_stride(size + LANES)
-        self.size += stride * groups
-        return GroupBuffer(offset, stride if groups > 1 else 0)
-
-    def allocate(self) -> NDArray[np.float32]:
-        """All of the memory as zeros, aligned to a cache line."""
-        memory = np.zeros(self.size + 32, np.float32)
-        start = -memory.ctypes.data // 4 % 16
-        return memory[start : start + self.size]
 
 
 class Batch(NamedTuple):
@@ -141,9 +109,9 @@ class GroupProgram:
                 phases.setdefault(self._plan.buffers[step.output], set()).update(used)
         return {buffer for buffer, used in phases.items() if len(used) > 1}
 
-    def _buffers(self, groups: Mapping[int, int]) -> list[GroupBuffer]:
+    def _buffers(self, groups: Mapping[int, int]) -> list[Buffer]:
         """A buffer for each tensor, for so many groups; some tensors share one."""
-        known: dict[int, GroupBuffer] = {}
+        known: dict[int, Buffer] = {}
         for buffer, values in zip(self._plan.buffers, self._plan.maps, strict=True):
             if buffer not in known:
                 known[buffer] = self.arena.buffer(values.size, groups[buffer])

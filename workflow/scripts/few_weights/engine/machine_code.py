@@ -6,40 +6,24 @@ unrolled; `Code.loop` creates a loop in the machine code.
 
 import contextlib
 import ctypes
-import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from llvmlite import binding, ir
-from numpy.typing import NDArray
 
-#: The processor to compile for, by LLVM's name, such as "x86-64-v3" for any with AVX2 and FMA; None for this
-#: one. The results are the same bits, which the tests check.
-PROCESSOR = os.environ.get("FEW_WEIGHTS_PROCESSOR")
-
+from few_weights.engine.compilation import load
 
 #: Numbers in a vector, as in AVX2. LLVM uses two registers for one where the processor's vectors are shorter.
 LANES = 8
 
-
 INDEX = ir.IntType(64)
-
-
 INTEGER = ir.IntType(32)
-
-
 FLOAT = ir.FloatType()
-
-
 VECTOR = ir.VectorType(FLOAT, LANES)
-
-
 INTEGERS = ir.VectorType(INTEGER, LANES)
-
-
 POINTER = FLOAT.as_pointer()
-
 
 #: An integer that is known when the code is written, or one that the program computes.
 Number: TypeAlias = "ir.Value | int"
@@ -51,23 +35,18 @@ def constant(value: float) -> ir.Constant:
 
 
 ZERO = constant(0.0)
-
-
 NO_BITS = ir.Constant(INTEGERS, [0] * LANES)
 
 
 class Program:
-    """Functions that are compiled together and may call each other."""
+    """Functions that are compiled together and may call each other; `name` is for people."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "program") -> None:
+        self.name = name
         self.module = ir.Module()
-        binding.initialize_native_target()
-        binding.initialize_native_asmprinter()
         self.x86 = binding.get_default_triple().startswith("x86_64")
         #: Whether results are the bits of every x86-64 with FMA, which rounds a product and sum once.
         self.fused = self.x86 and binding.get_host_cpu_features().get("fma", False)
-        #: Buffers whose addresses are in the code. They live as long as the program.
-        self.buffers: list[NDArray[np.float32]] = []
 
     def define(
         self, name: str, pointers: Sequence[str], numbers: Sequence[str] = (), may_overlap: bool = False
@@ -82,6 +61,8 @@ class Program:
         """
         code = self.function(name, len(numbers), len(pointers), may_overlap)
         code.named = dict(zip((*numbers, *pointers), code.arguments, strict=True))
+        for argument_name, argument in code.named.items():
+            argument.name = argument_name
         return code
 
     def function(self, name: str, numbers: int = 0, pointers: int = 0, may_overlap: bool = False) -> "Code":
@@ -101,33 +82,16 @@ class Program:
             argument.add_attribute("noalias")
         return Code(self, function)
 
-    def allocate(self, size: int) -> NDArray[np.float32]:
-        """A buffer of `size` zeros, aligned to a cache line, after which a whole vector may be written."""
-        memory = np.zeros(size + LANES + 16, np.float32)
-        start = -memory.ctypes.data // 4 % 16
-        self.buffers.append(memory[start : start + size])
-        return self.buffers[-1]
+    def compile(self, cache: Path | None = None) -> Callable[[str], Callable[..., None]]:
+        """Compile the program, or take its code from a cache.
 
-    def compile(self) -> Callable[[str], Callable[..., None]]:
-        """Compile the program.
+        Args:
+            cache: folder of compiled code, see compilation.py.
 
         Returns:
             A lookup from a function's name to a callable that takes integers, and addresses as integers.
         """
-        features = "" if PROCESSOR else binding.get_host_cpu_features().flatten()
-        machine = binding.Target.from_default_triple().create_target_machine(
-            cpu=PROCESSOR or binding.get_host_cpu_name(), features=features, opt=2
-        )
-        module = binding.parse_assembly(str(self.module))
-        # Registers for variables, and loops with their test at the end. The code is written as it should run:
-        # all other passes of LLVM doubled the time to compile and made nothing faster.
-        passes = binding.create_new_module_pass_manager()
-        passes.add_sroa_pass()
-        passes.add_loop_rotate_pass()
-        tuning = binding.create_pipeline_tuning_options()
-        passes.run(module, binding.create_pass_builder(machine, tuning))
-        engine = binding.create_mcjit_compiler(module, machine)
-        engine.finalize_object()
+        engine = load(str(self.module), self.name, cache)
 
         def function(name: str) -> Callable[..., None]:
             arguments = len(self.module.get_global(name).args)
@@ -273,10 +237,6 @@ class Code:
     def smaller(self, value: Number, other: Number) -> ir.Value:
         value, other = self.number(value), self.number(other)
         return self.builder.select(self.builder.icmp_signed("<", value, other), value, other)
-
-    def address(self, array: NDArray[np.float32]) -> ir.Value:
-        """A pointer to the first number of a buffer of `Program.allocate`."""
-        return ir.Constant(INDEX, array.ctypes.data).inttoptr(POINTER)
 
     def at(self, pointer: ir.Value, offset: Number) -> ir.Value:
         return self.builder.gep(pointer, [self.number(offset)])

@@ -7,6 +7,7 @@ which one that is, and why.
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -50,6 +51,7 @@ class Trainer:
         schedule: of the learning rate, as `build_optimizer` takes it; None keeps it constant.
         epochs: of the whole training, for the schedule, and to decide what is worth compiling.
         augmented: whether the images are shifted in each epoch.
+        cache: folder in which compiled code is kept for the next trainer of an equal network; None for none.
 
     Raises:
         EngineError: the model brings its own training step, or too many parameters for its optimizer.
@@ -65,6 +67,7 @@ class Trainer:
         schedule: Mapping[str, Any] | None = None,
         epochs: int = 1,
         augmented: bool = False,
+        cache: Path | None = None,
     ) -> None:
         self.model = model
         _require_keras_step(model)
@@ -77,9 +80,9 @@ class Trainer:
         self._leading, plan, self.path = choose_path(model, self.optimizer, steps)
         self._loop: WinogradLoop | GroupLoop | KerasLoop
         if isinstance(plan, Plan):
-            self._loop = WinogradLoop(plan, self.optimizer, batch_size)
+            self._loop = WinogradLoop(plan, self.optimizer, batch_size, cache)
         elif isinstance(plan, GroupPlan):
-            self._loop = GroupLoop(plan, self.optimizer, batch_size)
+            self._loop = GroupLoop(plan, self.optimizer, batch_size, cache)
         else:
             self._loop = KerasLoop(model, self.optimizer, batch_size)
         self._images, self._labels = images, labels

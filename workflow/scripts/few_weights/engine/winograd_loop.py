@@ -7,12 +7,14 @@ optimizer and one batch size; see `NativeLoop`.
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
+from few_weights.engine.arena import Arena
 from few_weights.engine.layouts import whole_vectors
 from few_weights.engine.machine_code import LANES, Program
 from few_weights.engine.optimizers import learning_rates
@@ -110,9 +112,12 @@ class WinogradLoop:
         plan: the network.
         optimizer: Keras', built for that network; `why_not_optimizer` returns None for it.
         batch_size: images per step.
+        cache: folder of compiled code; None for none.
     """
 
-    def __init__(self, plan: Plan, optimizer: keras.optimizers.Optimizer, batch_size: int) -> None:
+    def __init__(
+        self, plan: Plan, optimizer: keras.optimizers.Optimizer, batch_size: int, cache: Path | None = None
+    ) -> None:
         self._optimizer, self._batch_size = optimizer, batch_size
         variables = plan.variables
         indices = [optimizer._get_variable_index(variable) for variable in variables]
@@ -121,17 +126,22 @@ class WinogradLoop:
         self._settings, self._rates = optimizer.get_config(), update.rates
         # All weights are in one buffer, each aligned to a whole vector; likewise the optimizer's state.
         *starts, size = np.cumsum([0, *(whole_vectors(math.prod(each.shape)) for each in variables)]).tolist()
-        self._program = Program()
-        arrays = [self._program.allocate(size) for _ in (variables, *state)]
+        arena = Arena()
+        buffers = [arena.buffer(size) for _ in (variables, *state)]
+        program = Program("winograd")
+        write_network(program, arena, plan, buffers, starts, size, update, self._settings, batch_size)
+        functions = program.compile(cache)
+        self._train, self._evaluate = functions("train"), functions("evaluate")
+        self._arena = arena.allocate()
         #: Keras' variables, each with the copy that the machine code uses.
         self._copies = [
-            (variable, array[start : start + math.prod(variable.shape)].reshape(variable.shape))
-            for array, group in zip(arrays, (variables, *state), strict=True)
+            (
+                variable,
+                self._arena[buffer.offset + start :][: math.prod(variable.shape)].reshape(variable.shape),
+            )
+            for buffer, group in zip(buffers, (variables, *state), strict=True)
             for variable, start in zip(group, starts, strict=True)
         ]
-        write_network(self._program, plan, arrays, starts, update, self._settings, batch_size)
-        functions = self._program.compile()
-        self._train, self._evaluate = functions("train"), functions("evaluate")
 
     def prepare(self, images: NDArray[np.float32], labels: NDArray[np.integer]) -> Data:
         """Images, as the first layer takes them, and labels, in the form that `train` and `evaluate` take."""
@@ -165,6 +175,6 @@ class WinogradLoop:
             copy[...] = variable
         # The unused lanes of a group are written, too.
         losses, predictions = (np.empty(len(order) + LANES, np.float32) for _ in range(2))
-        arrays = (*data, np.ascontiguousarray(order, np.int32), losses, predictions, *rates)
+        arrays = (*data, np.ascontiguousarray(order, np.int32), losses, predictions, self._arena, *rates)
         function(len(order), *(array.ctypes.data for array in arrays))
         return losses[: len(order)], predictions[: len(order)]

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
-import numpy as np
 from keras import layers
 from llvmlite import ir
-from numpy.typing import NDArray
 
+from few_weights.engine.arena import Arena, Buffer
 from few_weights.engine.dense import Dense
 from few_weights.engine.gather import groups_of, write_gather
 from few_weights.engine.layouts import Features, Images, padded_stride
@@ -33,17 +32,6 @@ class Plan(NamedTuple):
     def __str__(self) -> str:
         counts = {"convolution": len(self.convolutions), "dense layer": len(self.dense)}
         return " and ".join(f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items() if count)
-
-
-class Buffer(NamedTuple):
-    """Memory with a part for each group of images; if `stride` is 0, all groups use the same part in turn."""
-
-    array: NDArray[np.float32]
-    stride: int = 0
-
-    def at(self, code: Code, group: Number = 0) -> ir.Value:
-        """A pointer to the part of a group."""
-        return code.at(code.address(self.array), code.multiply(group, self.stride))
 
 
 def lay_out(plan: Plan) -> tuple[list[Images], list[Convolution], list[Dense]]:
@@ -110,24 +98,28 @@ def _features_of(images: Images) -> Features:
 
 def write_network(
     program: Program,
+    arena: Arena,
     plan: Plan,
-    arrays: Sequence[NDArray[np.float32]],
+    buffers: Sequence[Buffer],
     starts: Sequence[int],
+    size: int,
     update: Update,
     settings: Settings,
     batch_size: int,
 ) -> None:
     """Write the functions "train" and "evaluate".
 
-    Their arguments: (examples; data, labels, order, losses, predictions), and for "train" also the learning
-    rate of each step.
+    Their arguments: (examples; data, labels, order, losses, predictions, arena), and for "train" also the
+    learning rate of each step.
 
     Args:
         program: where to write them.
+        arena: where to reserve their memory.
         plan: the network.
-        arrays: a buffer of all weights, and one more of the same layout for each list of variables in the
-            optimizer's state.
+        buffers: in the arena, of all weights, and one more of the same layout for each list of variables in
+            the optimizer's state.
         starts: offsets in them of each layer's kernel and bias.
+        size: of each of these buffers.
         update, settings: the optimizer.
         batch_size: images per step.
     """
@@ -136,15 +128,13 @@ def write_network(
     groups = -(-batch_size // LANES)
 
     def buffer_per_group(stride: int) -> Buffer:
-        return Buffer(program.allocate(stride * groups), stride)
+        return Buffer(arena.buffer(stride * groups).offset, stride)
 
-    gradients = program.allocate(len(arrays[0]))
-    parameters = [(Buffer(arrays[0][start:]), Buffer(gradients[start:])) for start in starts]
-    scratch = [
-        Buffer(program.allocate(max([0, *(each.scratch_size for each in convolutions)]))) for _ in range(2)
-    ]
+    weights, gradients = buffers[0], arena.buffer(size)
+    parameters = [(Buffer(weights.offset + start), Buffer(gradients.offset + start)) for start in starts]
+    scratch = [arena.buffer(max([0, *(each.scratch_size for each in convolutions)])) for _ in range(2)]
     network_input = values = buffer_per_group(first.group_stride)
-    gradient = Buffer(program.allocate(images[0].size if images else 0))
+    gradient = arena.buffer(images[0].size if images else 0)
     spatial: list[ConvolutionStage] = []
     flat: list[DenseStage] = []
     stage_layers: list[Convolution | Dense] = [*convolutions, *dense]
@@ -153,21 +143,19 @@ def write_network(
         # The gradient between two convolutions is used before the next group is computed.
         used_immediately = number < len(convolutions) - 1
         upstream = (
-            Buffer(program.allocate(layer.output_stride))
-            if used_immediately
-            else buffer_per_group(layer.output_stride)
+            arena.buffer(layer.output_stride) if used_immediately else buffer_per_group(layer.output_stride)
         )
         (kernel, kernel_gradient), (bias, bias_gradient) = parameters[2 * number : 2 * number + 2]
         memory = Memory(values, output, gradient, upstream, kernel, kernel_gradient, bias, bias_gradient)
         if isinstance(layer, Convolution):
-            argmax = buffer_per_group(layer.output_stride) if layer.pooled else Buffer(program.allocate(0))
-            spatial.append(ConvolutionStage(program, number, layer, memory, argmax, scratch))
+            argmax = buffer_per_group(layer.output_stride) if layer.pooled else arena.buffer(0)
+            spatial.append(ConvolutionStage(program, arena, number, layer, memory, argmax, scratch))
         else:
             flat.append(DenseStage(program, number, layer, memory))
         values, gradient = output, upstream
     labels = buffer_per_group(LANES)
     gather, loss = write_gather(program, "gather", first), write_loss(program, "loss", dense[-1].units)
-    take_step = write_update(program, "update", update, settings, len(arrays[0]))
+    take_step = write_update(program, "update", update, settings, size)
 
     def write_pass(code: Code, first_example: Number) -> ir.Value:
         """Write the forward pass of a batch; returns its number of groups."""
@@ -188,13 +176,14 @@ def write_network(
         code.call(loss, count, count, values.at(code), labels.at(code), gradient.at(code), *outcome)
         return groups_here
 
-    code = program.function("evaluate", numbers=1, pointers=5)
-    with code.without_denormals(), code.loop(code.arguments[0], batch_size) as first_example:
+    pointers = ["data", "labels", "order", "losses", "predictions", "arena"]
+    code = program.define("evaluate", pointers, ["examples"])
+    with code.without_denormals(), code.loop(code.named["examples"], batch_size) as first_example:
         write_pass(code, first_example)
     code.finish()
 
-    code = program.function("train", numbers=1, pointers=6)
-    with code.without_denormals(), code.loop(code.arguments[0], batch_size) as first_example:
+    code = program.define("train", [*pointers, "rates"], ["examples"])
+    with code.without_denormals(), code.loop(code.named["examples"], batch_size) as first_example:
         groups_here = write_pass(code, first_example)
         for dense_stage in reversed(flat):
             dense_stage.write_backward(code, groups_here)
@@ -204,9 +193,9 @@ def write_network(
                     convolution.write_backward(code, group)
         for convolution in spatial:
             convolution.write_completion(code)
-        rate = code.at(code.arguments[-1], code.divide(first_example, batch_size)[0])
-        weights, *state = (code.address(array) for array in arrays)
-        code.call(take_step, rate, weights, code.address(gradients), *state)
+        rate = code.at(code.named["rates"], code.divide(first_example, batch_size)[0])
+        state = [buffer.at(code) for buffer in buffers[1:]]
+        code.call(take_step, rate, weights.at(code), gradients.at(code), *state)
     code.finish()
 
 
@@ -234,6 +223,7 @@ class ConvolutionStage:
 
     Args:
         program: where to write them.
+        arena: where to reserve memory.
         number: of the layer in the network, from 0.
         layer, memory: the layer and its buffers.
         argmax: which pixel of each pooling window was the largest.
@@ -243,6 +233,7 @@ class ConvolutionStage:
     def __init__(
         self,
         program: Program,
+        arena: Arena,
         number: int,
         layer: Convolution,
         memory: Memory,
@@ -251,9 +242,9 @@ class ConvolutionStage:
     ) -> None:
         self._memory, self._argmax, self._scratch = memory, argmax, scratch
         self._transformed_kernel, self._transformed_kernel_gradient = (
-            Buffer(program.allocate(layer.transformed_kernel_size)) for _ in range(2)
+            arena.buffer(layer.transformed_kernel_size) for _ in range(2)
         )
-        self._bias_gradient_lanes = Buffer(program.allocate(layer.output.channels * LANES))
+        self._bias_gradient_lanes = arena.buffer(layer.output.channels * LANES)
         self._prepare = layer.write_kernel_transform(program, f"prepare_{number}")
         self._forward = layer.write_forward(program, f"forward_{number}")
         self._backward = layer.write_backward(program, f"backward_{number}", to_images=number > 0)

@@ -29,10 +29,11 @@ def multiply_adds(model: keras.Model) -> int:
     additions of a bias are not. A layer of another kind counts as one use of each of its weights at each
     position of its output.
     """
-    return sum(_call_multiply_adds(call) for call in calls(model))
+    return sum(call_multiply_adds(call) for call in calls(model))
 
 
-def _call_multiply_adds(call: Call) -> int:
+def call_multiply_adds(call: Call) -> int:
+    """The multiply-adds of one use of a layer, for one image; 0 for a layer without weights."""
     layer = call.operation
     variables = getattr(layer, "trainable_variables", [])
     kernels = sum(math.prod(variable.shape) for variable in variables if len(variable.shape) > 1)

@@ -10,6 +10,7 @@ import socket
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -102,6 +103,7 @@ def train_run(
     dataset: Dataset,
     device: str,
     checkpoint: Checkpoint | None = None,
+    code_cache: Path | None = None,
 ) -> tuple[Metrics, dict[str, NDArray[np.uint8]], dict[str, NDArray[Any]]]:
     """Train a network.
 
@@ -118,6 +120,7 @@ def train_run(
         device: name of the device that it is trained on, for the metrics.
         checkpoint: where an interrupted training resumes from and a long one stores its state; the results
             are those of a training that was never interrupted.
+        code_cache: folder in which the engine keeps compiled code; None for none.
 
     Returns:
         The metrics, complete but for what train.py adds.
@@ -132,7 +135,7 @@ def train_run(
     model = build_network(
         run.architecture, network, run.width, dataset.image_shape, dataset.classes, run.seed
     )
-    trainer = _make_trainer(model, recipe, dataset)
+    trainer = _make_trainer(model, recipe, dataset, code_cache)
     print(f"{run}: {counts.trainable_parameters(model):,} parameters; {trainer.path}", flush=True)
 
     progress = _resume(trainer, checkpoint)
@@ -185,7 +188,7 @@ def train_run(
     return metrics, predictions, named_weights(model)
 
 
-def _make_trainer(model: keras.Model, recipe: Recipe, dataset: Dataset) -> Trainer:
+def _make_trainer(model: keras.Model, recipe: Recipe, dataset: Dataset, code_cache: Path | None) -> Trainer:
     try:
         return Trainer(
             model,
@@ -196,6 +199,7 @@ def _make_trainer(model: keras.Model, recipe: Recipe, dataset: Dataset) -> Train
             recipe.schedule,
             recipe.epochs,
             augmented=recipe.augmentation is not None,
+            cache=code_cache,
         )
     except EngineError as error:
         raise StudyError(str(error)) from error

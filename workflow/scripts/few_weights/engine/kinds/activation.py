@@ -58,6 +58,17 @@ def _elu_slope(code: Code, x: ir.Value, y: ir.Value) -> ir.Value:
     return code.builder.select(above, constant(1.0), code.builder.fadd(y, constant(1.0)))
 
 
+def _hard_sigmoid(code: Code, x: ir.Value) -> ir.Value:
+    shifted = code.builder.fadd(x, constant(3.0))
+    return code.builder.fdiv(functions.bounded(code, shifted, 0.0, 6.0), constant(6.0))
+
+
+def _hard_sigmoid_slope(code: Code, x: ir.Value, y: ir.Value) -> ir.Value:
+    above = code.builder.fcmp_ordered(">", y, ZERO)
+    inside = code.builder.and_(above, code.builder.fcmp_ordered("<", y, constant(1.0)))
+    return code.builder.select(inside, constant(1 / 6), ZERO)
+
+
 def _positive(code: Code, x: ir.Value) -> ir.Value:
     return code.builder.fcmp_ordered(">", x, ZERO)
 
@@ -79,6 +90,7 @@ ACTIVATIONS: dict[str, tuple[Callable[..., ir.Value], Callable[..., ir.Value]]] 
     "sigmoid": (functions.sigmoid, _sigmoid_slope),
     "silu": (_silu, _silu_slope),
     "elu": (_elu, _elu_slope),
+    "hard_sigmoid": (_hard_sigmoid, _hard_sigmoid_slope),
 }
 
 

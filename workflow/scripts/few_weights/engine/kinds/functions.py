@@ -46,15 +46,15 @@ def exp(code: Code, x: ir.Value) -> ir.Value:
 
 def erf(code: Code, x: ir.Value) -> ir.Value:
     """The error function."""
-    builder = code.builder
-    inside = bounded(code, x, -ERF_END, ERF_END)
-    square = builder.fmul(inside, inside)
+    far = code.builder.fcmp_ordered(">=", code.elementwise("fabs", x), constant(ERF_END))
+    x = bounded(code, x, -ERF_END, ERF_END)
+    square = code.builder.fmul(x, x)
     upper = polynomial(code, square, ERF[:6])
     lower = polynomial(code, square, [1.0, *ERF[6:]])
-    value = builder.fdiv(builder.fmul(inside, upper), lower)
-    # Exactly 1, so that gelu of a large negative number is 0.
-    value = builder.select(builder.fcmp_ordered(">=", x, constant(ERF_END)), constant(1.0), value)
-    return builder.select(builder.fcmp_ordered("<=", x, constant(-ERF_END)), constant(-1.0), value)
+    ratio = code.builder.fdiv(code.builder.fmul(x, upper), lower)
+    # Exactly 1 at the ends: GELU multiplies the distance from it by x, however large.
+    end = code.elementwise("copysign", constant(1.0), x)
+    return code.builder.select(far, end, ratio)
 
 
 def sigmoid(code: Code, x: ir.Value) -> ir.Value:

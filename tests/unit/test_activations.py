@@ -1,0 +1,46 @@
+"""Each activation in machine code, by itself: its values and its gradient against Keras."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from few_weights.engine.kinds.activation import ACTIVATIONS, Activation
+from few_weights.engine.layouts import Map
+from few_weights.engine.machine_code import LANES, Program
+
+#: Numbers at and near the corners of all activations, far outside, and not a number.
+CORNERS = [0.0, -0.0, 1e-20, -1e-20, 0.6, 0.7, 3.0, -3.0, 5.9, -5.9, 20.0, -20.0, 100.0, -100.0, np.nan]
+
+
+def compute(kind, x, upstream):
+    """What the functions of an activation make of x: its output, and 1 plus its gradient."""
+    output, gradient = np.zeros_like(x), np.ones_like(x)
+    program = Program()
+    forward = kind.write_forward(program, "forward")
+    backward = kind.write_backward(program, "backward", True)
+    functions = program.compile()
+    arrays = {"values": x, "output": output, "upstream": upstream, "values_gradient": gradient}
+    for name, code in (("forward", forward), ("backward", backward)):
+        functions(name)(*(arrays[each].ctypes.data for each in code.named))
+    return output, gradient
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_activation_and_its_gradient_are_those_of_keras(name):
+    rng = np.random.default_rng(0)
+    shape = Map(rows=3, columns=5, channels=2)
+    x = np.float32(rng.normal(0, 3, shape.size))
+    x[: len(CORNERS)] = CORNERS
+    upstream = np.float32(rng.normal(size=shape.size))
+    output, gradient = compute(Activation(shape, shape, name), x, upstream)
+
+    theirs = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(theirs)
+        expected = getattr(keras.activations, name)(theirs)
+    their_gradient = tape.gradient(expected, theirs, output_gradients=tf.constant(upstream))
+    np.testing.assert_allclose(output, expected, rtol=1e-5, atol=1e-6)
+    known = ~np.isnan(x)  # what the gradient at NaN is does not matter: the loss is NaN already
+    np.testing.assert_allclose(gradient[known], (1 + their_gradient.numpy())[known], rtol=1e-5, atol=1e-6)
+    assert len(x) % LANES == 0
