@@ -4,8 +4,8 @@ import keras
 import numpy as np
 
 from few_weights.engine.optimizers import build_optimizer
-from few_weights.engine.trainer import Trainer
 from few_weights.networks.builder import build_network
+from samples.model_trainer import ModelTrainer
 
 ADADELTA = {"name": "adadelta", "learning_rate": 1.0, "rho": 0.95, "epsilon": 1e-7}
 RMSPROP = {"name": "rmsprop", "learning_rate": 0.001, "rho": 0.9, "epsilon": 1e-7}
@@ -71,7 +71,7 @@ def train_both(make_model, optimizer, batch_sizes, image=IMAGE, epochs=1):
     theirs = compiled_keras(make_model(), optimizer)
     ours = make_model()
     ours.set_weights(theirs.get_weights())
-    trainer = Trainer(ours, optimizer, max(batch_sizes), images, labels, epochs=epochs)
+    trainer = ModelTrainer(ours, optimizer, max(batch_sizes), images, labels, epochs=epochs)
     losses, first = [], 0
     for size in batch_sizes:
         batch = np.arange(first, first + size)

@@ -21,7 +21,7 @@ def run(write, *arrays, numbers=()):
     code = program.function("piece", numbers=len(numbers), pointers=len(arrays), may_overlap=True)
     write(code, *code.arguments)
     code.finish()
-    program.compile()("piece")(*numbers, *(array.ctypes.data for array in arrays))
+    program.compile("piece")["piece"](*numbers, *(array.ctypes.data for array in arrays))
 
 
 def apply(function, values):
@@ -73,7 +73,7 @@ class KindRun:
             self.numbers[name] if name in self.numbers else self.memory.get(name, nothing).ctypes.data
             for name in code.named
         ]
-        program.compile()("piece")(*arguments)
+        program.compile("piece")["piece"](*arguments)
 
     def forward(self, method="write_forward"):
         """The output."""

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from few_weights.engine.optimizers import build_optimizer
-from few_weights.engine.trainer import Trainer
+from samples.model_trainer import ModelTrainer
 
 #: A weight's error, over the largest update in its array: sums of up to some thousand float32 products, in
 #: two orders, differ by about 1e-5 of the largest.
@@ -152,7 +152,7 @@ def require_steps_of_keras(make_model, optimizer, schedule=None, batches=(13, 1)
     full, last = batches
     images, labels = noise(full + last, model.input_shape[1:], model.output_shape[-1])
     seen = images / np.float32(255)
-    trainer = Trainer(ours, optimizer, full, images, labels, schedule, epochs=1000)
+    trainer = ModelTrainer(ours, optimizer, full, images, labels, schedule, epochs=1000)
     reference = Reference(model, build_optimizer(optimizer, schedule, 2000))
     examples = np.arange(full + last)
     orders = [examples[:full], examples[full:]]

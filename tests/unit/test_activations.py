@@ -19,10 +19,10 @@ def compute(kind, x, upstream):
     program = Program()
     forward = kind.write_forward(program, "forward")
     backward = kind.write_backward(program, "backward", True)
-    functions = program.compile()
+    functions = program.compile("forward", "backward")
     arrays = {"values": x, "output": output, "upstream": upstream, "values_gradient": gradient}
     for name, code in (("forward", forward), ("backward", backward)):
-        functions(name)(*(arrays[each].ctypes.data for each in code.named))
+        functions[name](*(arrays[each].ctypes.data for each in code.named))
     return output, gradient
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from samples.model_trainer import ModelTrainer
 from samples.networks import SGD, build, images_of
 
 from few_weights.engine.image_shifts import shift_images
-from few_weights.engine.trainer import Trainer
 from few_weights.training.augmentation import draw_shifts
 
 
@@ -43,8 +43,8 @@ def test_the_engine_trains_on_the_shifted_images(name, width):
     models = [build(name, width) for _ in range(2)]
     models[1].set_weights(models[0].get_weights())
     settings = SGD | {"learning_rate": 0.1}
-    ours = Trainer(models[0], settings, 16, images, labels, augmented=True)
-    given = Trainer(models[1], settings, 16, right, labels)
+    ours = ModelTrainer(models[0], settings, 16, images, labels, augmented=True)
+    given = ModelTrainer(models[1], settings, 16, right, labels)
     order = np.random.default_rng(0).permutation(60)
     moved = ours.train_epoch(order, np.tile([0, 1], (60, 1)))
     np.testing.assert_allclose(moved, given.train_epoch(order), rtol=1e-6)

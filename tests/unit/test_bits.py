@@ -20,11 +20,11 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from samples.model_trainer import ModelTrainer
 from samples.networks import ADADELTA, ADAM, MOMENTUM, RMSPROP, SGD, build
 
 from few_weights.engine import compilation
 from few_weights.engine.machine_code import Program
-from few_weights.engine.trainer import Trainer
 
 FILE = Path(__file__).parents[1] / "bits.json"
 DIGITS = Path(__file__).parents[2] / "workflow" / "resources" / "digits.npz"
@@ -83,7 +83,7 @@ def digest(name, optimizer, digits, schedule=None):
             scale = 1 / np.sqrt(np.prod(variable.shape[:-1]))
             variable.assign(rng.uniform(-scale, scale, variable.shape).astype(np.float32))
     images, labels = digits
-    trainer = Trainer(model, optimizer, 50, images, labels, schedule, epochs=1)
+    trainer = ModelTrainer(model, optimizer, 50, images, labels, schedule, epochs=1)
     assert trainer.path.startswith("by machine code")
     before = [np.array(variable) for variable in model.trainable_variables]
     assert np.isfinite(trainer.train_epoch(rng.permutation(len(labels)))[0])

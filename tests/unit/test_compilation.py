@@ -5,11 +5,11 @@ import os
 import keras
 import numpy as np
 import pytest
+from samples.model_trainer import ModelTrainer
 from samples.networks import ADADELTA, ADAM, build, images_of
 
 from few_weights.engine import compilation
 from few_weights.engine.machine_code import LANES, Program, constant
-from few_weights.engine.trainer import Trainer
 
 
 def run_doubling(cache=None, factor=2.0):
@@ -20,7 +20,8 @@ def run_doubling(cache=None, factor=2.0):
     code.store(code.builder.fmul(constant(factor), code.load(numbers, 0)), numbers, 0)
     code.finish()
     values = np.arange(LANES, dtype=np.float32)
-    program.compile(cache)("double")(values.ctypes.data)
+    compiled = compilation.compile_functions(str(program.module), program.name, ["double"], cache)
+    compiled["double"](values.ctypes.data)
     return list(values)
 
 
@@ -98,7 +99,7 @@ def test_equal_networks_share_their_code(tmp_path, name, optimizer):
     for seed, cache in ((1, None), (2, tmp_path), (1, tmp_path)):
         keras.utils.set_random_seed(seed)
         model = build(name, 2, images.shape[1:])
-        trainer = Trainer(model, optimizer, 20, images, labels, epochs=1000, cache=cache)
+        trainer = ModelTrainer(model, optimizer, 20, images, labels, epochs=1000, cache=cache)
         assert trainer.path.startswith("by machine code")
         losses.append([trainer.train_epoch(np.arange(50)) for _ in range(2)])
     assert losses[0] == losses[2] != losses[1]

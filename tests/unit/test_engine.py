@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from samples.model_trainer import ModelTrainer
 from samples.networks import (
     ADADELTA,
     CLASSES,
@@ -24,7 +25,7 @@ from samples.networks import (
 from few_weights.engine import optimizers
 from few_weights.engine.again import Again
 from few_weights.engine.errors import EngineError
-from few_weights.engine.trainer import Trainer, choose_path
+from few_weights.engine.preparation import choose_path
 
 pytestmark = pytest.mark.slow
 
@@ -126,7 +127,7 @@ def test_a_schedule_and_shifted_images_are_trained_by_machine_code(name):
     schedule = {"name": "warmup_cosine", "warmup": 0.2}
     keras.utils.set_random_seed(1)
     model = build(name, 6, (28, 28, 1))
-    trainer = Trainer(model, RMSPROP, 20, images, labels, schedule, epochs=1000, augmented=True)
+    trainer = ModelTrainer(model, RMSPROP, 20, images, labels, schedule, epochs=1000, augmented=True)
     assert trainer.path.startswith("by machine code")
     before = model.get_weights()
     still, down = (trainer.train_epoch(np.arange(20), np.tile([n, 0], (20, 1)))[0] for n in (0, 2))
@@ -383,7 +384,7 @@ def test_shifted_images_keep_their_shape():
     """Some layers read it while their graph is built: a normalisation along another axis than the last."""
     body = [layers.Flatten(), layers.BatchNormalization(axis=1)]
     model = keras.Sequential([layers.Input(IMAGE), *body, layers.Dense(CLASSES, activation="softmax")])
-    trainer = Trainer(model, MOMENTUM, 4, *images_of(9), augmented=True)
+    trainer = ModelTrainer(model, MOMENTUM, 4, *images_of(9), augmented=True)
     assert np.isfinite(trainer.train_epoch(np.arange(9), np.ones((9, 2), np.int32))[0])
 
 
@@ -395,7 +396,7 @@ class OwnStep(keras.Sequential):
 def test_a_model_with_its_own_training_step_is_refused():
     model = OwnStep([layers.Input(IMAGE), layers.Flatten(), layers.Dense(CLASSES, activation="softmax")])
     with pytest.raises(EngineError, match="OwnStep defines its own train_step"):
-        Trainer(model, ADADELTA, 32, *images_of(40))
+        ModelTrainer(model, ADADELTA, 32, *images_of(40))
 
 
 def test_losses_that_layers_add_count_once():
@@ -435,7 +436,7 @@ def test_the_keras_model_holds_the_trained_weights(name, width):
     images, labels = images_of(500)
     test_images, test_labels = images_of(130, seed=5)
     model = build(name, width)
-    trainer = Trainer(model, ADADELTA, 64, images, labels)
+    trainer = ModelTrainer(model, ADADELTA, 64, images, labels)
     for _ in range(3):
         trainer.train_epoch(np.arange(500))
     loss, predictions = trainer.evaluate(test_images, test_labels)
@@ -450,7 +451,7 @@ def test_an_epoch_reports_means_over_its_examples():
     images, labels = images_of(150)
     model = build("mlp", 8)
     frozen = SGD | {"learning_rate": 1e-30}
-    trainer = Trainer(model, frozen, 64, images, labels)
+    trainer = ModelTrainer(model, frozen, 64, images, labels)
     loss, accuracy = trainer.train_epoch(np.random.default_rng(0).permutation(150))
     expected, predictions = trainer.evaluate(images, labels)
     assert loss == pytest.approx(expected, rel=1e-5)
@@ -467,7 +468,7 @@ def test_the_same_seed_gives_the_same_bits(name, width, dropout):
     def train():
         keras.utils.set_random_seed(3)
         model = build(name, width, dropout=dropout)
-        trainer = Trainer(model, ADADELTA, 64, images, labels)
+        trainer = ModelTrainer(model, ADADELTA, 64, images, labels)
         results = [trainer.train_epoch(np.random.default_rng(epoch).permutation(300)) for epoch in range(3)]
         return results, model.get_weights()
 

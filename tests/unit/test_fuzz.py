@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import HealthCheck, Phase, assume, given, note, seed, settings
+from samples.model_trainer import ModelTrainer
 from samples.random_networks import build_case, cases, rejected_by_keras
 
 from few_weights.engine import optimizers
-from few_weights.engine.trainer import Trainer
 
 pytestmark = pytest.mark.slow
 
@@ -121,7 +121,7 @@ def compare(case):
     with rejected_by_keras():
         reference = Reference(case, epochs * -(-count // full))
     model = build_case(case)
-    trainer = Trainer(
+    trainer = ModelTrainer(
         model, case.optimizer, full, images, labels, case.schedule, epochs, augmented=case.shift > 0
     )
     note(trainer.path)

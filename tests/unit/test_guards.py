@@ -4,10 +4,11 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from samples.model_trainer import ModelTrainer
 from samples.networks import ADAM, FULL_MATRIX, RMSPROP, build
 from samples.single_steps import noise
 
-from few_weights.engine import group_loop, group_program, machine_code, trainer
+from few_weights.engine import group_program, preparation
 from few_weights.engine.machine_code import LANES
 
 pytestmark = pytest.mark.slow
@@ -25,6 +26,7 @@ class Watched(group_program.Arena):
     def __init__(self):
         super().__init__()
         self.guards = []
+        Watched.last = self
 
     def buffer(self, size, groups=1):
         found = super().buffer(size + GUARD, groups)
@@ -46,7 +48,8 @@ class Recorded(group_program.GroupProgram):
 @pytest.fixture
 def watched(monkeypatch):
     monkeypatch.setattr(group_program, "Arena", Watched)
-    monkeypatch.setattr(group_loop, "GroupProgram", Recorded)
+    monkeypatch.setattr(preparation, "Arena", Watched)
+    monkeypatch.setattr(preparation, "GroupProgram", Recorded)
 
 
 def everything():
@@ -94,48 +97,40 @@ def vgg():
     return build("vgg", 5, (19, 23, 2), 6)
 
 
-def train(make_model, optimizer, prepare):
-    """Two epochs and an evaluation, after something was done to the loop: the state, and the loss."""
+def train(make_model, optimizer, pattern):
+    """Two epochs and an evaluation, with a pattern in all guards: the state, the loss, and the arena."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(1)
     model = make_model()
     images, labels = noise(30, model.input_shape[1:], 6)
-    made = trainer.Trainer(model, optimizer, 13, images, labels, epochs=1000)
+    made = ModelTrainer(model, optimizer, 13, images, labels, epochs=1000)
     assert made.path.startswith("by machine code")
-    prepare(made._loop)
+    arena = made.loop._arena
+    for first, last in Watched.last.guards:
+        arena[first:last] = pattern
     for epoch in range(2):
         made.train_epoch(np.random.default_rng(epoch).permutation(30))
     loss, predictions = made.evaluate(images[:21], labels[:21])
-    return [*made.state(), np.float64(loss), predictions]
+    return [*made.state(), np.float64(loss), predictions], arena
+
+
+def require_guards(make_model, optimizer):
+    """Fail if a guard is overwritten, or has an influence; returns the arena afterwards."""
+    (expected, _), (found, arena) = (train(make_model, optimizer, each) for each in (np.float32(0), PATTERN))
+    assert len(Watched.last.guards) > 10
+    for first, last in Watched.last.guards:
+        assert last - first >= GUARD - OVERRUN
+        np.testing.assert_array_equal(arena[first:last], PATTERN, f"at {first}")
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(one, other)
+    return arena
 
 
 @pytest.mark.parametrize("optimizer", [ADAM, FULL_MATRIX | {"refresh": 3}], ids=["adam", "full_matrix_adam"])
 @pytest.mark.parametrize("make_model", [everything, normalised, recurrent, strided_recurrent])
 def test_a_training_leaves_the_space_between_the_buffers_of_its_arena(make_model, optimizer, watched):
-    def fill(pattern):
-        def prepare(loop):
-            program = Recorded.last
-            begin, size = program._all_value_gradients
-            for first, last in program.arena.guards:
-                # All gradients of values are set to 0 together with what lies between them.
-                inside = begin <= first < begin + size
-                loop._arena[first:last] = 0 if inside else pattern
-            kept.append((program, loop._arena))
-
-        return prepare
-
-    kept = []
-    results = [train(make_model, optimizer, fill(pattern)) for pattern in (np.float32(0), PATTERN)]
-    program, arena = kept[-1]
-    begin, size = program._all_value_gradients
-    assert len(program.arena.guards) > 20
-    for first, last in program.arena.guards:
-        assert last - first >= GUARD - OVERRUN
-        expected = 0 if begin <= first < begin + size else PATTERN
-        np.testing.assert_array_equal(arena[first:last], expected, f"at {first}")
-    for one, other in zip(*results, strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert_borders_are_zero(program, arena)
+    arena = require_guards(make_model, optimizer)
+    assert_borders_are_zero(Recorded.last, arena)
 
 
 def assert_borders_are_zero(program, arena):
@@ -152,22 +147,5 @@ def assert_borders_are_zero(program, arena):
 
 
 @pytest.mark.parametrize("make_model", [cnn, vgg])
-def test_a_winograd_training_leaves_what_is_behind_its_buffers(make_model, monkeypatch):
-    allocate = machine_code.Program.allocate
-    results = []
-    for pattern in (np.float32(0), PATTERN):
-        guarded = []
-
-        def watched(program, size, pattern=pattern, guarded=guarded):
-            whole = allocate(program, size + GUARD)
-            whole[size:] = pattern
-            guarded.append((whole, size))
-            return whole[:size]
-
-        monkeypatch.setattr(machine_code.Program, "allocate", watched)
-        results.append(train(make_model, RMSPROP, lambda loop: None))
-        assert len(guarded) > 10
-        for whole, size in guarded:
-            np.testing.assert_array_equal(whole[size + LANES :], pattern)
-    for one, other in zip(*results, strict=True):
-        np.testing.assert_array_equal(one, other)
+def test_a_winograd_training_leaves_the_space_between_its_buffers(make_model, watched):
+    require_guards(make_model, RMSPROP)

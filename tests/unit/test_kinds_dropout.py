@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from samples.model_trainer import ModelTrainer
 from samples.networks import ADAM
 from samples.pieces import KindRun
 from samples.single_steps import noise
 
 from few_weights.engine.kinds.dropout import Dropout
 from few_weights.engine.layouts import Map
-from few_weights.engine.trainer import Trainer
 
 #: 8 images of 30 x 20 x 5; in a border, so that the layouts of input and output differ.
 SHAPE = (30, 20, 5)
@@ -93,7 +93,7 @@ IMAGES, LABELS = noise(50, IMAGE, 5)
 
 
 def trained(epochs, model=None, state=None):
-    trainer = Trainer(model or build(), ADAM, 16, IMAGES, LABELS, epochs=1000)
+    trainer = ModelTrainer(model or build(), ADAM, 16, IMAGES, LABELS, epochs=1000)
     assert trainer.path.startswith("by machine code") and "dropout" in trainer.path
     if state is not None:
         trainer.restore(state)
@@ -121,7 +121,7 @@ def test_each_use_of_a_layer_and_each_seed_drops_other_values():
         for layer in model.layers:
             if "dropout" in layer.name:
                 layer.seed_generator.state.assign([seed, 0])
-        trainer = Trainer(model, ADAM, 16, IMAGES, LABELS, epochs=1000)
+        trainer = ModelTrainer(model, ADAM, 16, IMAGES, LABELS, epochs=1000)
         losses.append(trainer.train_epoch(np.arange(50))[0])
     assert losses[0] == losses[1] != losses[2]
 
@@ -130,7 +130,7 @@ def test_each_use_of_a_layer_and_each_seed_drops_other_values():
 def test_the_evaluation_is_that_of_keras_without_dropout():
     model = build()
     trained(range(2), model)
-    trainer = Trainer(model, ADAM, 16, IMAGES, LABELS, epochs=1000)
+    trainer = ModelTrainer(model, ADAM, 16, IMAGES, LABELS, epochs=1000)
     loss, predictions = trainer.evaluate(IMAGES, LABELS)
     probabilities = np.asarray(model(IMAGES / np.float32(255), training=False))
     assert loss == pytest.approx(-np.log(probabilities[np.arange(50), LABELS]).mean(), rel=1e-5)
@@ -145,7 +145,7 @@ def test_a_network_with_dropout_learns_as_in_keras():
         model = build(rate=0.3)
         if by_keras:
             model.layers[1].kernel.regularizer = keras.regularizers.L1(0.0)  # only Keras knows it
-        trainer = Trainer(model, ADAM | {"learning_rate": 1e-12}, 16, IMAGES, LABELS, epochs=1000)
+        trainer = ModelTrainer(model, ADAM | {"learning_rate": 1e-12}, 16, IMAGES, LABELS, epochs=1000)
         assert trainer.path.startswith("by Keras") == by_keras
         means.append(np.mean([trainer.train_epoch(np.arange(50))[0] for _ in range(40)]))
         plain = trainer.evaluate(IMAGES, LABELS)[0]

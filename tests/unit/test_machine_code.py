@@ -252,7 +252,7 @@ def test_images_are_gathered_into_lanes(rows, columns, count):
     target = Features(rows, columns, first * LANES, width * LANES, height * width * LANES)
     program = Program()
     write_gather(program, "gather", target)
-    program.compile()("gather")(
+    program.compile("gather")["gather"](
         count, *(array.ctypes.data for array in (data, labels, order, images, image_labels))
     )
     lanes = order[np.minimum(np.arange(groups * LANES), count - 1)]
@@ -280,7 +280,7 @@ def losses_of(logits, labels, batch=None):
     program = Program()
     write_loss(program, "loss", layout)
     arrays = values, np.float32(labels)[lanes], gradient, losses, predictions
-    program.compile()("loss")(count, batch or count, *(array.ctypes.data for array in arrays))
+    program.compile("loss")["loss"](count, batch or count, *(array.ctypes.data for array in arrays))
     gradient = np.moveaxis(gradient, 2, 1).reshape(-1, classes)
     np.testing.assert_array_equal(gradient[count:], 0)  # lanes without an image have no gradient
     return losses[:count], predictions[:count], gradient[:count]

@@ -8,8 +8,8 @@ from samples.networks import ADADELTA, ADAM, FULL_MATRIX, MOMENTUM, RMSPROP, SGD
 from samples.single_steps import require_steps_of_keras
 
 from few_weights.engine.machine_code import LANES, Program
-from few_weights.engine.optimizers import build_optimizer, learning_rates
-from few_weights.engine.updates import update_of, why_not_optimizer, write_update
+from few_weights.engine.optimizers import build_optimizer, learning_rate_of, name_of, why_not_optimizer
+from few_weights.engine.updates import update_of, write_update
 
 NESTEROV = MOMENTUM | {"nesterov": True}
 OPTIMIZERS = {
@@ -36,7 +36,8 @@ def test_an_update_is_that_of_keras(size, name, schedule):
     rng = np.random.default_rng(0)
     variable = keras.Variable(rng.normal(size=size).astype(np.float32))
     optimizer.build([variable])
-    update = update_of(optimizer)
+    settings = optimizer.get_config()
+    update = update_of(name_of(optimizer), settings)
     state = [getattr(optimizer, attribute)[0] for attribute in update.state]
     arrays = [np.full(size + LANES + 5, 3.0, np.float32) for _ in range(2 + len(state))]
     weights, gradients, *copies = arrays
@@ -44,10 +45,10 @@ def test_an_update_is_that_of_keras(size, name, schedule):
     for copy, known in zip(copies, state, strict=True):
         copy[:size] = known
     program = Program()
-    write_update(program, "update", update, optimizer.get_config(), size)
-    function = program.compile()("update")
+    write_update(program, "update", update, settings, size)
+    function = program.compile("update")["update"]
     steps = np.arange(10)
-    rates = learning_rates(optimizer, steps) * update.rates(optimizer.get_config(), steps)
+    rates = learning_rate_of(optimizer).at(steps) * update.rates(settings, steps)
     scales = rng.choice([0.0, 1e-12, 1e-3, 1.0, 1e6], size)
     for rate in rates.astype(np.float32):
         gradients[:size] = gradient = scales * rng.normal(size=size).astype(np.float32)
@@ -69,9 +70,9 @@ def test_the_learning_rates_of_a_schedule_are_those_of_keras(name, warmup):
     optimizer = build_optimizer(settings, schedule, 1000)
     steps = np.array([0, 1, 5, 9, 10, 11, 299, 300, 301, 650, 989, 990, 999, 1000, 1500])
     expected = [float(optimizer._learning_rate(int(step))) for step in steps]
-    np.testing.assert_allclose(learning_rates(optimizer, steps), expected, rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(learning_rate_of(optimizer).at(steps), expected, rtol=1e-5, atol=1e-8)
     constant = build_optimizer(settings)
-    np.testing.assert_array_equal(learning_rates(constant, steps), np.float32(settings["learning_rate"]))
+    np.testing.assert_array_equal(learning_rate_of(constant).at(steps), np.float32(settings["learning_rate"]))
 
 
 @pytest.mark.parametrize(

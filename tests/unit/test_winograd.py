@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from samples.model_trainer import ModelTrainer
 from samples.networks import ADADELTA, ADAM, CLASSES, RMSPROP, SGD, build, images_of, train_both
 from samples.pieces import run
 
 from few_weights.engine import winograd_transforms as transforms
 from few_weights.engine.layouts import FAR, NEAR
 from few_weights.engine.machine_code import LANES
-from few_weights.engine.trainer import Trainer
 
 LARGE_STEPS = SGD | {"learning_rate": 0.5}
 
@@ -86,7 +86,7 @@ def test_the_content_of_unused_memory_does_not_matter(width):
     model = build("vgg", width)
     means = []
     for batch_size in (50, 8, 3):
-        trainer = Trainer(model, SGD | {"learning_rate": 1e-30}, batch_size, images, labels)
+        trainer = ModelTrainer(model, SGD | {"learning_rate": 1e-30}, batch_size, images, labels)
         for _ in range(2):
             means.append(trainer.train_epoch(np.random.default_rng(batch_size).permutation(50)))
         means.append(trainer.evaluate(images, labels)[:1])

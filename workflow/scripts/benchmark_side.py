@@ -142,22 +142,22 @@ class Ours(TensorFlowSide):
         prepare_tensorflow(threads=1, gpus=0)
 
     def build(self, architecture: str, width: int, recipe: Mapping[str, Any]) -> dict[str, Any]:
+        from few_weights.engine.preparation import prepare
         from few_weights.engine.trainer import Trainer
-        from few_weights.engine.winograd_loop import WinogradLoop
 
         model, facts = self.build_model(architecture, width)
-        self.trainer = Trainer(
+        prepared = prepare(
             model,
             recipe["optimizer"],
             self.batch_size,
-            self.images,
-            self.labels,
+            len(self.images),
             recipe.get("schedule"),
             recipe["epochs"],
-            augmented=self.augmentation is not None,
         )
-        winograd = isinstance(self.trainer._loop, WinogradLoop)
-        return facts | multiplications(model, winograd) | {"path": self.trainer.path}
+        augmented = self.augmentation is not None
+        self.trainer = Trainer(prepared.make_loop(), prepared.leading, self.images, self.labels, augmented)
+        winograd = prepared.code is not None and prepared.code.name == "winograd"
+        return facts | multiplications(model, winograd) | {"path": prepared.path}
 
     def train(self, examples: int) -> None:
         shifts = None if self.augmentation is None else self.shifts()

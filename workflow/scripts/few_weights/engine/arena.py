@@ -34,7 +34,7 @@ class Buffer(NamedTuple):
 
 
 class Arena:
-    """Hands out the buffers of a program, and allocates the memory for all of them."""
+    """Hands out the buffers of a program; `size` is how many float32 they take together."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -45,8 +45,9 @@ class Arena:
         self.size += stride * groups
         return Buffer(offset, stride if groups > 1 else 0)
 
-    def allocate(self) -> NDArray[np.float32]:
-        """All of the memory as zeros, aligned to a cache line."""
-        memory = np.zeros(self.size + 32, np.float32)
-        start = -memory.ctypes.data // 4 % 16
-        return memory[start : start + self.size]
+
+def allocate(size: int) -> NDArray[np.float32]:
+    """The memory of an arena of a size: zeros, aligned to a cache line."""
+    memory = np.zeros(size + 32, np.float32)
+    start = -memory.ctypes.data // 4 % 16
+    return memory[start : start + size]

@@ -8,9 +8,12 @@ The results are the same bits, which the tests check.
 """
 
 import contextlib
+import ctypes
 import hashlib
 import os
+import re
 import uuid
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import llvmlite
@@ -33,13 +36,37 @@ PASSES = ("sroa", "loop_rotate")
 MOST_PROGRAMS = 200
 
 
-def load(source: str, name: str, cache: Path | None) -> binding.ExecutionEngine:
-    """Compile a module, or take its code from a cache, and load it into this process.
+def compile_functions(
+    source: str, name: str, functions: Iterable[str], cache: Path | None = None
+) -> dict[str, Callable[..., None]]:
+    """Compile a module, or take its code from a cache.
 
     Args:
         source: its IR.
         name: for the files of FEW_WEIGHTS_CODE.
+        functions: names of those that are wanted.
         cache: the folder of a cache, which need not exist; None for none.
+
+    Returns:
+        By name, callables that take integers, and addresses as integers.
+    """
+    engine = _load(source, name, cache)
+
+    def callable_of(function: str) -> Callable[..., None]:
+        # All arguments are integers or addresses.
+        signature = re.search(rf'^define void @"{re.escape(function)}"\((.*?)\)', source, re.MULTILINE)
+        assert signature, f"there is no function {function}"
+        kinds = [ctypes.c_int64] * signature[1].count("%")
+        compiled = ctypes.CFUNCTYPE(None, *kinds)(engine.get_function_address(function))
+        # The code lives as long as the LLVM engine does.
+        setattr(compiled, "engine", engine)  # noqa: B010
+        return compiled
+
+    return {each: callable_of(each) for each in functions}
+
+
+def _load(source: str, name: str, cache: Path | None) -> binding.ExecutionEngine:
+    """Load the code of a module into this process.
 
     Raises:
         RuntimeError: LLVM refuses the IR; the message says where.

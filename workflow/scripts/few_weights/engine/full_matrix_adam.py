@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from few_weights.engine.errors import EngineError
 
@@ -131,57 +129,3 @@ def require_few(network: str, parameters: int) -> None:
             f"{network} has {parameters:,} parameters; full_matrix_adam, which stores matrices of parameters "
             f"x parameters, takes up to {MOST_PARAMETERS:,}: choose adam, or smaller widths"
         )
-
-
-class FullMatrixSteps:
-    """The steps of a `FullMatrixAdam` on NumPy arrays, read from its variables and written by `store`."""
-
-    def __init__(self, optimizer: FullMatrixAdam) -> None:
-        self._optimizer = optimizer
-        names = ("_recent", "_covariance", "_basis", "_mean", "_variance")
-        self._variables = [getattr(optimizer, name) for name in names]
-        self._recent, self._covariance, self._basis, self._mean, self._variance = (
-            np.array(variable) for variable in self._variables
-        )
-
-    def store(self) -> None:
-        """Write all state to Keras' variables."""
-        arrays = (self._recent, self._covariance, self._basis, self._mean, self._variance)
-        for variable, array in zip(self._variables, arrays, strict=True):
-            variable.assign(array)
-
-    def change(self, gradient: NDArray[np.float32], learning_rate: float, step: int) -> NDArray[np.float32]:
-        """What to subtract from the weights at a step, numbered from 0."""
-        optimizer = self._optimizer
-        beta_1, beta_2 = np.float32(optimizer.beta_1), np.float32(optimizer.beta_2)
-        row = step % optimizer.refresh
-        if row == 0 and step > 0:
-            self._find_basis()
-        self._recent[row] = gradient
-        along = gradient @ self._basis
-        self._mean *= beta_1
-        self._mean += (1 - beta_1) * along
-        self._variance *= beta_2
-        self._variance += (1 - beta_2) * along**2
-        rate = (
-            learning_rate
-            * math.sqrt(1 - optimizer.beta_2 ** (step + 1))
-            / (1 - optimizer.beta_1 ** (step + 1))
-        )
-        scaled = np.float32(rate) * self._mean / (np.sqrt(self._variance) + np.float32(optimizer.epsilon))
-        return self._basis @ scaled
-
-    def _find_basis(self) -> None:
-        """What `FullMatrixAdam._find_basis` does."""
-        beta_1, beta_2, refresh = self._optimizer.beta_1, self._optimizer.beta_2, self._optimizer.refresh
-        ages = np.arange(refresh - 1, -1, -1)
-        weighted = np.sqrt((1 - beta_2) * beta_2**ages).astype(np.float32)[:, None] * self._recent
-        self._covariance = np.float32(beta_2**refresh) * self._covariance + weighted.T @ weighted
-        if not np.all(np.isfinite(self._covariance)):  # a diverged training stays one
-            self._basis = np.full_like(self._basis, np.nan)
-            return
-        variance, basis = np.linalg.eigh(self._covariance)
-        self._mean = (self._basis @ self._mean) @ basis
-        share = max((1 - beta_2) * (1 - beta_1**2 / beta_2) / (1 - beta_1) ** 2, 0.0)
-        self._variance = np.maximum(variance, np.float32(share) * self._mean**2)
-        self._basis = np.ascontiguousarray(basis)

@@ -65,9 +65,8 @@ class GroupPlan:
         maps: how each tensor lies in memory.
         buffers: the number of each tensor's buffer; tensors with the same number share one.
         steps: in the order of the forward pass.
-        variables: the variables of the steps, each once.
+        variables: the variables of the steps, random states among them, each once.
         penalties: for each variable with an L2 penalty, its number and factor.
-        states: further variables of the layers, which are not computed with.
         logits: the number of the tensor before the softmax.
     """
 
@@ -76,7 +75,6 @@ class GroupPlan:
     steps: list[Step] = field(default_factory=list)
     variables: list[keras.Variable] = field(default_factory=list)
     penalties: dict[int, float] = field(default_factory=dict)
-    states: list[keras.Variable] = field(default_factory=list)
     logits: int = 0
 
     def __str__(self) -> str:

@@ -5,9 +5,11 @@ Without batch normalisation all layers of a group are computed, forward and back
     program into phases; in each of them all groups are computed in turn, and every group has its own buffers.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 from llvmlite import ir
 
@@ -32,9 +34,8 @@ class Batch(NamedTuple):
 class GroupProgram:
     """Writes the functions "train", "evaluate" and "differentiate" for one network.
 
-    Their arguments are (examples, step; data, labels, order, losses, predictions, arena), where `step` is the
-    number of the first step; "train" takes the learning rate of each step, too. "differentiate" leaves the
-    gradient of the mean loss over all its examples in the arena.
+    Their arguments are those of `NetworkCode`; `step` is the number of the first step. "differentiate" leaves
+    the gradient of the mean loss over all its examples in the arena.
 
     Args:
         program: in which they are written.
@@ -61,7 +62,7 @@ class GroupProgram:
         self.weights, self.gradients, *self.state = (self.arena.buffer(size).offset for _ in range(2 + state))
         #: Where each of the plan's variables and its gradient are in the arena.
         self.variables = [
-            (self.arena.buffer(int(np.prod(variable.shape))).offset, 0)
+            (self.arena.buffer(_size_of(variable)).offset, 0)
             if start is None
             else (self.weights + start, self.gradients + start)
             for variable, start in zip(plan.variables, starts, strict=True)
@@ -297,6 +298,11 @@ class GroupProgram:
             arrays = [code.at(named["arena"], offset) for offset in offsets]
             code.call(self._update, code.at(named["rates"], number), *arrays)
         code.finish()
+
+
+def _size_of(variable: keras.Variable) -> int:
+    """How many float32 a variable takes in the arena; a random state is of integers."""
+    return int(math.prod(variable.shape)) * np.dtype(variable.dtype).itemsize // 4
 
 
 def _features_of(images: Map) -> Features:

@@ -1,5 +1,8 @@
 """Training through Keras' own layers, with an epoch as one compiled loop of TensorFlow."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -21,6 +24,20 @@ class KerasLoop:
         self._takes_training = model._call_has_training_arg
         self._train_step = tf.function(self._take_step)
         self._score_step = tf.function(self._score_batch)
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """Those of the model and then of the optimizer."""
+        return [*self._model.variables, *self._optimizer.variables]
+
+    def state(self) -> list[NDArray[Any]]:
+        """A copy of the variables' values."""
+        return [np.array(variable) for variable in self.variables]
+
+    def restore(self, state: Sequence[NDArray[Any]]) -> None:
+        """Give the variables the values of a `state()`."""
+        for variable, value in zip(self.variables, state, strict=True):
+            variable.assign(value)
 
     def prepare(
         self, images: NDArray[np.float32], labels: NDArray[np.integer]

@@ -54,12 +54,12 @@ def plan_groups(model: keras.Model, body: Sequence[keras.Layer], steps: int) -> 
         steps: of the whole training.
     """
     try:
-        if math.prod(input_shape(body[0])[-2:]) < LANES:
+        if math.prod(size or 0 for size in input_shape(body[0])[-2:]) < LANES:
             return f"for rows of fewer than {LANES} numbers"
         plan = Planner().read(body)
     except UnsupportedLayerError as error:
         return f"for {error}"
-    if not has_only(model, [*plan.variables, *plan.states]):
+    if not has_only(model, plan.variables):
         return "for variables or a dtype outside its layers"
     kinds = len({step.kind for step in plan.steps})
     if SECONDS_PER_KIND * kinds > seconds_by_keras(steps):
@@ -312,15 +312,13 @@ def _read_dropout(planner: Planner, layer: Any, inputs: Sequence[Tensor]) -> Ten
     state = layer.seed_generator.state
     if not is_plain(layer, type(layer), ("rate", "seed"), (), (state,)):
         raise UnsupportedLayerError(layer.name)
-    if not any(known is state for known in planner.plan.states):
-        planner.plan.states.append(state)
     # Each use of a layer draws other numbers, as in Keras.
-    uses = len(planner.plan.maps)
-    seed = (int(keras.ops.convert_to_numpy(state)[0]) + 0x9E3779B9 * uses) % 2**32
+    use = len(planner.plan.maps)
     spatial = isinstance(layer, layers.SpatialDropout2D)
     return planner.add(
-        lambda maps, output: Dropout(maps[0], output, layer.rate, seed, spatial),
+        lambda maps, output: Dropout(maps[0], output, layer.rate, use, spatial),
         inputs,
         planner.tensor(inputs[0].shape),
         in_place=True,
+        seed=state,
     )

@@ -5,15 +5,13 @@ unrolled; `Code.loop` creates a loop in the machine code.
 """
 
 import contextlib
-import ctypes
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from llvmlite import binding, ir
 
-from few_weights.engine.compilation import load
+from few_weights.engine.compilation import compile_functions
 
 #: Numbers in a vector, as in AVX2. LLVM uses two registers for one where the processor's vectors are shorter.
 LANES = 8
@@ -82,26 +80,9 @@ class Program:
             argument.add_attribute("noalias")
         return Code(self, function)
 
-    def compile(self, cache: Path | None = None) -> Callable[[str], Callable[..., None]]:
-        """Compile the program, or take its code from a cache.
-
-        Args:
-            cache: folder of compiled code, see compilation.py.
-
-        Returns:
-            A lookup from a function's name to a callable that takes integers, and addresses as integers.
-        """
-        engine = load(str(self.module), self.name, cache)
-
-        def function(name: str) -> Callable[..., None]:
-            arguments = len(self.module.get_global(name).args)
-            kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * arguments)
-            compiled = kind(engine.get_function_address(name))
-            # The code lives as long as the LLVM engine does.
-            setattr(compiled, "engine", engine)  # noqa: B010
-            return compiled
-
-        return function
+    def compile(self, *functions: str) -> dict[str, Callable[..., None]]:
+        """Compile the program, and return these of its functions, as `compile_functions` does."""
+        return compile_functions(str(self.module), self.name, functions)
 
     def intrinsic(self, name: str, result: ir.Type, arguments: Sequence[ir.Type]) -> ir.Function:
         """A function that LLVM provides."""

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
 
 from few_weights.engine.full_matrix_adam import FullMatrixAdam
+from few_weights.engine.learning_rate import LearningRate
+from few_weights.engine.updates import update_of
 
 
 def build_optimizer(
@@ -38,14 +38,30 @@ def build_optimizer(
     return keras.optimizers.get({"class_name": name, "config": settings})
 
 
-def learning_rates(optimizer: keras.optimizers.Optimizer, steps: NDArray[np.integer]) -> NDArray[np.float64]:
-    """The learning rate of each step, numbered from 0, by the optimizer's schedule."""
+def learning_rate_of(optimizer: keras.optimizers.Optimizer) -> LearningRate:
+    """The learning rate of Keras' optimizer, for which `why_not_optimizer` returns None."""
     rate = optimizer._learning_rate
     if isinstance(rate, keras.optimizers.schedules.CosineDecay):
-        # As Keras has it: a straight line to the peak, then half a cosine.
         settings = rate.get_config()
-        peak, warmup, decay = (settings[key] for key in ("warmup_target", "warmup_steps", "decay_steps"))
-        share = np.minimum(np.maximum(steps - warmup, 0), decay) / decay
-        falling = peak * 0.5 * (1 + np.cos(np.pi * share))
-        return np.where(steps < warmup, peak * steps / max(warmup, 1), falling)
-    return np.full(len(steps), float(optimizer.learning_rate))
+        return LearningRate(*(settings[key] for key in ("warmup_target", "warmup_steps", "decay_steps")))
+    return LearningRate(float(optimizer.learning_rate))
+
+
+def name_of(optimizer: keras.optimizers.Optimizer) -> str:
+    """The name that a study gives to Keras' optimizer."""
+    return "full_matrix_adam" if isinstance(optimizer, FullMatrixAdam) else type(optimizer).__name__.lower()
+
+
+def why_not_optimizer(optimizer: keras.optimizers.Optimizer) -> str | None:
+    """Why there is no machine code for an optimizer, such as "with adamw"; None if there is."""
+    name, settings = name_of(optimizer), optimizer.get_config()
+    if name == "full_matrix_adam":
+        return None
+    update = update_of(name, settings)
+    if update is None:
+        return f"with {name}"
+    if type(optimizer._learning_rate) not in (keras.Variable, keras.optimizers.schedules.CosineDecay):
+        return "with a schedule"
+    supported = {"name", "learning_rate", "ema_momentum", "nesterov", *update.settings}
+    unknown = [key for key, value in settings.items() if value and key not in supported]
+    return f"with {unknown[0]}" if unknown else None

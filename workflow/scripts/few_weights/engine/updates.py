@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-import keras
 import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
 from few_weights.engine.machine_code import LANES, Code, Program, constant
 
-#: The settings of an optimizer by name, as Keras' get_config returns them.
+#: The settings of an optimizer by name, among them its own name, as Keras has them.
 Settings: TypeAlias = Mapping[str, Any]
 
 #: Vectors of weights and of an optimizer's state.
@@ -120,22 +119,9 @@ UPDATES = {
 SGD_WITH_MOMENTUM = Update(("momentums",), ("momentum", "nesterov"), _sgd_with_momentum)
 
 
-def update_of(optimizer: keras.optimizers.Optimizer) -> Update:
-    """The update of Keras' optimizer, for which `why_not_optimizer` returns None."""
-    name = type(optimizer).__name__.lower()
-    return SGD_WITH_MOMENTUM if name == "sgd" and optimizer.momentum else UPDATES[name]
-
-
-def why_not_optimizer(optimizer: keras.optimizers.Optimizer) -> str | None:
-    """Why there is no machine code for an optimizer, such as "with adamw"; None if there is."""
-    name, settings = type(optimizer).__name__.lower(), optimizer.get_config()
-    if name not in UPDATES:
-        return f"with {name}"
-    if type(optimizer._learning_rate) not in (keras.Variable, keras.optimizers.schedules.CosineDecay):
-        return "with a schedule"
-    supported = {"name", "learning_rate", "ema_momentum", "nesterov", *update_of(optimizer).settings}
-    unknown = [key for key, value in settings.items() if value and key not in supported]
-    return f"with {unknown[0]}" if unknown else None
+def update_of(name: str, settings: Settings) -> Update | None:
+    """The update of an optimizer; None if there is no machine code for it."""
+    return SGD_WITH_MOMENTUM if name == "sgd" and settings.get("momentum") else UPDATES.get(name)
 
 
 def write_update(program: Program, name: str, update: Update, settings: Settings, size: int) -> Code:

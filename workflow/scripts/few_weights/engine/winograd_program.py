@@ -109,8 +109,7 @@ def write_network(
 ) -> None:
     """Write the functions "train" and "evaluate".
 
-    Their arguments: (examples; data, labels, order, losses, predictions, arena), and for "train" also the
-    learning rate of each step.
+    Their arguments are those of `NetworkCode`.
 
     Args:
         program: where to write them.
@@ -159,7 +158,7 @@ def write_network(
 
     def write_pass(code: Code, first_example: Number) -> ir.Value:
         """Write the forward pass of a batch; returns its number of groups."""
-        examples, data, all_labels, order, losses, predictions, *_ = code.arguments
+        examples, _, data, all_labels, order, losses, predictions, *_ = code.arguments
         count = code.smaller(code.subtract(examples, first_example), batch_size)
         chosen = code.at(order, first_example)
         code.call(gather, count, data, all_labels, chosen, network_input.at(code), labels.at(code))
@@ -177,12 +176,12 @@ def write_network(
         return groups_here
 
     pointers = ["data", "labels", "order", "losses", "predictions", "arena"]
-    code = program.define("evaluate", pointers, ["examples"])
+    code = program.define("evaluate", pointers, ["examples", "step"])
     with code.without_denormals(), code.loop(code.named["examples"], batch_size) as first_example:
         write_pass(code, first_example)
     code.finish()
 
-    code = program.define("train", [*pointers, "rates"], ["examples"])
+    code = program.define("train", [*pointers, "rates"], ["examples", "step"])
     with code.without_denormals(), code.loop(code.named["examples"], batch_size) as first_example:
         groups_here = write_pass(code, first_example)
         for dense_stage in reversed(flat):

@@ -17,7 +17,7 @@ class Dropout(Plain):
     Args:
         values, output: what goes in and comes out.
         rate: the share.
-        seed: 32 bits that tell this layer and this run from others.
+        use: a number that tells this use of a layer from others.
         spatial: whether whole channels are dropped.
         in_place: whether output and values are in one buffer, and their gradients in another one.
     """
@@ -25,7 +25,7 @@ class Dropout(Plain):
     values: Map
     output: Map
     rate: float
-    seed: int
+    use: int
     spatial: bool = False
     in_place: bool = False
 
@@ -55,20 +55,23 @@ class Dropout(Plain):
         code.finish()
 
     def _key(self, code: Code) -> ir.Value:
-        """32 random bits for each lane: of the seed, the step and the number of the image in the step."""
+        """32 random bits for each lane: of the seed, the use, the step, and the image's number."""
         builder = code.builder
         step, first = (builder.trunc(code.named[name], INTEGER) for name in ("step", "first"))
         lanes = ir.Constant(INTEGERS, list(range(LANES)))
         image = builder.add(code.broadcast(first), lanes)
-        key = _mixed(code, builder.add(code.broadcast(step), ir.Constant(INTEGERS, [self.seed] * LANES)))
+        seed = builder.trunc(code.load_index(code.named["seed"], 0), INTEGER)
+        seed = builder.add(seed, ir.Constant(INTEGER, 0x9E3779B9 * self.use % 2**32))
+        key = _mixed(code, code.broadcast(builder.add(step, seed)))
         return _mixed(code, builder.xor(key, image))
 
     def _bits(self, code: Code, key: ir.Value, number: ir.Value) -> ir.Value:
         return _mixed(code, code.builder.add(key, _scrambled(code, code.broadcast(number))))
 
     def write_forward(self, program: Program, name: str) -> Code:
-        """(values, output; step, first); in place without values."""
-        code = program.define(name, ["output"] if self.in_place else ["values", "output"], ["step", "first"])
+        """(values, output, seed; step, first); in place without values."""
+        pointers = ["output", "seed"] if self.in_place else ["values", "output", "seed"]
+        code = program.define(name, pointers, ["step", "first"])
         output = code.named["output"]
         values = code.named.get("values", output)
         self._write(code, values, self.values, output, self.output, add=False)
@@ -81,8 +84,11 @@ class Dropout(Plain):
         )
 
     def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
-        """(upstream, values_gradient; step, first); in place (upstream: replaced; step, first)."""
-        pointers = ["upstream"] if self.in_place else ["upstream", "values_gradient"]
+        """(upstream, values_gradient, seed; step, first); in place (upstream: replaced, seed; ...).
+
+        `seed` is the state of the layer's random numbers.
+        """
+        pointers = ["upstream", "seed"] if self.in_place else ["upstream", "values_gradient", "seed"]
         code = program.define(name, pointers, ["step", "first"])
         upstream = code.named["upstream"]
         gradient = code.named.get("values_gradient", upstream)

@@ -1,0 +1,56 @@
+"""The steps of `FullMatrixAdam` on NumPy arrays."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class FullMatrixSteps:
+    """Takes the steps of a `FullMatrixAdam`, whose class says what they compute.
+
+    Args:
+        optimizer: its settings: beta_1, beta_2, epsilon and refresh.
+        variables: its own are the last of these: recent gradients, second moment, eigenvectors, mean and
+            variance. They are changed in place.
+    """
+
+    def __init__(self, optimizer: Mapping[str, Any], variables: Sequence[NDArray[Any]]) -> None:
+        self._beta_1, self._beta_2, self._epsilon, self._refresh = (
+            optimizer[key] for key in ("beta_1", "beta_2", "epsilon", "refresh")
+        )
+        self._recent, self._covariance, self._basis, self._mean, self._variance = variables[-5:]
+
+    def change(self, gradient: NDArray[np.float32], learning_rate: float, step: int) -> NDArray[np.float32]:
+        """What to subtract from the weights at a step, numbered from 0."""
+        beta_1, beta_2 = np.float32(self._beta_1), np.float32(self._beta_2)
+        row = step % self._refresh
+        if row == 0 and step > 0:
+            self._find_basis()
+        self._recent[row] = gradient
+        along = gradient @ self._basis
+        self._mean *= beta_1
+        self._mean += (1 - beta_1) * along
+        self._variance *= beta_2
+        self._variance += (1 - beta_2) * along**2
+        rate = learning_rate * math.sqrt(1 - self._beta_2 ** (step + 1)) / (1 - self._beta_1 ** (step + 1))
+        scaled = np.float32(rate) * self._mean / (np.sqrt(self._variance) + np.float32(self._epsilon))
+        return self._basis @ scaled
+
+    def _find_basis(self) -> None:
+        """What `FullMatrixAdam._find_basis` does."""
+        beta_1, beta_2, refresh = self._beta_1, self._beta_2, self._refresh
+        ages = np.arange(refresh - 1, -1, -1)
+        weighted = np.sqrt((1 - beta_2) * beta_2**ages).astype(np.float32)[:, None] * self._recent
+        self._covariance *= np.float32(beta_2**refresh)
+        self._covariance += weighted.T @ weighted
+        if not np.all(np.isfinite(self._covariance)):  # a diverged training stays one
+            self._basis[...] = np.nan
+            return
+        variance, basis = np.linalg.eigh(self._covariance)
+        self._mean[...] = (self._basis @ self._mean) @ basis
+        share = max((1 - beta_2) * (1 - beta_1**2 / beta_2) / (1 - beta_1) ** 2, 0.0)
+        np.maximum(variance, np.float32(share) * self._mean**2, out=self._variance)
+        self._basis[...] = basis
