@@ -331,7 +331,7 @@ def answer(side: Side, request: Mapping[str, Any]) -> dict[str, Any]:
         case {"epoch": examples}:
             return side.run_epoch(examples)
         case {"peak": _}:
-            from few_weights.training.device import processor_name
+            from few_weights.training.processor import processor_name
 
             return {"peak": measure_peak(), "cpu": processor_name()}
         case {"version": _}:

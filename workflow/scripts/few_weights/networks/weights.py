@@ -11,18 +11,23 @@ from few_weights.errors import StudyError, brief
 
 
 def named_weights(model: keras.Model) -> dict[str, NDArray[Any]]:
-    """Every weight of a network, trainable or not, in Keras' order, under a unique name.
+    """Every weight of a network, trainable or not, in Keras' order, by the names of `variable_names`."""
+    return {name: np.asarray(variable) for name, variable in variable_names(model).items()}
+
+
+def variable_names(model: keras.Model) -> dict[str, keras.Variable]:
+    """The variable of every weight of a network, trainable or not, in Keras' order, under a unique name.
 
     Names are those of layer and variable, such as "conv2d/kernel". Keras gives the same name to two layers in
     different parts of a network, and to two variables of one layer; the second gets "_2" appended.
     """
-    named: dict[str, NDArray[Any]] = {}
+    named: dict[str, keras.Variable] = {}
     for variable in model.weights:
         name, number = variable.path, 1
         while name in named:
             number += 1
             name = f"{variable.path}_{number}"
-        named[name] = np.asarray(variable)
+        named[name] = variable
     return named
 
 

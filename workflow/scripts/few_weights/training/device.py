@@ -2,12 +2,11 @@
 
 import contextlib
 import ctypes
-import platform
-from pathlib import Path
 
 import tensorflow as tf
 
 from few_weights.errors import StudyError
+from few_weights.training.processor import processor_device
 
 
 def prepare_tensorflow(threads: int, gpus: int) -> str:
@@ -27,7 +26,7 @@ def prepare_tensorflow(threads: int, gpus: int) -> str:
     tf.config.experimental.enable_op_determinism()
     if gpus == 0:
         tf.config.set_visible_devices([], "GPU")
-        return f"{processor_name()}, {threads} thread{'s' if threads > 1 else ''}"
+        return processor_device(threads)
     visible = tf.config.list_physical_devices("GPU")
     if len(visible) < gpus:
         raise StudyError(
@@ -39,15 +38,6 @@ def prepare_tensorflow(threads: int, gpus: int) -> str:
         # By default the first job takes all memory of a GPU, but several small jobs are to share it.
         tf.config.experimental.set_memory_growth(gpu, True)
     return tf.config.experimental.get_device_details(visible[0]).get("device_name", "GPU")
-
-
-def processor_name() -> str:
-    """The processor's name; `platform.processor()` is empty on most Linux systems."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def _keep_freed_memory() -> None:

@@ -1,8 +1,9 @@
-"""The training of one run: builds the network, trains and evaluates it epoch by epoch, returns the metrics.
+"""The training of one run: trains and evaluates a prepared network epoch by epoch, returns the metrics.
 
 Two trainings of one run on the same kind of machine give the same metrics except for the section `execution`.
 """
 
+import importlib.metadata
 import math
 import platform
 import resource
@@ -10,27 +11,19 @@ import socket
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import keras
-import llvmlite
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from few_weights.data.datasets import Dataset
-from few_weights.engine.errors import EngineError
 from few_weights.engine.trainer import Trainer
-from few_weights.errors import StudyError
-from few_weights.networks import counts
-from few_weights.networks.builder import build_network
-from few_weights.networks.weights import named_weights
 from few_weights.plan.recipe import Network, Recipe
 from few_weights.plan.runs import Run
 from few_weights.training.augmentation import draw_shifts
 from few_weights.training.checkpoint import INTERVAL, Checkpoint
 from few_weights.training.metrics import EpochRecord, Execution, Metrics, Progress
+from few_weights.training.prepared import PreparedRun
 
 
 @dataclass(frozen=True)
@@ -85,17 +78,16 @@ class EpochResult:
 
 def versions() -> dict[str, str]:
     """The versions of the libraries that a result may depend on."""
+    libraries = ("tensorflow", "keras", "numpy", "llvmlite")
     return {
         "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-        "llvmlite": llvmlite.__version__,
+        **{name: importlib.metadata.version(name) for name in libraries},
     }
 
 
 def train_run(
     run: Run,
+    prepared: PreparedRun,
     network: Network,
     study: str,
     dataset_name: str,
@@ -103,7 +95,6 @@ def train_run(
     dataset: Dataset,
     device: str,
     checkpoint: Checkpoint | None = None,
-    code_cache: Path | None = None,
 ) -> tuple[Metrics, dict[str, NDArray[np.uint8]], dict[str, NDArray[Any]]]:
     """Train a network.
 
@@ -113,36 +104,32 @@ def train_run(
 
     Args:
         run: the architecture, width and seed.
-        network: what the architecture is.
+        prepared: its network, ready to be trained.
+        network: what the architecture is, for the metrics.
         study, dataset_name: names, for the metrics.
         recipe: how to train it.
         dataset: the images and labels.
         device: name of the device that it is trained on, for the metrics.
         checkpoint: where an interrupted training resumes from and a long one stores its state; the results
             are those of a training that was never interrupted.
-        code_cache: folder in which the engine keeps compiled code; None for none.
 
     Returns:
         The metrics, complete but for what train.py adds.
         The predictions after the last epoch, one class per image: `validation` (empty where no images are
         held out) and `test`.
-        All weights of the network, trainable or not, as `named_weights` names them.
-
-    Raises:
-        StudyError: the network cannot be built or trained.
+        All weights of the network, trainable or not, by their names in weights.npz.
     """
     started = datetime.now(UTC)
-    model = build_network(
-        run.architecture, network, run.width, dataset.image_shape, dataset.classes, run.seed
-    )
-    trainer = _make_trainer(model, recipe, dataset, code_cache)
-    print(f"{run}: {counts.trainable_parameters(model):,} parameters; {trainer.path}", flush=True)
+    path, parameters = prepared.network.path, prepared.network.facts["parameters"]
+    print(f"{run}: {parameters:,} parameters; {path}", flush=True)
+    augmented = recipe.augmentation is not None
+    trainer = Trainer(prepared.loop, prepared.network.leading, dataset.x_train, dataset.y_train, augmented)
 
     progress = _resume(trainer, checkpoint)
     resumed_after_epoch = len(progress["history"])
     last = _train_epochs(run, recipe, dataset, trainer, checkpoint, progress)
 
-    held_out = last.validation
+    held_out, facts = last.validation, prepared.facts()
     metrics: Metrics = {
         "study": study,
         "dataset": dataset_name,
@@ -151,8 +138,8 @@ def train_run(
         "network": network,
         "width": run.width,
         "seed": run.seed,
-        "parameters": counts.trainable_parameters(model),
-        "multiply_adds": counts.multiply_adds(model),
+        "parameters": facts["parameters"],
+        "multiply_adds": facts["multiply_adds"],
         "epochs": recipe.epochs,
         "batch_size": recipe.batch_size,
         "optimizer": recipe.optimizer,
@@ -168,11 +155,11 @@ def train_run(
         "test_correct": last.test.correct,
         "test_accuracy": last.test.accuracy,
         "test_loss": _finite(last.test.loss),
-        "layers": counts.layer_table(model),
-        "weights": counts.count_weights(model),
+        "layers": facts["layers"],
+        "weights": facts["weights"],
         "history": progress["history"],
         "diverged_in_epoch": last.epoch if last.infinite_losses else None,
-        "path": trainer.path,
+        "path": path,
         "versions": versions(),
         "execution": _execution(progress["epoch_seconds"], resumed_after_epoch, started, device),
     }
@@ -185,24 +172,7 @@ def train_run(
         "validation": held_out.predictions if held_out else np.empty(0, np.uint8),
         "test": last.test.predictions,
     }
-    return metrics, predictions, named_weights(model)
-
-
-def _make_trainer(model: keras.Model, recipe: Recipe, dataset: Dataset, code_cache: Path | None) -> Trainer:
-    try:
-        return Trainer(
-            model,
-            recipe.optimizer,
-            recipe.batch_size,
-            dataset.x_train,
-            dataset.y_train,
-            recipe.schedule,
-            recipe.epochs,
-            augmented=recipe.augmentation is not None,
-            cache=code_cache,
-        )
-    except EngineError as error:
-        raise StudyError(str(error)) from error
+    return metrics, predictions, prepared.weights()
 
 
 def _resume(trainer: Trainer, checkpoint: Checkpoint | None) -> Progress:

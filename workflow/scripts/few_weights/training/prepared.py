@@ -1,0 +1,128 @@
+"""Networks that are ready to be trained, in a file: a run by machine code reads it and imports no TensorFlow.
+
+The file, an .npz, holds for each width of an architecture what is the same for all seeds, its `PreparedNetwork`, and
+for each seed the values that the network's variables begin with. `prepare.py` writes it.
+"""
+
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from few_weights.engine.leading_layers import Pool
+from few_weights.engine.machine_loop import MachineLoop
+from few_weights.engine.network_code import NetworkCode
+from few_weights.engine.trainer import Loop
+from few_weights.errors import StudyError
+from few_weights.networks.count_types import LayerRow, WeightCounts
+from few_weights.plan.runs import Run
+
+
+class NetworkFacts(TypedDict):
+    """What metrics.json says of a network, under the same names."""
+
+    parameters: int
+    multiply_adds: int
+    layers: list[LayerRow]
+    weights: WeightCounts
+
+
+@dataclass(frozen=True)
+class PreparedNetwork:
+    """A network at one width, prepared for one recipe.
+
+    Args:
+        facts: counts of the network.
+        path: how it is computed, in words.
+        weight_names: for each array of weights.npz, the number of its variable; variables of the model come
+            first, then those of the optimizer.
+        trainable: the numbers of the variables that are trained.
+        leading: layers that are applied to the images beforehand.
+        code: its machine code; None if Keras computes it.
+    """
+
+    facts: NetworkFacts
+    path: str
+    weight_names: Mapping[str, int]
+    trainable: list[int]
+    leading: "list[Pool | tuple[int, ...]]"
+    code: NetworkCode | None
+
+    def to_json(self) -> str:
+        """All of it as text."""
+        leading = [each._asdict() if isinstance(each, Pool) else list(each) for each in self.leading]
+        fields = asdict(replace(self, code=None, leading=[]))
+        return json.dumps(
+            fields | {"leading": leading, "code": self.code.to_json() if self.code else None}
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "PreparedNetwork":
+        """Read what `to_json` wrote."""
+        values = json.loads(text)
+        code = values.pop("code")
+        leading = [
+            Pool(**{key: tuple(v) if isinstance(v, list) else v for key, v in each.items()})
+            if isinstance(each, dict)
+            else tuple(each)
+            for each in values.pop("leading")
+        ]
+        return cls(**values, leading=leading, code=NetworkCode.from_json(code) if code else None)
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A network in training: what it is, and the loop that trains it."""
+
+    network: PreparedNetwork
+    loop: Loop
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """All weights now, trainable or not, by their names in weights.npz."""
+        variables = self.loop.state()
+        return {name: variables[number] for name, number in self.network.weight_names.items()}
+
+    def facts(self) -> NetworkFacts:
+        """The facts now: training may make weights 0."""
+        variables = self.loop.state()
+        non_zero = sum(int(np.count_nonzero(variables[number])) for number in self.network.trainable)
+        counts: WeightCounts = {**self.network.facts["weights"], "non_zero": non_zero}
+        return {**self.network.facts, "weights": counts}
+
+
+def read_prepared(
+    path: Path, run: Run, identity: Mapping[str, object], cache: Path | None
+) -> PreparedRun | None:
+    """A run as a file has it prepared; None if Keras computes it, or the file has no values for its seed.
+
+    Args:
+        path: the file.
+        run: its width and seed are looked up.
+        identity: what the file must have been prepared for.
+        cache: folder of compiled code; None for none.
+
+    Raises:
+        StudyError: the file is missing, damaged, or was prepared for something else.
+    """
+    again = "delete it and start again: it will be made again"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if json.loads(str(file["identity"])) != json.loads(json.dumps(identity)):
+                raise StudyError(f"{path} was prepared for another study or by other code; {again}")
+            names = [name for name in file.files if name.startswith(f"{run.width}/{run.seed}/")]
+            network = PreparedNetwork.from_json(str(file[f"{run.width}/network"]))
+            if network.code is None or not names:
+                return None
+            shared = [name for name in file.files if name.startswith(f"{run.width}/optimizer/")]
+            values = [file[name] for name in [*names, *shared]]
+    except FileNotFoundError:
+        raise StudyError(f"{path} is missing; start again: it will be made again") from None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise StudyError(f"{path} is damaged; {again}") from error
+    return PreparedRun(network, MachineLoop(network.code, values, cache))
