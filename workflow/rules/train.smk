@@ -47,6 +47,7 @@ rule train_model:
         # No output: Snakemake removes those of a job that failed, and this is what its next try goes on from.
         # Finished results are kept there too, until the study is done.
         checkpoints=unrecorded(FOLDER / "checkpoints"),
+        code_cache=unrecorded(CACHE / "code"),
         code=training_code_of,
     message:
         "Training {wildcards.architecture} width {wildcards.width} seed {wildcards.seed}; its epochs: {log}"
@@ -65,6 +66,7 @@ rule train_model:
         " --validation-examples {params.validation_examples}"
         " --code {params.code}"
         " --checkpoints {params.checkpoints:q}"
+        " --code-cache {params.code_cache:q}"
         " --threads {threads}"
         " --gpus {resources.gpu}"
         " --jobs-per-gpu {resources.jobs_per_gpu}"

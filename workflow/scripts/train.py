@@ -21,7 +21,6 @@ from pathlib import Path
 from few_weights.data.datasets import data_sha256, load_dataset
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
-from few_weights.plan.environment import CACHE
 from few_weights.plan.recipe import Network, Recipe
 from few_weights.plan.runs import Run
 from few_weights.training.checkpoint import Array, Checkpoint
@@ -78,8 +77,7 @@ def main() -> None:
             dataset,
             device,
             checkpoint,
-            # By hand nothing is written but what was asked for.
-            code_cache=CACHE / "code" if arguments.checkpoints else None,
+            arguments.code_cache,
         )
         complete_metrics(metrics, predictions, weights, arguments, begin)
         results = {
@@ -129,6 +127,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--code", default=None, help="fingerprint of the training code, for the record")
     parser.add_argument(
         "--checkpoints", type=Path, help="folder of the states from which interrupted trainings resume"
+    )
+    parser.add_argument(
+        "--code-cache", type=Path, help="folder in which compiled code is kept, for runs of the same model"
     )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--gpus", type=int, default=0, help="GPUs the job was given; 0 trains on the CPU")
