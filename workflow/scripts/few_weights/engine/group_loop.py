@@ -50,7 +50,7 @@ class GroupLoop:
         functions = program.compile(cache)
         names = ["evaluate", "train" if self._update else "differentiate"]
         self._functions = {name: functions(name) for name in names}
-        self._arena = written.arena.allocate()
+        self._arena = written.allocate()
         state = [getattr(optimizer, name) for name in self._update.state] if self._update else []
         places = [
             (variable, offset + start)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
+from numpy.typing import NDArray
 
 from few_weights.engine.arena import Arena, Buffer
 from few_weights.engine.gather import groups_of, write_gather
@@ -83,6 +84,15 @@ class GroupProgram:
         if update:
             self._update = write_update(program, "update", update, settings, size)
             self._write_train()
+
+    def allocate(self) -> NDArray[np.float32]:
+        """The arena's memory, as training begins with it: all zeros but for what kinds put into `shared`."""
+        memory = self.arena.allocate()
+        for step, buffer in zip(self._plan.steps, self._shared, strict=True):
+            start = step.kind.shared_at_start()
+            if start is not None:
+                memory[buffer.offset :][: len(start)] = start
+        return memory
 
     def _divide(self) -> list[list[int]]:
         """The numbers of the steps in phases; each phase but the first begins with batch normalisation."""

@@ -1,8 +1,10 @@
 """Dropout in machine code: what is dropped depends on the seed, the step, the image and the value only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 from llvmlite import ir
+from numpy.typing import NDArray
 
 from few_weights.engine.kinds.activation import Activation
 from few_weights.engine.kinds.kind import Plain
@@ -17,15 +19,25 @@ class Dropout(Plain):
     Args:
         values, output: what goes in and comes out.
         rate: the share.
-        seed: 32 bits that tell this layer and this run from others.
+        seed: 32 bits that tell this layer and this run from others. They are not in the code, which runs with
+            other seeds share, but in `shared`.
         spatial: whether whole channels are dropped.
     """
 
     values: Map
     output: Map
     rate: float
-    seed: int
+    seed: int = field(compare=False)
     spatial: bool = False
+
+    @property
+    def shared_size(self) -> int:
+        """One number: the bits of the seed."""
+        return 1
+
+    def shared_at_start(self) -> NDArray[np.float32]:
+        """The bits of the seed, as if they were those of a number."""
+        return np.array([self.seed], np.uint32).view(np.float32)
 
     def _write(
         self, code: Code, source: ir.Value, source_map: Map, target: ir.Value, target_map: Map, add: bool
@@ -58,15 +70,16 @@ class Dropout(Plain):
         step, first = (builder.trunc(code.named[name], INTEGER) for name in ("step", "first"))
         lanes = ir.Constant(INTEGERS, list(range(LANES)))
         image = builder.add(code.broadcast(first), lanes)
-        key = _mixed(code, builder.add(code.broadcast(step), ir.Constant(INTEGERS, [self.seed] * LANES)))
+        seed = builder.load(builder.bitcast(code.named["shared"], INTEGER.as_pointer()))
+        key = _mixed(code, code.broadcast(builder.add(step, seed)))
         return _mixed(code, builder.xor(key, image))
 
     def _bits(self, code: Code, key: ir.Value, number: ir.Value) -> ir.Value:
         return _mixed(code, code.builder.add(key, _scrambled(code, code.broadcast(number))))
 
     def write_forward(self, program: Program, name: str) -> Code:
-        """(values, output; step, first)."""
-        code = program.define(name, ["values", "output"], ["step", "first"])
+        """(values, output, shared; step, first)."""
+        code = program.define(name, ["values", "output", "shared"], ["step", "first"])
         self._write(code, code.named["values"], self.values, code.named["output"], self.output, add=False)
         return code
 
@@ -75,8 +88,8 @@ class Dropout(Plain):
         return Activation(self.values, self.output, "linear").write_forward(program, name)
 
     def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
-        """(upstream, values_gradient; step, first)."""
-        code = program.define(name, ["upstream", "values_gradient"], ["step", "first"])
+        """(upstream, values_gradient, shared; step, first)."""
+        code = program.define(name, ["upstream", "values_gradient", "shared"], ["step", "first"])
         upstream, gradient = code.named["upstream"], code.named["values_gradient"]
         self._write(code, upstream, self.output, gradient, self.values, add=True)
         return code

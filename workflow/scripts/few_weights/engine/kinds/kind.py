@@ -2,6 +2,9 @@
 
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from few_weights.engine.machine_code import Code, Program
 
 
@@ -23,6 +26,9 @@ class Kind(Protocol):
     @property
     def shared_size(self) -> int:
         """Numbers of `shared`."""
+
+    def shared_at_start(self) -> NDArray[np.float32] | None:
+        """What is in `shared` when training begins; None for zeros."""
 
     def write_forward(self, program: Program, name: str) -> Code:
         """The layer in training."""
@@ -46,6 +52,10 @@ class Plain:
     def shared_size(self) -> int:
         """None."""
         return 0
+
+    def shared_at_start(self) -> NDArray[np.float32] | None:
+        """None: zeros."""
+        return None
 
     def write_inference(self, program: Program, name: str) -> Code | None:
         """None: as in training."""
