@@ -2,7 +2,7 @@
 
 An epoch is one call. Eight images are computed simultaneously, one in each lane of a vector, so that a
 network with one channel uses the processor as well as one with 32. The code is generated for one network, one
-optimizer and one batch size; see `NativeLoop`.
+optimizer and one batch size; see `WinogradLoop`.
 """
 
 import math
