@@ -4,10 +4,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import layers
 
+from few_weights.engine.group_plan import GroupPlan
 from few_weights.engine.kinds.activation import ACTIVATIONS, Activation
+from few_weights.engine.layer_readers import plan_groups
 from few_weights.engine.layouts import Map
-from few_weights.engine.machine_code import LANES, Program
+from few_weights.engine.machine_code import Program
 
 #: Numbers at and near the corners of all activations, far outside, and not a number.
 CORNERS = [0.0, -0.0, 1e-20, -1e-20, 0.6, 0.7, 3.0, -3.0, 5.9, -5.9, 20.0, -20.0, 100.0, -100.0, np.nan]
@@ -41,6 +44,21 @@ def test_an_activation_and_its_gradient_are_those_of_keras(name):
         expected = getattr(keras.activations, name)(theirs)
     their_gradient = tape.gradient(expected, theirs, output_gradients=tf.constant(upstream))
     np.testing.assert_allclose(output, expected, rtol=1e-5, atol=1e-6)
-    known = ~np.isnan(x)  # what the gradient at NaN is does not matter: the loss is NaN already
+    known = ~np.isnan(x)  # the gradient at NaN does not matter: the loss is NaN already
     np.testing.assert_allclose(gradient[known], (1 + their_gradient.numpy())[known], rtol=1e-5, atol=1e-6)
-    assert len(x) % LANES == 0
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_activation_may_be_a_layer_or_that_of_a_layer(name):
+    model = keras.Sequential(
+        [
+            layers.Input((8,)),
+            layers.Dense(3, activation=name),
+            layers.Activation(name),
+            layers.Dense(2, activation="softmax"),
+        ]
+    )
+    plan = plan_groups(model, model.layers, steps=100_000)
+    assert isinstance(plan, GroupPlan)
+    kinds = [step.kind for step in plan.steps if isinstance(step.kind, Activation)]
+    assert [kind.name for kind in kinds] == ([] if name == "linear" else [name, name])

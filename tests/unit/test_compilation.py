@@ -91,14 +91,17 @@ def test_listings_are_written_where_the_environment_says(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "optimizer"), [("cnn", ADADELTA), ("recurrent", ADAM)])
-def test_equal_networks_share_their_code(tmp_path, name, optimizer):
-    """Whatever their weights: no address and no weight is in the code, and the bits are the same."""
+@pytest.mark.parametrize(
+    ("name", "optimizer", "options"),
+    [("cnn", ADADELTA, {}), ("recurrent", ADAM, {}), ("mlp", ADAM, {"dropout": True})],
+)
+def test_equal_networks_share_their_code(tmp_path, name, optimizer, options):
+    """Whatever their weights: no address, weight or seed is in the code, and the bits are the same."""
     images, labels = images_of(50, (28, 28, 1))
     losses = []
     for seed, cache in ((1, None), (2, tmp_path), (1, tmp_path)):
         keras.utils.set_random_seed(seed)
-        model = build(name, 2, images.shape[1:])
+        model = build(name, 2, images.shape[1:], **options)
         trainer = ModelTrainer(model, optimizer, 20, images, labels, epochs=1000, cache=cache)
         assert trainer.path.startswith("by machine code")
         losses.append([trainer.train_epoch(np.arange(50)) for _ in range(2)])

@@ -10,7 +10,11 @@ def test_the_benchmark_is_drawn_alike_each_time():
     table = pd.DataFrame(
         [
             {"architecture": "cnn", "width": width, "keras_ratio": 5.0 / width, "rounds": 3}
-            | {"keras_ratio_min": 4.0 / width, "keras_ratio_max": 6.0 / width}
+            | {
+                "optimizer": "full_matrix_adam",
+                "keras_ratio_min": 4.0 / width,
+                "keras_ratio_max": 6.0 / width,
+            }
             for width in (1, 2)
         ]
     )

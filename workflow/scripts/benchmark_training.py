@@ -109,18 +109,21 @@ def measure_model(
             raise StudyError(f"{side.name} has built another {architecture} {width}: {facts} and {row}")
         row |= facts
     seconds: dict[str, list[float]] = {side.name: [] for side in sides}
+    cpu_seconds: dict[str, list[float]] = {side.name: [] for side in sides}
     loads = []
     for _ in range(rounds):
         for side in sides:
             answer = side.ask(epoch=examples)
-            whole = answer["train"] * TRAIN_EXAMPLES / examples + answer["evaluate"]
-            seconds[side.name].append(whole)
+            scale = TRAIN_EXAMPLES / examples
+            seconds[side.name].append(answer["train"] * scale + answer["evaluate"])
+            cpu_seconds[side.name].append(answer["train_cpu"] * scale + answer["evaluate_cpu"])
         loads.append(os.getloadavg()[0])
     # One of the processes measured here is always running.
     row |= {"examples": examples, "rounds": rounds, "load": round(statistics.median(loads), 2)}
     for name, values in seconds.items():
         row[f"{name}_seconds"] = round(statistics.median(values), 3)
         row[f"{name}_seconds_all"] = " ".join(f"{value:.3f}" for value in values)
+        row[f"{name}_cpu_seconds"] = round(statistics.median(cpu_seconds[name]), 3)
         row[f"{name}_preparation_seconds"] = round(preparation[name], 3)
     for name in seconds.keys() - {"ours"}:
         ratios = [theirs / ours for theirs, ours in zip(seconds[name], seconds["ours"], strict=True)]
@@ -171,7 +174,10 @@ def models_of(names: list[str] | None) -> list[tuple[str, str, int, dict[str, An
 def describe(row: Mapping[str, Any], sides: list[Side]) -> str:
     """A row as a line for the terminal."""
     parts = [f"{row['architecture']:<17}{row['width']:>4}"]
-    parts += [f"{side.name} {row[f'{side.name}_seconds']:.2f} s" for side in sides]
+    parts += [
+        f"{side.name} {row[f'{side.name}_seconds']:.2f} s (CPU {row[f'{side.name}_cpu_seconds']:.2f} s)"
+        for side in sides
+    ]
     parts += [
         f"{side.name} / ours {row[f'{side.name}_ratio']:.2f} "
         f"({row[f'{side.name}_ratio_min']:.2f} to {row[f'{side.name}_ratio_max']:.2f})"

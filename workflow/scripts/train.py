@@ -10,25 +10,24 @@ To start it by hand, from the root of the repository:
 """
 
 import argparse
-import gc
 import json
-import os
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from few_weights.data.datasets import data_sha256, load_dataset
+from few_weights.data.datasets import Dataset, data_sha256, load_dataset
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
-from few_weights.plan.environment import CACHE
 from few_weights.plan.recipe import Network, Recipe
 from few_weights.plan.runs import Run
 from few_weights.training.checkpoint import Array, Checkpoint
 from few_weights.training.gpus import share_gpu
 from few_weights.training.metrics import Metrics
-from few_weights.training.quiet import quiet
+from few_weights.training.prepared import PreparedRun, prepared_identity, read_prepared
+from few_weights.training.processor import processor_device
+from few_weights.training.quiet import prepare_imports, quiet
 from few_weights.training.run_files import arrays_sha256, npz_bytes, results_are_consistent
+from few_weights.training.train_run import train_run, versions
 
 
 @entry_point
@@ -43,14 +42,19 @@ def main() -> None:
     dataset = load_dataset(
         arguments.data, arguments.dataset, arguments.validation_examples, arguments.data_sha256
     )
-    prepare_imports(network)
-    # Held until the process ends.
-    slot = share_gpu(arguments.jobs_per_gpu) if arguments.jobs_per_gpu else None  # noqa: F841
-    with quiet():
-        from few_weights.training.device import prepare_tensorflow
-        from few_weights.training.train_run import train_run, versions
-
-        device = prepare_tensorflow(arguments.threads, arguments.gpus)
+    prepared, device = None, processor_device(arguments.threads)
+    if arguments.prepared and not arguments.gpus:
+        identity = prepared_identity(
+            network,
+            arguments.recipe,
+            dataset.image_shape,
+            dataset.classes,
+            len(dataset.y_train),
+            arguments.code,
+        )
+        prepared = read_prepared(arguments.prepared, run, identity, arguments.code_cache)
+    if prepared is None:
+        prepared, device = prepare_with_keras(run, network, dataset, arguments)
 
     checkpoint = None
     if arguments.checkpoints:
@@ -71,6 +75,7 @@ def main() -> None:
     else:
         metrics, predictions, weights = train_run(
             run,
+            prepared,
             network,
             arguments.study,
             arguments.dataset,
@@ -78,8 +83,6 @@ def main() -> None:
             dataset,
             device,
             checkpoint,
-            # By hand nothing is written but what was asked for.
-            code_cache=CACHE / "code" if arguments.checkpoints else None,
         )
         complete_metrics(metrics, predictions, weights, arguments, begin)
         results = {
@@ -126,9 +129,17 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--validation-examples", type=int, default=0, help="how many of the last training images to hold out"
     )
+    parser.add_argument(
+        "--prepared",
+        type=Path,
+        help="the .npz of networks from prepare_networks.py; without it the network is prepared here",
+    )
     parser.add_argument("--code", default=None, help="fingerprint of the training code, for the record")
     parser.add_argument(
         "--checkpoints", type=Path, help="folder of the states from which interrupted trainings resume"
+    )
+    parser.add_argument(
+        "--code-cache", type=Path, help="folder in which compiled code is kept, for runs of the same model"
     )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--gpus", type=int, default=0, help="GPUs the job was given; 0 trains on the CPU")
@@ -144,19 +155,29 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def prepare_imports(network: Network) -> None:
-    """Set what must be set before TensorFlow and Keras are imported."""
-    # Imports and compilers create millions of objects that stay. Looking for garbage among them takes a
-    # second, and the little there is goes with the process.
-    gc.disable()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # oneDNN convolves up to three times faster; TensorFlow leaves it off on processors without AVX-512.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    if "file" not in network:
-        # Keras imports these where they are installed; a training job needs neither, unless a user's file
-        # does, and starts in three quarters of the time without them. None makes an import fail.
-        for name in ("matplotlib", "pandas"):
-            sys.modules[name] = None  # type: ignore[assignment]  # documented, but not in the stubs
+def prepare_with_keras(
+    run: Run, network: Network, dataset: Dataset, arguments: argparse.Namespace
+) -> tuple[PreparedRun, str]:
+    """Build the network in this process, which imports TensorFlow; also returns the device."""
+    prepare_imports(network)
+    if arguments.jobs_per_gpu:
+        # Held until the process ends.
+        arguments.slot = share_gpu(arguments.jobs_per_gpu)
+    with quiet():
+        from few_weights.training.device import prepare_tensorflow
+        from few_weights.training.prepare import prepare_run
+
+        device = prepare_tensorflow(arguments.threads, arguments.gpus)
+    prepared = prepare_run(
+        run,
+        network,
+        arguments.recipe,
+        dataset.image_shape,
+        dataset.classes,
+        len(dataset.y_train),
+        arguments.code_cache,
+    )
+    return prepared, device
 
 
 def checkpoint_of(

@@ -1,8 +1,8 @@
 """Layers without weights at the start of a network, applied once to all images instead of once per batch."""
 
 import itertools
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,12 @@ class Pool(NamedTuple):
     strides: tuple[int, int]
     shape: tuple[int, int, int]
     before: tuple[int, int]
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> "Pool":
+        """Read what `_asdict` made, and JSON has turned into lists."""
+        pairs = (tuple(values[key]) for key in ("size", "strides", "shape", "before"))
+        return cls(values["largest"], *pairs)
 
     def apply(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Pool images of shape (examples, rows, columns, channels)."""

@@ -1,4 +1,4 @@
-"""Prepares networks for training, with Keras: builds them, decides how to compute them, writes machine code."""
+"""Prepares networks for training, with Keras: builds them, and writes their machine code."""
 
 import json
 from collections.abc import Mapping, Sequence

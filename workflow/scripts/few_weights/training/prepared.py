@@ -1,7 +1,7 @@
 """Networks that are ready to be trained, in a file: a run by machine code reads it and imports no TensorFlow.
 
-The file, an .npz, holds for each width of an architecture what is the same for all seeds, its `PreparedNetwork`, and
-for each seed the values that the network's variables begin with. `prepare.py` writes it.
+The file, an .npz, holds for each width of an architecture what is the same for all seeds, its
+`PreparedNetwork`, and for each seed the values that the network's variables begin with. `prepare.py` writes it.
 """
 
 import json
@@ -21,6 +21,7 @@ from few_weights.engine.network_code import NetworkCode
 from few_weights.engine.trainer import Loop
 from few_weights.errors import StudyError
 from few_weights.networks.count_types import LayerRow, WeightCounts
+from few_weights.plan.recipe import Network, Recipe
 from few_weights.plan.runs import Run
 
 
@@ -58,9 +59,7 @@ class PreparedNetwork:
         """All of it as text."""
         leading = [each._asdict() if isinstance(each, Pool) else list(each) for each in self.leading]
         fields = asdict(replace(self, code=None, leading=[]))
-        return json.dumps(
-            fields | {"leading": leading, "code": self.code.to_json() if self.code else None}
-        )
+        return json.dumps(fields | {"leading": leading, "code": self.code.to_json() if self.code else None})
 
     @classmethod
     def from_json(cls, text: str) -> "PreparedNetwork":
@@ -68,9 +67,7 @@ class PreparedNetwork:
         values = json.loads(text)
         code = values.pop("code")
         leading = [
-            Pool(**{key: tuple(v) if isinstance(v, list) else v for key, v in each.items()})
-            if isinstance(each, dict)
-            else tuple(each)
+            Pool.from_mapping(each) if isinstance(each, dict) else tuple(each)
             for each in values.pop("leading")
         ]
         return cls(**values, leading=leading, code=NetworkCode.from_json(code) if code else None)
@@ -96,6 +93,34 @@ class PreparedRun:
         return {**self.network.facts, "weights": counts}
 
 
+def prepared_identity(
+    network: Network,
+    recipe: Recipe,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    examples: int,
+    code: str | None,
+) -> dict[str, object]:
+    """What a network is prepared for, as values that JSON can hold.
+
+    Args:
+        network: what the architecture is.
+        recipe: how it is trained.
+        image_shape: rows, columns, channels.
+        classes: how many there are.
+        examples: images to train on.
+        code: fingerprint of the training code.
+    """
+    return {
+        "network": network,
+        "recipe": recipe.as_mapping(),
+        "image_shape": list(image_shape),
+        "classes": classes,
+        "examples": examples,
+        "code": code,
+    }
+
+
 def read_prepared(
     path: Path, run: Run, identity: Mapping[str, object], cache: Path | None
 ) -> PreparedRun | None:
@@ -113,7 +138,7 @@ def read_prepared(
     again = "delete it and start again: it will be made again"
     try:
         with np.load(path, allow_pickle=False) as file:
-            if json.loads(str(file["identity"])) != json.loads(json.dumps(identity)):
+            if json.loads(str(file["identity"])) != dict(identity):
                 raise StudyError(f"{path} was prepared for another study or by other code; {again}")
             names = [name for name in file.files if name.startswith(f"{run.width}/{run.seed}/")]
             network = PreparedNetwork.from_json(str(file[f"{run.width}/network"]))

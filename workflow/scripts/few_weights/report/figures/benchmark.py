@@ -16,7 +16,8 @@ def plot_benchmark(table: pd.DataFrame, machine: Mapping[str, str]) -> tuple[Fig
     """How many times faster than plain Keras each model trains, with the range over rounds; and the title.
 
     Args:
-        table: one row per model: architecture, width, rounds, and keras_ratio with its _min and _max.
+        table: one row per model: architecture, width, optimizer, rounds, and keras_ratio with its _min and
+            _max.
         machine: "cpu" and "keras", what was measured on.
     """
     colours = style.colours(table["architecture"])
@@ -27,11 +28,13 @@ def plot_benchmark(table: pd.DataFrame, machine: Mapping[str, str]) -> tuple[Fig
         f"Geometric mean over {len(table)} models. Bars: medians of {table['rounds'].min()} alternating "
         f"rounds, one thread each; lines: their range. {machine['cpu']}, {machine['keras']}."
     )
+    if (table["optimizer"] == "full_matrix_adam").any():
+        note += " Where this workflow uses full_matrix_adam, Keras uses Adam."
     with style.figure_style():
         height = 0.2 * len(table) + 1.9
         figure = new_figure(height)
         top = write_title(figure, title, note)
-        axes = figure.add_axes((0.2, 0.55 / height, 0.72, top - 0.6 / height))
+        axes = figure.add_axes((0.29, 0.55 / height, 0.63, top - 0.6 / height))
         for position, row in enumerate(rows(table)):
             axes.barh(position, row.keras_ratio, color=colours[row.architecture], height=0.75)
             axes.plot([row.keras_ratio_min, row.keras_ratio_max], [position] * 2, color=style.INK, lw=1)
