@@ -1,7 +1,7 @@
 """Networks that are ready to be trained, in a file: a run by machine code reads it and imports no TensorFlow.
 
-The file, an .npz, holds for each width of an architecture what is the same for all seeds, its
-`PreparedNetwork`, and for each seed the values that the network's variables begin with. `prepare.py` writes it.
+The file, an .npz that `prepare.py` writes, holds for each width of an architecture what is the same for all
+seeds, its `PreparedNetwork`, and for each seed the values that the network's variables begin with.
 """
 
 import json

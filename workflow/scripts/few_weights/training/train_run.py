@@ -3,6 +3,7 @@
 Two trainings of one run on the same kind of machine give the same metrics except for the section `execution`.
 """
 
+import contextlib
 import importlib.metadata
 import math
 import platform
@@ -78,11 +79,19 @@ class EpochResult:
 
 def versions() -> dict[str, str]:
     """The versions of the libraries that a result may depend on."""
-    libraries = ("tensorflow", "keras", "numpy", "llvmlite")
     return {
         "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in libraries},
+        "tensorflow": _version("tensorflow", "tensorflow-cpu"),
+        **{name: _version(name) for name in ("keras", "numpy", "llvmlite")},
     }
+
+
+def _version(*names: str) -> str:
+    """The version of a package, which may be installed under one of several names."""
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(name)
+    return "unknown"
 
 
 def train_run(
