@@ -5,10 +5,10 @@ Each network is trained for an epoch of the digits, and a digest of its weights 
 
     WRITE_BITS=1 .venv/bin/python -m pytest tests/unit/test_bits.py -n 0
 
-What is left out, or depends on more than the code: `loss.py` calls `exp` and `log` of the C library, whose last
-bit may differ between versions of it; the digests are of glibc 2.36. `full_matrix_adam` decomposes matrices by
-OpenBLAS, which has other kernels for other processors, and so has no digest. The learning rates of a schedule,
-and Adam's bias correction, are computed by NumPy in float64 and rounded to float32.
+The digests depend on more than the code. `loss.py` calls `exp` and `log` of the C library, whose last bit may
+differ between versions of it; these are of glibc 2.36. NumPy computes the learning rates of a schedule, and
+Adam's bias correction, in float64, and rounds them to float32. `full_matrix_adam` is left out: it decomposes
+matrices by OpenBLAS, which has other kernels for other processors.
 """
 
 import hashlib

@@ -4,7 +4,6 @@ The images have odd sizes. A batch of 13 images leaves lanes empty, and the last
 """
 
 import keras
-import numpy as np
 import pytest
 from keras import layers
 from samples.networks import SGD
