@@ -114,7 +114,7 @@ def test_a_schedule_warms_up_and_ends_at_zero():
             "separable",
             6,
             ADADELTA,
-            "by machine code, 4 convolution, 3 activation, 3 depthwise, 2 pooling; average_pooling2d applied once",
+            "by machine code, 4 convolution, 3 activation, 3 depthwise, 2 pooling; average",
         ),
         ("cnn", 2, NADAM, "by Keras, and not by machine code with nadam"),
     ],
