@@ -481,3 +481,60 @@ def test_the_same_seed_gives_the_same_bits(name, width, dropout):
     assert first[0] == second[0]
     for mine, again in zip(first[1], second[1], strict=True):
         np.testing.assert_array_equal(mine, again)
+
+
+def functional(inputs, outputs):
+    """A model whose inputs and outputs are in the containers that are given."""
+    x = layers.Input(IMAGE)
+    y = layers.Dense(CLASSES, activation="softmax")(layers.Flatten()(x))
+    return keras.Model(inputs(x), outputs(y))
+
+
+class Derived(keras.Sequential):
+    """A class that changes nothing."""
+
+
+@pytest.mark.parametrize(
+    ("make_model", "path"),
+    [
+        (lambda: functional(lambda x: [x], lambda y: [y]), "by machine code, 1 convolution"),
+        (lambda: functional(lambda x: {"image": x}, lambda y: y), "by machine code, 1 convolution"),
+        (
+            lambda: Derived(
+                [layers.Input(IMAGE), layers.Flatten(), layers.Dense(CLASSES, activation="softmax")]
+            ),
+            "by machine code, 1 convolution",
+        ),
+        (
+            lambda: Block(
+                [layers.Input(IMAGE), layers.Flatten(), layers.Dense(CLASSES, activation="softmax")]
+            ),
+            "by Keras, and not by machine code for block",
+        ),
+        (lambda: convolution_of_any_size(), "by Keras, and not by machine code for functional"),
+    ],
+    ids=["lists", "a dict", "a derived class", "a class with its own call", "images of any size"],
+)
+def test_a_model_of_any_form_is_trained_as_in_keras(make_model, path):
+    losses, _, _, trainer = train_both(make_model, SGD, [7, 7, 1], epochs=1000)
+    assert trainer.path.startswith(path)
+    np.testing.assert_allclose(losses[:, 1], losses[:, 0], rtol=1e-4)
+
+
+def convolution_of_any_size():
+    x = layers.Input((None, None, 1))
+    y = layers.GlobalAveragePooling2D()(layers.Conv2D(3, 3)(x))
+    return keras.Model(x, layers.Dense(CLASSES, activation="softmax")(y))
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_dropout_of_all_or_nothing_trains_as_in_keras(rate):
+    """Where all is dropped, there is nothing to be scaled up."""
+
+    def make():
+        body = [layers.Conv2D(2, 3), layers.Dropout(rate), layers.Flatten()]
+        return keras.Sequential([layers.Input(IMAGE), *body, layers.Dense(CLASSES, activation="softmax")])
+
+    losses, _, _, trainer = train_both(make, SGD, [7, 7, 1], epochs=1000)
+    assert trainer.path.startswith("by Keras" if rate else "by machine code")
+    np.testing.assert_allclose(losses[:, 1], losses[:, 0], rtol=1e-4)
