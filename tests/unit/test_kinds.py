@@ -127,6 +127,11 @@ LAYERS = {
         layers.GlobalAveragePooling2D(),
         layers.BatchNormalization(),
     ],
+    "batch normalisation of values far from 0": lambda: [
+        layers.Conv2D(3, 3, bias_initializer=keras.initializers.Constant(100.0)),
+        layers.BatchNormalization(),
+        layers.Activation("tanh"),
+    ],
     "layer normalisation": lambda: [
         layers.Conv2D(9, 3),
         layers.LayerNormalization(),
