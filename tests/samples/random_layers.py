@@ -233,13 +233,16 @@ def draw_same_shape(draw, shape):
     return draw(st.sampled_from(plain))
 
 
-def draw_composition(draw, shape):
+MERGING = ["Add", "Concatenate", "Multiply", "Average", "Maximum", "Subtract"]
+
+
+def draw_composition(draw, shape, merging=MERGING):
     kind = draw(st.sampled_from(["nested", "shared", "branches"]))
     if kind == "nested":
         return kind, [draw_same_shape(draw, shape) for _ in range(draw(st.integers(1, 2)))]
     if kind == "shared":
         return kind, draw_same_shape(draw, shape), draw_activation(draw, shape)
-    merge = draw(st.sampled_from(["Add", "Concatenate", "Multiply", "Average", "Maximum", "Subtract"]))
+    merge = draw(st.sampled_from(merging))
     return kind, merge, [draw_same_shape(draw, shape)], [draw_same_shape(draw, shape)]
 
 
@@ -253,8 +256,8 @@ def draw_any(draw, shape):
     return draw(st.sampled_from(choices))(draw, shape)
 
 
-def draw_for_machine_code(draw, shape):
-    """Layers that machine code supports."""
+def draw_for_winograd(draw, shape):
+    """Layers of networks for Winograd's algorithm."""
     activation = {"activation": draw(st.sampled_from(["relu", "linear"]))}
     if len(shape) == 1:
         return "Dense", {"units": draw(st.integers(1, 20))} | activation
@@ -267,20 +270,37 @@ def draw_for_machine_code(draw, shape):
 
 
 def draw_small(draw, shape):
-    """Layers that small networks are made of."""
-    activation = draw(st.sampled_from(["relu", "gelu", "linear", "silu"]))
-    if len(shape) == 1:
-        dense = "Dense", {"units": draw(st.integers(1, 9)), "activation": activation}
-        return draw_batch_normalisation(draw, shape) if rarely(draw, 4) else dense
-    kernel = {"kernel_size": draw_window(draw, shape), "padding": draw(st.sampled_from(["valid", "same"]))}
+    """Layers that small networks are made of, with settings that machine code supports."""
+    names = ["relu", "gelu", "linear", "silu", "tanh", "elu", "sigmoid"]
+    activation = {"activation": draw(st.sampled_from(names))}
     bias = {"use_bias": draw(st.booleans())}
     choices = [
-        ("Conv2D", {"filters": draw(st.integers(1, 3)), "activation": activation} | kernel | bias),
-        ("Conv2D", {"filters": draw(st.integers(1, 4)), "kernel_size": 1} | bias),
-        ("DepthwiseConv2D", {"activation": activation} | kernel | bias),
+        ("Activation", activation),
+        ("LeakyReLU", {"negative_slope": 0.1}),
+        ("LayerNormalization", {}),
         draw_batch_normalisation(draw, shape),
-        ("Activation", {"activation": activation}),
+        draw_composition(draw, shape, ["Add", "Concatenate"]),
+        ("Dropout", {"rate": draw(st.sampled_from([0.0, 0.3])), "seed": 5}),
     ]
+    penalty = "l2" if rarely(draw, 4) else None
+    if len(shape) == 1:
+        dense = {"units": draw(st.integers(1, 9)), "kernel_regularizer": penalty}
+        return draw(st.sampled_from([("Dense", dense | activation | bias)] * 4 + choices))
+    kernel = {"kernel_size": draw_window(draw, shape), "padding": draw(st.sampled_from(["valid", "same"]))}
+    kernel |= draw(st.sampled_from([{}, {}, {"strides": 2}, {"strides": 3}]))
+    dilated = {"kernel_size": 3, "padding": "same", "dilation_rate": 2}
+    filters = {"filters": draw(st.integers(1, 4))}
+    choices += 2 * [
+        ("Conv2D", filters | activation | kernel | bias | {"kernel_regularizer": penalty}),
+        ("Conv2D", filters | {"kernel_size": 1} | bias),
+        ("Conv2D", filters | activation | dilated),
+        ("DepthwiseConv2D", activation | kernel | bias | {"depth_multiplier": draw(st.sampled_from([1, 2]))}),
+        ("SeparableConv2D", filters | activation | kernel | bias),
+        ("Dense", {"units": 3} | activation),
+    ]
+    choices += [("Reshape", {"target_shape": [shape[1], shape[0], shape[2]]})]
+    pooling = {"padding": kernel["padding"], "pool_size": draw_window(draw, shape, 3)}
+    choices += [("MaxPooling2D", pooling), ("AveragePooling2D", pooling)]
     if min(shape[:2]) >= 2:
         choices += [("MaxPooling2D", {}), ("MaxPooling2D", {}), ("AveragePooling2D", {})]
     return draw(st.sampled_from(choices))

@@ -17,7 +17,7 @@ from samples.random_layers import (
     add_layers,
     draw_any,
     draw_block,
-    draw_for_machine_code,
+    draw_for_winograd,
     draw_small,
     rarely,
 )
@@ -100,14 +100,14 @@ OPTIMIZERS = [
 
 def draw_end_of_space(draw, style):
     """A layer from images to features."""
-    pooling = ["GlobalAveragePooling2D", "GlobalMaxPooling2D"] * (style != draw_for_machine_code)
+    pooling = ["GlobalAveragePooling2D", "GlobalMaxPooling2D"] * (style != draw_for_winograd)
     return draw(st.sampled_from(["Flatten", "Flatten", *pooling])), {}
 
 
 @st.composite
 def cases(draw):
     """Draw a case."""
-    style = draw(st.sampled_from([draw_any, draw_for_machine_code, draw_small]))
+    style = draw(st.sampled_from([draw_any, draw_for_winograd, draw_small]))
     sides = [1, 2, 3, 6, 7, 8, 9, 11, 12, 13]
     shape = image = (*(draw(st.sampled_from(sides[2 * (style != draw_any) :])) for _ in range(2)), 1)
     if rarely(draw, 4):
@@ -135,7 +135,6 @@ def cases(draw):
         body[-1:] = [("Dense", {"units": classes}), ("Softmax", {})]
     full = draw(st.sampled_from([1, 1, 2, 3, 5, 8, 9, 17]))
     last = draw(st.sampled_from([1, 1, max(1, full - 1), full]))
-    plain = style == draw_for_machine_code and not rarely(draw, 4)
     branched = any(item[0] == "branches" for item in body)
     sequential = not branched and (style == draw_small or not rarely(draw, 6))
     return Case(
@@ -143,9 +142,9 @@ def cases(draw):
         body=body,
         sequential=sequential,
         classes=classes,
-        optimizer=draw(st.sampled_from(OPTIMIZERS[:4] if plain else OPTIMIZERS)),
-        schedule=None if plain or draw(st.booleans()) else {"name": "warmup_cosine", "warmup": 0.25},
-        shift=0 if plain or not rarely(draw, 4) else 1,
+        optimizer=draw(st.sampled_from(OPTIMIZERS)),
+        schedule=draw(st.sampled_from([None, {"name": "warmup_cosine", "warmup": 0.25}])),
+        shift=int(rarely(draw, 4)),
         batches=(full, last),
         black=draw(st.booleans()),
     )

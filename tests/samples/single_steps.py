@@ -20,7 +20,7 @@ DISTURBANCE = 1e-6
 DISTURBED_STEPS = 8
 
 #: A gradient that cancels to 0, of a bias before batch normalisation, is a rounding error of this share of
-#: the others.
+#: the other gradients.
 CANCELLED = 1e-6
 
 
@@ -45,10 +45,13 @@ class Reference:
     def state(self):
         return [np.array(variable.numpy()) for variable in self.variables]
 
-    def take_steps(self, state, batches, weight_error=0.0, gradient_error=0.0, rng=None):
-        """Take steps from a state, perhaps with errors: the states before and after, and the last loss."""
+    def assign(self, state):
         for variable, value in zip(self.variables, state, strict=True):
             variable.assign(value)
+
+    def take_steps(self, state, batches, weight_error=0.0, gradient_error=0.0, rng=None):
+        """Take steps from a state, perhaps with errors: the states before and after, and the last loss."""
+        self.assign(state)
         for variable in self.model.variables:
             if weight_error and "float" in variable.dtype:
                 variable.assign(variable * (1 + rng.uniform(-weight_error, weight_error, variable.shape)))
@@ -99,8 +102,6 @@ def require_close(reference, step, begin, batches, ours, theirs):
         if id(variable) in weights and "float" in variable.dtype
     )
     for number, (mine, right) in enumerate(zip(ours, theirs, strict=True)):
-        if reference.variables[number].path.endswith("seed_generator_state"):
-            continue  # machine code draws by the number of the step instead
         # Storing a weight rounds it, however small its update is. A gradient that cancels to 0 in eager Keras
         # may be 1e-9 in a graph.
         held = 4 * np.finfo(np.float32).eps * np.abs(np.asarray(begin[number], np.float64))
@@ -115,7 +116,7 @@ def require_close(reference, step, begin, batches, ours, theirs):
             # One weight that crosses an edge changes a whole array, also where the disturbed steps did not.
             effect = [one.max(initial=0) + two for one, two in zip(by_weights, by_gradients, strict=True)]
         largest = np.abs(right).max(initial=1e-30)
-        assert (error <= allowed + 4 * effect[number]).all(), (
+        assert (error <= allowed + 8 * effect[number]).all(), (
             f"{reference.variables[number].path} at step {step}: off by {error.max() / largest:.2g} of its "
             f"largest update; rounding errors change Keras' own by {effect[number].max() / largest:.2g}"
         )
@@ -147,12 +148,11 @@ def require_steps_of_keras(make_model, optimizer, schedule=None, batches=(13, 1)
     keras.backend.clear_session()
     keras.utils.set_random_seed(1)
     model = make_model()
-    keras.utils.set_random_seed(1)
-    ours = make_model()
     full, last = batches
     images, labels = noise(full + last, model.input_shape[1:], model.output_shape[-1])
     seen = images / np.float32(255)
-    trainer = ModelTrainer(ours, optimizer, full, images, labels, schedule, epochs=1000)
+    # Both have the same model, whose variables are set before each step.
+    trainer = ModelTrainer(model, optimizer, full, images, labels, schedule, epochs=1000)
     reference = Reference(model, build_optimizer(optimizer, schedule, 2000))
     examples = np.arange(full + last)
     orders = [examples[:full], examples[full:]]
@@ -170,8 +170,7 @@ def require_steps_of_keras(make_model, optimizer, schedule=None, batches=(13, 1)
                 require_close(reference, step, begin, used, ours_changed, changes(before, after))
                 if len(parts) == 1 and not model.losses:
                     np.testing.assert_allclose(reported, loss, rtol=1e-4, atol=1e-5)
-            for variable, value in zip(reference.variables, begin, strict=True):
-                variable.assign(value)
+            reference.assign(begin)
             trainer.restore(begin)
             probabilities = np.asarray(model(seen, training=False))
             loss, predictions = trainer.evaluate(images, labels)

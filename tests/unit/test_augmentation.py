@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from samples.model_trainer import ModelTrainer
-from samples.networks import SGD, build, images_of
+from samples.networks import FULL_MATRIX, NADAM, SGD, build, images_of
 
 from few_weights.engine.image_shifts import shift_images
 from few_weights.training.augmentation import draw_shifts
@@ -34,17 +34,27 @@ def test_images_are_shifted_by_whole_pixels(shift):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "width"), [("pooled_mlp", 4), ("cnn", 1), ("vgg", 5)])
-def test_the_engine_trains_on_the_shifted_images(name, width):
+@pytest.mark.parametrize(
+    ("name", "width", "optimizer", "path"),
+    [
+        ("pooled_mlp", 4, SGD, "by machine code, 3 dense"),
+        ("vgg", 5, SGD, "by machine code, 4 convolutions"),
+        ("cnn", 1, FULL_MATRIX, "by machine code, 4 convolution,"),
+        ("cnn", 1, NADAM, "by Keras"),
+    ],
+    ids=["pooled_mlp", "vgg", "cnn with full_matrix_adam", "by Keras"],
+)
+def test_the_engine_trains_on_the_shifted_images(name, width, optimizer, path):
     """As if it had been given these images; images for evaluation are not shifted."""
     images, labels = images_of(60)
     right = np.roll(images, 1, axis=2)
     right[:, :, 0] = 0
     models = [build(name, width) for _ in range(2)]
     models[1].set_weights(models[0].get_weights())
-    settings = SGD | {"learning_rate": 0.1}
+    settings = optimizer | {"learning_rate": 0.1 if optimizer is SGD else 0.01}
     ours = ModelTrainer(models[0], settings, 16, images, labels, augmented=True)
     given = ModelTrainer(models[1], settings, 16, right, labels)
+    assert ours.path.startswith(path)
     order = np.random.default_rng(0).permutation(60)
     moved = ours.train_epoch(order, np.tile([0, 1], (60, 1)))
     np.testing.assert_allclose(moved, given.train_epoch(order), rtol=1e-6)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-from samples.networks import ADADELTA, ADAM, FULL_MATRIX, MOMENTUM
+from samples.networks import ADADELTA, ADAM, FULL_MATRIX, MOMENTUM, NADAM
 
 from few_weights.data.datasets import Dataset
 from few_weights.plan.recipe import Recipe
@@ -46,9 +46,24 @@ def dataset():
     return Dataset(images[:200], labels[:200], images[200:250], labels[200:250], images[250:], labels[250:])
 
 
+#: A user's network with what a training changes besides weights: moving means, and a seed of dropout.
+NORMALISED = {
+    "layers": [
+        {"Conv2D": {"filters": "width", "kernel_size": 3}},
+        "BatchNormalization",
+        {"Activation": {"activation": "relu"}},
+        {"Dropout": {"rate": 0.3}},
+        "Flatten",
+        {"Dense": {"units": "classes", "activation": "softmax"}},
+    ]
+}
+
+
 def train(run, dataset, checkpoint=None, optimizer=ADADELTA):
     keras.backend.clear_session()  # layers are numbered from the start, as in a new process
     network = {"architecture": run.architecture, "options": {}}
+    if run.architecture == "normalised":
+        network = NORMALISED
     metrics, predictions, weights = train_run.train_run(
         run, network, "tiny", "mnist", replace(RECIPE, optimizer=optimizer), dataset, "CPU", checkpoint
     )
@@ -61,8 +76,10 @@ def train(run, dataset, checkpoint=None, optimizer=ADADELTA):
     [
         (Run("cnn", 3, 3), "by machine code", ADADELTA),
         (Run("mlp", 16, 3), "by machine code", ADAM),
-        (Run("cnn", 8, 3), "by Keras", MOMENTUM),
-        (Run("pooled_mlp", 4, 3), "by Keras", FULL),
+        (Run("cnn", 8, 3), "by machine code", MOMENTUM),
+        (Run("cnn", 8, 3), "by Keras", NADAM),
+        (Run("pooled_mlp", 4, 3), "by machine code", FULL),
+        (Run("normalised", 4, 3), "by machine code", ADAM),
     ],
     ids=lambda value: value["name"] if isinstance(value, dict) else str(value),
 )

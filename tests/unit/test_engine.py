@@ -24,7 +24,6 @@ from samples.networks import (
 
 from few_weights.engine import optimizers
 from few_weights.engine.again import Again
-from few_weights.engine.errors import EngineError
 from few_weights.engine.preparation import choose_path
 
 pytestmark = pytest.mark.slow
@@ -111,11 +110,17 @@ def test_a_schedule_warms_up_and_ends_at_zero():
         ("vgg", 2, ADADELTA, "by machine code, 4 convolutions and 1 dense layer"),
         ("cnn", 2, MOMENTUM, "by machine code, 2 convolutions and 2 dense layers"),
         ("cnn", 2, FULL_MATRIX, "by machine code, 4 convolution, 3 activation, 1 pooling"),
-        ("separable", 6, ADADELTA, "by machine code, 4 convolution, 2 activation, 2 depthwise, 2 pooling; "),
+        (
+            "separable",
+            6,
+            ADADELTA,
+            "by machine code, 4 convolution, 3 activation, 3 depthwise, 2 pooling; average",
+        ),
         ("cnn", 2, NADAM, "by Keras, and not by machine code with nadam"),
     ],
 )
 def test_the_path_is_reported_with_its_reason(name, width, optimizer, expected):
+    keras.backend.clear_session()  # layers are numbered from the start
     model = build(name, width, (28, 28, 1), CLASSES)
     assert choose_path(model, optimizers.build_optimizer(optimizer), 10_000)[2].startswith(expected)
 
@@ -135,204 +140,7 @@ def test_a_schedule_and_shifted_images_are_trained_by_machine_code(name):
     for mine, old in zip(model.get_weights(), before, strict=True):
         np.testing.assert_allclose(mine, old, atol=1e-4)
     assert still == pytest.approx(expected[0], rel=1e-2)
-    assert abs(down / still - 1) > 1e-3
-
-
-class Doubling(layers.Layer):
-    """A layer that the engine does not know."""
-
-    def call(self, x):
-        return 2.0 * x
-
-
-def unknown_layer():
-    return keras.Sequential(
-        [
-            layers.Input(IMAGE),
-            layers.Flatten(),
-            Doubling(),
-            layers.Dense(16, activation="relu", kernel_regularizer=keras.regularizers.L2(0.01)),
-            layers.BatchNormalization(),
-            layers.Dense(CLASSES, activation="softmax"),
-        ]
-    )
-
-
-def softmax_in_a_branch():
-    inputs = layers.Input(IMAGE)
-    x = layers.Flatten()(inputs)
-    both = layers.Concatenate()(
-        [layers.Dense(8, activation="softmax")(x), layers.Dense(8, activation="relu")(x)]
-    )
-    return keras.Model(inputs, layers.Dense(CLASSES, activation="softmax")(both))
-
-
-class RandomPooling(layers.MaxPooling2D):
-    """Derived from a layer that, as the first one, is applied once to the data; this one must not be."""
-
-    def build(self, shape):
-        self.dropout = layers.Dropout(0.2, seed=7)
-
-    def call(self, x, training=None):
-        return super().call(self.dropout(x, training=training))
-
-
-def random_layers():
-    """Dropout and noise, with seeds so that both models draw the same numbers."""
-    return keras.Sequential(
-        [
-            layers.Input(IMAGE),
-            RandomPooling(),
-            layers.Flatten(),
-            layers.Dense(16, activation="relu"),
-            layers.Dropout(0.5, seed=8),
-            layers.GaussianNoise(0.1, seed=9),
-            layers.Dense(CLASSES, activation="softmax"),
-        ]
-    )
-
-
-def convolution(**settings):
-    """A network that machine code would compute without the settings."""
-    return keras.Sequential(
-        [
-            layers.Input(IMAGE),
-            layers.Conv2D(2, 3, **settings),
-            layers.Flatten(),
-            layers.Dense(CLASSES, activation="softmax"),
-        ]
-    )
-
-
-def penalised():
-    return convolution(activity_regularizer=keras.regularizers.L2(0.01))
-
-
-def softmax_inside():
-    return convolution(activation="softmax")
-
-
-def partly_frozen():
-    model = convolution()
-    model.layers[0].trainable = False
-    return model
-
-
-class Block(keras.Sequential):
-    """A model whose class computes something else with its graph."""
-
-    def call(self, x, training=None, mask=None):
-        return super().call(2.0 * x, training=training)
-
-
-def block_of_its_own():
-    block = Block([layers.Input(IMAGE), layers.Conv2D(2, 3), layers.ReLU()])
-    return keras.Sequential(
-        [layers.Input(IMAGE), block, layers.Flatten(), layers.Dense(CLASSES, activation="softmax")]
-    )
-
-
-@pytest.mark.parametrize(
-    ("make_model", "reason"),
-    [
-        (unknown_layer, "for doubling"),
-        (softmax_in_a_branch, "for a softmax before the end"),
-        (random_layers, "for random_pooling"),
-        (penalised, "for conv2d"),
-        (softmax_inside, "for conv2d's activation"),
-        (partly_frozen, "for conv2d"),
-        (block_of_its_own, "for block"),
-    ],
-)
-def test_a_network_the_engine_does_not_know_trains_as_in_keras(make_model, reason):
-    """With a last short batch, regularisers, batch statistics, random layers; scored as Keras scores it."""
-    losses, theirs, ours, trainer = train_both(make_model, RMSPROP, [32] * 20 + [7])
-    assert trainer.path.startswith("by Keras, and not by machine code " + reason)
-    for mine, keras_weights in zip(ours.variables, theirs.variables, strict=True):
-        np.testing.assert_allclose(mine, keras_weights, rtol=1e-4, atol=1e-5)
-    images, labels = images_of(130, seed=5)
-    loss, predictions = trainer.evaluate(images, labels)
-    probabilities = theirs.predict(images / np.float32(255), verbose=0)
-    of_labels = probabilities[np.arange(len(labels)), labels]
-    assert loss == pytest.approx(-np.log(of_labels).mean(), rel=1e-3)
-    assert np.mean(predictions == probabilities.argmax(1)) > 0.99
-
-
-def small(kind, **settings):
-    """Dense layers, Winograd's convolutions or other ones: for machine code, but for the settings."""
-    dense = settings if kind == "dense" else {}
-    body = {
-        "dense": [layers.Flatten()],
-        "3 x 3": [layers.Conv2D(2, 3, **settings), layers.MaxPooling2D(), layers.Flatten()],
-        "1 x 1": [layers.Conv2D(2, 1, **settings), layers.MaxPooling2D(), layers.Flatten()],
-    }[kind]
-    return keras.Sequential(
-        [
-            layers.Input((9, 11, 1)),
-            *body,
-            layers.Dense(5, **dense),
-            layers.Dense(CLASSES, activation="softmax"),
-        ]
-    )
-
-
-def with_lora(model):
-    layer = next(layer for layer in model.layers if layer.weights)
-    layer.enable_lora(1)
-
-
-def with_a_constraint(model):
-    model.trainable_variables[0].constraint = keras.constraints.MaxNorm(0.1)
-
-
-def with_a_penalty(model):
-    model.trainable_variables[0].regularizer = keras.regularizers.L1(0.1)
-
-
-def with_its_own_call(model):
-    layer = next(layer for layer in model.layers if layer.weights)
-    call = type(layer).call
-    layer.call = lambda x, training=None: 3.0 * call(layer, x)
-
-
-def with_a_frozen_bias(model):
-    model.trainable_variables[1].trainable = False
-
-
-CHANGES = {
-    "nothing": ({}, None),
-    "L1": ({"kernel_regularizer": "l1"}, None),
-    "a penalty on the bias": ({"bias_regularizer": keras.regularizers.L1(0.1)}, None),
-    "a constraint": ({"kernel_constraint": "non_neg"}, None),
-    "an activity penalty": ({"activity_regularizer": "l2"}, None),
-    "float64": ({"dtype": "float64"}, None),
-    "frozen": ({"trainable": False}, None),
-    "a function": ({"activation": lambda x: keras.ops.tanh(x)}, None),
-    "a layer as activation": ({"activation": layers.LeakyReLU()}, None),
-    "LoRA": ({}, with_lora),
-    "a constraint set later": ({}, with_a_constraint),
-    "a penalty set later": ({}, with_a_penalty),
-    "its own call": ({}, with_its_own_call),
-    "a frozen bias": ({}, with_a_frozen_bias),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("kind", ["dense", "3 x 3", "1 x 1"])
-def test_an_unknown_setting_is_trained_by_keras(kind, change):
-    """With any setting, three steps, the last with one image, change the weights as in Keras."""
-    settings, alter = CHANGES[change]
-
-    def make():
-        model = small(kind, **settings)
-        if alter:
-            alter(model)
-        return model
-
-    _, theirs, ours, trainer = train_both(make, SGD, [7, 7, 1], (9, 11, 1), epochs=1000)
-    assert trainer.path.startswith("by Keras") == (change != "nothing")
-    for mine, expected in zip(ours.variables, theirs.variables, strict=True):
-        np.testing.assert_allclose(mine, expected, rtol=1e-5, atol=1e-6)
+    assert abs(down / still - 1) > 1e-5
 
 
 @pytest.mark.parametrize("size", [(13, 13, 1), (13, 11, 1), (12, 14, 1)])
@@ -386,49 +194,6 @@ def test_shifted_images_keep_their_shape():
     model = keras.Sequential([layers.Input(IMAGE), *body, layers.Dense(CLASSES, activation="softmax")])
     trainer = ModelTrainer(model, MOMENTUM, 4, *images_of(9), augmented=True)
     assert np.isfinite(trainer.train_epoch(np.arange(9), np.ones((9, 2), np.int32))[0])
-
-
-class OwnStep(keras.Sequential):
-    def train_step(self, data):
-        return super().train_step(data)
-
-
-def test_a_model_with_its_own_training_step_is_refused():
-    model = OwnStep([layers.Input(IMAGE), layers.Flatten(), layers.Dense(CLASSES, activation="softmax")])
-    with pytest.raises(EngineError, match="OwnStep defines its own train_step"):
-        ModelTrainer(model, ADADELTA, 32, *images_of(40))
-
-
-def test_losses_that_layers_add_count_once():
-    """Also if a layer adds one number per image: they are summed, as Keras does."""
-
-    @keras.saving.register_keras_serializable()
-    class Adding(layers.Layer):
-        def call(self, x):
-            self.add_loss(0.01 * keras.ops.mean(x**2, 1))
-            return x
-
-    def make():
-        body = [layers.Flatten(), layers.Dense(5, activation="tanh"), Adding()]
-        return keras.Sequential([layers.Input(IMAGE), *body, layers.Dense(CLASSES, activation="softmax")])
-
-    _, theirs, ours, _ = train_both(make, MOMENTUM, [8, 8, 1])
-    for mine, expected in zip(ours.variables, theirs.variables, strict=True):
-        np.testing.assert_allclose(mine, expected, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("policy", ["mixed_float16", "float64"])
-def test_another_dtype_trains_as_in_keras(policy):
-    """With float16 Keras scales the loss, without which small gradients are lost."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        _, theirs, ours, trainer = train_both(lambda: small("dense"), MOMENTUM, [8, 8, 1], (9, 11, 1))
-    finally:
-        keras.config.set_dtype_policy(before)
-    assert trainer.path.startswith("by Keras")
-    for mine, expected in zip(ours.variables, theirs.variables, strict=True):
-        np.testing.assert_allclose(mine, expected, rtol=2e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize(("name", "width"), [("pooled_mlp", 16), ("cnn", 1), ("cnn", 8)])

@@ -82,16 +82,19 @@ class GroupPlan:
         return ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
 
 
-def input_shape(layer: Any) -> tuple[int | None, ...]:
+def input_shape(layer: Any) -> tuple[int, ...]:
     """The shape of one example, which a layer or a model takes.
 
     Raises:
-        UnsupportedLayerError: it takes several inputs.
+        UnsupportedLayerError: it takes several inputs, or shapes that differ.
     """
     inputs = keras.tree.flatten(layer.inputs if isinstance(layer, keras.Model) else layer.input)
     if len(inputs) != 1:
         raise UnsupportedLayerError(f"{layer.name}'s {len(inputs)} inputs")
-    return tuple(inputs[0].shape[1:])
+    shape = tuple(inputs[0].shape[1:])
+    if None in shape:
+        raise UnsupportedLayerError(f"{layer.name}'s input of shape {shape}")
+    return shape
 
 
 #: Reads one use of a layer: (planner, layer, inputs) -> output.

@@ -237,7 +237,7 @@ def _read_global_pooling(planner: Planner, layer: Any, inputs: Sequence[Tensor])
     shape = (1, 1, inputs[0].shape[-1]) if layer.keepdims else inputs[0].shape[-1:]
     largest = isinstance(layer, layers.GlobalMaxPooling2D)
     return planner.add(
-        lambda maps, output: Pooling(maps[0], output, size, size, (0, 0), largest),
+        lambda maps, output: Pooling(maps[0], output, size, size, (0, 0), largest, shared=largest),
         inputs,
         planner.tensor(shape),
     )

@@ -20,8 +20,8 @@ class BatchNormalization(Plain):
     It needs the whole batch twice: before its forward pass, for the sums of `write_sums`, and before its
         backward pass, for those of `write_backward_sums`. `shared` holds, for each channel, four vectors: the
         sums of values, of their squares, of upstream, and of upstream times normalised values; then four
-        numbers: the mean, 1 / standard deviation, the mean of upstream, and that of upstream times normalised
-        values.
+        numbers: the mean (until it is known, the first value), 1 / standard deviation, the mean of upstream,
+        and that of upstream times normalised values.
 
     Args:
         values, output: what goes in and comes out.
@@ -54,13 +54,23 @@ class BatchNormalization(Plain):
         return self.values.rows * self.values.columns
 
     def _write_pairs(
-        self, program: Program, name: str, pointers: list[str], numbers: tuple[int, int], terms: Terms
+        self,
+        program: Program,
+        name: str,
+        pointers: list[str],
+        numbers: tuple[int, int],
+        terms: Terms,
+        begin: Callable[[Code, Number], None] = lambda code, channel: None,
     ) -> Code:
-        """Adds two terms of each value to two of the sums; lanes without an image add nothing."""
-        code = program.define(name, [*pointers, "shared"], ["count"])
+        """Adds two terms of each value to two of the sums; lanes without an image add nothing.
+
+        `begin` writes what is done first for a channel.
+        """
+        code = program.define(name, [*pointers, "shared"], ["count", "first"])
         shared = code.named["shared"]
         mask = code.lanes_below(code.named["count"])
         with code.loop(self.values.channels) as channel:
+            begin(code, channel)
             totals = [code.variable(ZERO) for _ in numbers]
             with code.loop(self.values.rows) as row, code.loop(self.values.columns) as column:
                 for total, term in zip(totals, terms(code, row, column, channel), strict=True):
@@ -73,15 +83,25 @@ class BatchNormalization(Plain):
         return code
 
     def write_sums(self, program: Program, name: str) -> Code:
-        """(values, shared; count): the sums of values and of squares, before the forward pass."""
+        """(values, shared; count, first): the sums of values and of squares, before the forward pass.
+
+        Of each value, the first one of the batch is subtracted, which is about as far from the mean as the
+        others are: otherwise the mean of squares less the square of the mean would lose digits.
+        """
+
+        def begin(code: Code, channel: Number) -> None:
+            origin = code.at(code.named["shared"], self._number(0, code, channel))
+            first = code.lane(code.load(code.named["values"], self.values.at(code, 0, 0, channel)), 0)
+            is_first = code.builder.icmp_signed("==", code.named["first"], code.number(0))
+            code.builder.store(code.builder.select(is_first, first, code.builder.load(origin)), origin)
 
         def terms(code: Code, row: Number, column: Number, channel: Number) -> tuple[ir.Value, ir.Value]:
-            # Less the moving mean, which is near the mean: so that no digits are lost.
             value = code.load(code.named["values"], self.values.at(code, row, column, channel))
-            value = code.builder.fsub(value, code.load_broadcast(code.named["moving_mean"], channel))
+            origin = code.load_broadcast(code.named["shared"], self._number(0, code, channel))
+            value = code.builder.fsub(value, origin)
             return value, code.builder.fmul(value, value)
 
-        return self._write_pairs(program, name, ["values", "moving_mean"], (0, 1), terms)
+        return self._write_pairs(program, name, ["values"], (0, 1), terms, begin)
 
     def _write_each_channel(
         self, code: Code, numbers: tuple[int, int], finish: Callable[[Number, ir.Value, ir.Value], None]
@@ -113,7 +133,8 @@ class BatchNormalization(Plain):
             variance = builder.fsub(square, builder.fmul(shifted_mean, shifted_mean))
             zero = ir.Constant(FLOAT, 0.0)
             variance = builder.select(builder.fcmp_ordered("<", variance, zero), zero, variance)
-            mean = builder.fadd(shifted_mean, builder.load(code.at(moving_mean, channel)))
+            origin = builder.load(code.at(shared, self._number(0, code, channel)))
+            mean = builder.fadd(shifted_mean, origin)
             self._store_moments(code, shared, channel, mean, variance)
             for moving, value in ((moving_mean, mean), (moving_variance, variance)):
                 place = code.at(moving, channel)
@@ -177,7 +198,7 @@ class BatchNormalization(Plain):
         return None
 
     def write_backward_sums(self, program: Program, name: str) -> Code:
-        """(values, upstream, shared; count): the sums of upstream, and of it times the normalised values."""
+        """(values, upstream, shared; count, first): sums of upstream, and of it times normalised values."""
 
         def terms(code: Code, row: Number, column: Number, channel: Number) -> tuple[ir.Value, ir.Value]:
             received = code.load(code.named["upstream"], self.output.at(code, row, column, channel))

@@ -27,6 +27,8 @@ class Pooling(Plain):
         size, strides: rows and columns of a window, and from one to the next.
         padding: rows above and columns left of the values where the first window begins.
         largest: whether the largest is taken; else the mean.
+        shared: whether the gradient of the largest is divided among all that are equal to it, as in Keras'
+            global pooling; else the first of them receives it, as in its pooling of windows.
     """
 
     values: Map
@@ -35,10 +37,11 @@ class Pooling(Plain):
     strides: tuple[int, int]
     padding: tuple[int, int]
     largest: bool
+    shared: bool = False
 
     @property
     def scratch_size(self) -> int:
-        """For each output, which of its window's values was the largest, in reading order."""
+        """For each output, which of its window's values was the largest, or how many of them were."""
         return self.output.size if self.largest else 0
 
     @property
@@ -113,6 +116,12 @@ class Pooling(Plain):
                     larger = code.builder.fcmp_unordered(">", value, code.get(largest))
                     code.set(largest, code.builder.select(larger, value, code.get(largest)))
                     code.set(chosen, code.builder.select(larger, code.as_vector(number), code.get(chosen)))
+                if self.shared:
+                    code.set(chosen, ZERO)
+                    for place, _ in taps():
+                        equal = code.builder.fcmp_ordered("==", code.load(values, place), code.get(largest))
+                        one = code.builder.select(equal, constant(1.0), ZERO)
+                        code.set(chosen, code.builder.fadd(code.get(chosen), one))
                 code.store(code.get(largest), output, target)
                 code.store(code.get(chosen), scratch, target)
             else:
@@ -124,15 +133,20 @@ class Pooling(Plain):
         return code
 
     def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
-        """(upstream, scratch, values_gradient)."""
-        code = program.define(name, ["upstream", "scratch", "values_gradient"])
-        upstream, scratch, gradient = code.named.values()
+        """(upstream, scratch, values_gradient; values, output)."""
+        code = program.define(name, ["upstream", "scratch", "values_gradient", "values", "output"])
+        upstream, scratch, gradient, values, output = code.named.values()
         with self._windows(code) as (target, taps, share):
             received = code.load(upstream, target)
             chosen = code.load(scratch, target) if self.largest else None
             part = code.builder.fmul(received, share)
             for place, number in taps():
-                if self.largest:
+                if self.shared:
+                    here = code.builder.fcmp_ordered(
+                        "==", code.load(values, place), code.load(output, target)
+                    )
+                    part = code.builder.select(here, code.builder.fdiv(received, chosen), ZERO)
+                elif self.largest:
                     here = code.builder.fcmp_ordered("==", chosen, code.as_vector(number))
                     part = code.builder.select(here, received, ZERO)
                 code.store(code.builder.fadd(code.load(gradient, place), part), gradient, place)
