@@ -45,8 +45,13 @@ rule all:
         *[files_of(architecture, *RUN_FILES) for architecture in ARCHITECTURES],
 
 
+onstart:
+    prepare_trainings()
+
+
 onsuccess:
     forget_finished(FOLDER / "checkpoints")
+    forget_prepared(STUDY.name)
     print_summary()
 
 

@@ -35,6 +35,7 @@ from few_weights.plan.model_descriptions import (
 )
 from few_weights.plan.outputs import figures_of_study, REPORT_TABLES, tables_of_study
 from few_weights.plan.study_file.resolve import resolve_study
+from few_weights.plan.preparations import forget_prepared, prepare_networks, prepared_file
 from few_weights.plan.runs import RUN_FILES
 from few_weights.plan.study_file.yaml_reader import read_study
 from few_weights.training.checkpoint import forget_finished
@@ -185,8 +186,13 @@ def code_of_figure(name):
 
 
 def training_code_of(wildcards):
+    """The fingerprint of the code that trains a run."""
+    return training_code(wildcards.architecture)
+
+
+def training_code(architecture):
     """The fingerprint of the training code, without the networks of other architectures."""
-    section = ARCHITECTURES[wildcards.architecture]
+    section = ARCHITECTURES[architecture]
     file = Path(section.file) if section.file else None
     return network_fingerprint(SCRIPTS / "train.py", section.network.get("architecture"), file)
 

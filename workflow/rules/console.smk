@@ -1,7 +1,7 @@
 """What the terminal shows while a study runs, and which files are made again because they changed on disk.
 
-Requires all rules, so it is included last. Defines print_summary, print_failures and INTERRUPT for the handlers at
-the end of a plan.
+Requires all rules, so it is included last. Defines prepare_trainings, print_summary, print_failures and INTERRUPT for
+the handlers at the end of a plan.
 """
 
 from few_weights.plan.checksums import changed_files, ChecksumRecorder, plan_changed
@@ -63,6 +63,15 @@ def print_summary():
     table = FOLDER / "logs" / "find_breakpoints.log"
     if table.exists():
         print(f"\n{table.read_text()}\nReport: {(FOLDER / 'report.html').resolve()}", file=sys.stderr)
+
+
+def prepare_trainings():
+    """Prepare the networks of all architectures that are to be trained."""
+    if not snakemake_private.is_main_process(workflow):
+        return
+    names = {training.architecture for training in trainings() if not training.done}
+    codes = {name: training_code(name) for name in ARCHITECTURES if name in names}
+    prepare_networks(STUDY, codes, snakemake_private.cores(workflow) or 1)
 
 
 PROGRESS = ProgressReporter(logger, trainings, search_is_unfinished)

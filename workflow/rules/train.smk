@@ -6,64 +6,15 @@ and the job's time and memory next to them.
 """
 
 
-def prepared_by(wildcards):
-    """The file in which a run's network is ready: that of the study's own widths, or of a width that a search added."""
-    given = int(wildcards.width) in ARCHITECTURES[wildcards.architecture].widths
-    which = "given" if given else f"width-{wildcards.width}"
-    # Its age is irrelevant: a run depends on its own parameters, and another seed makes the file again.
-    return ancient(f"{RESULTS}/prepared/{wildcards.architecture}/{which}.npz")
-
-
-def widths_to_prepare(wildcards):
-    """The widths of one file of prepared networks."""
-    if wildcards.which == "given":
-        return ARCHITECTURES[wildcards.architecture].widths
-    return [int(wildcards.which.removeprefix("width-"))]
-
-
-rule prepare_networks:
-    """Build an architecture's networks with Keras, once for all seeds, and write the machine code that trains them."""
-    output:
-        networks=temp("<study>/prepared/{architecture}/{which}.npz"),
-    log:
-        "<logs>/prepare_networks-{architecture}-{which}.log",
-    wildcard_constraints:
-        which=r"given|width-\d+",
-    # Before any training: the runs of the architecture wait for it.
-    priority: 10**9
-    localrule: True
-    conda:
-        "../../envs/training.yaml"
-    params:
-        script=script("prepare_networks.py"),
-        network=network_of,
-        recipe=recipe_of,
-        widths=widths_to_prepare,
-        seeds=STUDY.seeds,
-        image_shape=list(STUDY.data.image_shape),
-        classes=STUDY.data.classes,
-        examples=STUDY.data.train_examples - STUDY.validation_examples,
-        code=training_code_of,
-    shell:
-        "python {params.script:q}"
-        " --architecture {wildcards.architecture:q}"
-        " --network {params.network:q}"
-        " --recipe {params.recipe:q}"
-        " --widths {params.widths}"
-        " --seeds {params.seeds}"
-        " --image-shape {params.image_shape}"
-        " --classes {params.classes}"
-        " --examples {params.examples}"
-        " --code {params.code}"
-        " --output {output.networks:q}"
-        " > {log:q} 2>&1"
+def prepared_by(wildcards, threads):
+    """Where a run may find its network prepared; few_weights/plan/preparations.py says why this is no input."""
+    return str(prepared_file(STUDY.name, wildcards.architecture))
 
 
 rule train_model:
     """Train one architecture at a width with a seed."""
     input:
         data=data_is_fetched(),
-        prepared=prepared_by,
     output:
         metrics="<run>/metrics.json",
         predictions="<run>/predictions.npz",
@@ -102,6 +53,7 @@ rule train_model:
         # results are kept here too, until the study is done.
         checkpoints=unrecorded(FOLDER / "checkpoints"),
         code_cache=unrecorded(CACHE / "code"),
+        prepared=prepared_by,
         code=training_code_of,
     message:
         "Training {wildcards.architecture} width {wildcards.width} seed {wildcards.seed}; its epochs: {log}"
@@ -118,8 +70,8 @@ rule train_model:
         " --seed {wildcards.seed}"
         " --recipe {params.recipe:q}"
         " --validation-examples {params.validation_examples}"
-        " --prepared {input.prepared:q}"
         " --code {params.code}"
+        " --prepared {params.prepared:q}"
         " --checkpoints {params.checkpoints:q}"
         " --code-cache {params.code_cache:q}"
         " --threads {threads}"

@@ -132,7 +132,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--prepared",
         type=Path,
-        help="the .npz of networks from prepare_networks.py; without it the network is prepared here",
+        help="an .npz from prepare_networks.py; a network that is not in it is prepared here",
     )
     parser.add_argument("--code", default=None, help="fingerprint of the training code, for the record")
     parser.add_argument(

@@ -19,7 +19,6 @@ from few_weights.engine.leading_layers import Pool
 from few_weights.engine.machine_loop import MachineLoop
 from few_weights.engine.network_code import NetworkCode
 from few_weights.engine.trainer import Loop
-from few_weights.errors import StudyError
 from few_weights.networks.count_types import LayerRow, WeightCounts
 from few_weights.plan.recipe import Network, Recipe
 from few_weights.plan.runs import Run
@@ -124,30 +123,22 @@ def prepared_identity(
 def read_prepared(
     path: Path, run: Run, identity: Mapping[str, object], cache: Path | None
 ) -> PreparedRun | None:
-    """A run as a file has it prepared; None if Keras computes it, or the file has no values for its seed.
+    """A run whose network is in a file, prepared for it and for machine code; None if it is not.
 
     Args:
-        path: the file.
+        path: the file, which need not exist.
         run: its width and seed are looked up.
-        identity: what the file must have been prepared for.
+        identity: what it must have been prepared for, see `prepared_identity`.
         cache: folder of compiled code; None for none.
-
-    Raises:
-        StudyError: the file is missing, damaged, or was prepared for something else.
     """
-    again = "delete it and start again: it will be made again"
     try:
         with np.load(path, allow_pickle=False) as file:
-            if json.loads(str(file["identity"])) != dict(identity):
-                raise StudyError(f"{path} was prepared for another study or by other code; {again}")
             names = [name for name in file.files if name.startswith(f"{run.width}/{run.seed}/")]
-            network = PreparedNetwork.from_json(str(file[f"{run.width}/network"]))
-            if network.code is None or not names:
+            if not names or json.loads(str(file["identity"])) != dict(identity):
                 return None
+            network = PreparedNetwork.from_json(str(file[f"{run.width}/network"]))
             shared = [name for name in file.files if name.startswith(f"{run.width}/optimizer/")]
             values = [file[name] for name in [*names, *shared]]
-    except FileNotFoundError:
-        raise StudyError(f"{path} is missing; start again: it will be made again") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise StudyError(f"{path} is damaged; {again}") from error
-    return PreparedRun(network, MachineLoop(network.code, values, cache))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None
+    return PreparedRun(network, MachineLoop(network.code, values, cache)) if network.code else None
