@@ -31,7 +31,7 @@ class ModelTrainer(Trainer):
         prepared = prepare(model, optimizer, batch_size, len(images), schedule, epochs)
         self.optimizer, self.path, self.code = prepared.optimizer, prepared.path, prepared.code
         self._theirs = prepared.variables
-        super().__init__(prepared.make_loop(cache), prepared.leading, images, labels, augmented)
+        super().__init__(prepared.make_loop(cache), images, labels, augmented)
 
     def train_epoch(self, order, shifts=None):
         self._read()

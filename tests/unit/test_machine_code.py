@@ -241,9 +241,12 @@ def test_sums_over_lanes_are_those_of_numpy(rows, columns, times):
 
 @pytest.mark.parametrize("count", [1, 5, 8, 9, 16, 23])
 @pytest.mark.parametrize(("rows", "columns"), [(1, 8), (3, 11), (2, 24), (1, 100)])
-def test_images_are_gathered_into_lanes(rows, columns, count):
+@pytest.mark.parametrize("pixels", [False, True])
+def test_images_are_gathered_into_lanes(rows, columns, count, pixels):
     """Lanes without an image repeat the last one; the space between rows and groups stays."""
     data, labels = normal(30, rows, columns), np.arange(30, dtype=np.float32)
+    if pixels:
+        data = np.resize(np.arange(256, dtype=np.uint8), data.shape)
     order = np.random.default_rng(count).permutation(30).astype(np.int32)[:count]
     groups = -(-count // LANES)
     height, width, first = rows + 2, columns + 3, columns + 4
@@ -251,11 +254,13 @@ def test_images_are_gathered_into_lanes(rows, columns, count):
     image_labels = np.full(groups * LANES + 1, -7, np.float32)
     target = Features(rows, columns, first * LANES, width * LANES, height * width * LANES)
     program = Program()
-    write_gather(program, "gather", target)
+    write_gather(program, "gather", target, pixels)
     program.compile("gather")["gather"](
         count, *(array.ctypes.data for array in (data, labels, order, images, image_labels))
     )
     lanes = order[np.minimum(np.arange(groups * LANES), count - 1)]
+    if pixels:
+        data = data / np.float32(255)
     expected = np.full_like(images, -7)
     for row in range(rows):
         begin = first + row * width

@@ -168,7 +168,7 @@ class Ours(TensorFlowSide):
             recipe["epochs"],
         )
         augmented = self.augmentation is not None
-        self.trainer = Trainer(prepared.make_loop(), prepared.leading, self.images, self.labels, augmented)
+        self.trainer = Trainer(prepared.make_loop(), self.images, self.labels, augmented)
         winograd = prepared.code is not None and prepared.code.name == "winograd"
         return facts | multiplications(model, winograd) | {"path": prepared.path}
 

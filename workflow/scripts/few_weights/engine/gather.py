@@ -1,11 +1,11 @@
 """Machine code that gathers the images of a batch from the data into the lanes of vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 
 from few_weights.engine.layouts import Features
-from few_weights.engine.machine_code import LANES, Code, Number, Program
+from few_weights.engine.machine_code import BYTE, LANES, Code, Number, Program
 
 
 def groups_of(code: Code, count: ir.Value) -> ir.Value:
@@ -13,17 +13,21 @@ def groups_of(code: Code, count: ir.Value) -> ir.Value:
     return code.divide(code.add(count, LANES - 1), LANES)[0]
 
 
-def write_gather(program: Program, name: str, target: Features) -> Code:
+def write_gather(program: Program, name: str, target: Features, pixels: bool) -> Code:
     """Write a function that copies the examples which `order` names, one into each lane.
 
     Unused lanes in the last group repeat the last example. The numbers of an example are contiguous in
-    `data`, in rows of at least `LANES`; labels are float32.
+    `data`, in rows of at least `LANES`: float32, or with `pixels` uint8, which are divided by 255. Labels are
+    float32.
 
     Its arguments: (count; data, labels, order, images, image labels).
     """
     code = program.function(name, numbers=1, pointers=5)
     count, data, labels, order, images, image_labels = code.arguments
     last = code.subtract(count, 1)
+    load: Callable[[ir.Value, Number], ir.Value] = code.load
+    if pixels:
+        data, load = code.builder.bitcast(data, BYTE.as_pointer()), code.load_pixels
     with code.loop(groups_of(code, count)) as group:
         sources = []
         for lane in range(LANES):
@@ -41,7 +45,7 @@ def write_gather(program: Program, name: str, target: Features) -> Code:
                 to_group: ir.Value = to_group,
             ) -> None:
                 begin = code.add(code.multiply(row, target.columns), column)
-                vectors = code.transpose([code.load(source, begin) for source in sources])
+                vectors = code.transpose([load(source, begin) for source in sources])
                 start = code.add(
                     to_group,
                     code.multiply(row, target.row_stride),

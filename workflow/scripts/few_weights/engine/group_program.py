@@ -44,6 +44,7 @@ class GroupProgram:
         size: how many numbers the weights have.
         update, settings: the optimizer's; None where the weights are updated elsewhere.
         batch_size: images per step.
+        pixels: whether the data are uint8, to be divided by 255.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class GroupProgram:
         update: Update | None,
         settings: Mapping[str, Any],
         batch_size: int,
+        pixels: bool,
     ) -> None:
         self._program, self._plan, self._batch_size, self._size = program, plan, batch_size, size
         self.arena = Arena()
@@ -78,7 +80,7 @@ class GroupProgram:
         self._scratch = [self.arena.buffer(step.kind.scratch_size, groups) for step in plan.steps]
         self._shared = [self.arena.buffer(step.kind.shared_size) for step in plan.steps]
         self._labels = self.arena.buffer(LANES).offset
-        self._gather = write_gather(program, "gather", _features_of(plan.maps[0]))
+        self._gather = write_gather(program, "gather", _features_of(plan.maps[0]), pixels)
         self._loss = write_loss(program, "loss", Features(1, plan.maps[plan.logits].channels, 0, 0, 0))
         self._functions: dict[tuple[object, ...], Code | None] = {}
         self._write_evaluate()

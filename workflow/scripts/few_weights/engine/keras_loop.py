@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from few_weights.engine.leading_layers import prepare_images
+
 
 class KerasLoop:
     """Trains and evaluates a network by TensorFlow; Keras' variables are the only copy of the weights.
@@ -39,11 +41,9 @@ class KerasLoop:
         for variable, value in zip(self.variables, state, strict=True):
             variable.assign(value)
 
-    def prepare(
-        self, images: NDArray[np.float32], labels: NDArray[np.integer]
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Images, as the first layer takes them, and labels, in the form that `train` and `evaluate` take."""
-        return tf.constant(images), tf.constant(labels, tf.int32)
+    def prepare(self, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Images and labels in the form that `train` and `evaluate` take."""
+        return tf.constant(prepare_images(images, [])), tf.constant(labels, tf.int32)
 
     def train(self, data: tuple[tf.Tensor, tf.Tensor], order: NDArray[np.integer]) -> tuple[float, float]:
         """Train an epoch in an order; returns the sum of the losses in nats, and how many were correct."""

@@ -18,6 +18,7 @@ LANES = 8
 
 INDEX = ir.IntType(64)
 INTEGER = ir.IntType(32)
+BYTE = ir.IntType(8)
 FLOAT = ir.FloatType()
 VECTOR = ir.VectorType(FLOAT, LANES)
 INTEGERS = ir.VectorType(INTEGER, LANES)
@@ -233,6 +234,13 @@ class Code:
         """The vector that begins at `pointer[offset]`."""
         address = self.builder.bitcast(self.at(pointer, offset), kind.as_pointer())
         return self.builder.load(address, align=4)
+
+    def load_pixels(self, pointer: ir.Value, offset: Number) -> ir.Value:
+        """The bytes that begin at `pointer[offset]`, divided by 255: the same bits as by NumPy."""
+        kind = ir.VectorType(BYTE, LANES)
+        address = self.builder.bitcast(self.at(pointer, offset), kind.as_pointer())
+        pixels = self.builder.uitofp(self.builder.load(address, align=1), VECTOR)
+        return self.builder.fdiv(pixels, constant(255.0))
 
     def store(self, vector: ir.Value, pointer: ir.Value, offset: Number, lanes: int = LANES) -> None:
         """Write a vector, or its first lanes, to `pointer[offset]`."""

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from few_weights.engine.arena import allocate
 from few_weights.engine.compilation import compile_functions
 from few_weights.engine.full_matrix_steps import FullMatrixSteps
+from few_weights.engine.leading_layers import prepare_images
 from few_weights.engine.machine_code import LANES
 from few_weights.engine.network_code import NetworkCode
 from few_weights.engine.updates import update_of
 
-#: Images and labels in the form that machine code takes: float32, contiguous.
-Data = tuple[NDArray[np.float32], NDArray[np.float32]]
+#: Images and labels in the form that machine code takes, contiguous: images as uint8, or as float32 after
+#: leading layers; labels as float32.
+Data = tuple[NDArray[np.uint8] | NDArray[np.float32], NDArray[np.float32]]
 
 
 class MachineLoop:
@@ -53,9 +55,11 @@ class MachineLoop:
         for variable, value in zip(self.variables, state, strict=True):
             variable[...] = value
 
-    def prepare(self, images: NDArray[np.float32], labels: NDArray[np.integer]) -> Data:
-        """Images, as the first layer takes them, and labels, in the form that `train` and `evaluate` take."""
-        return np.ascontiguousarray(images, np.float32), np.ascontiguousarray(labels, np.float32)
+    def prepare(self, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> Data:
+        """Images and labels in the form that `train` and `evaluate` take."""
+        leading = self._code.leading
+        pixels = prepare_images(images, leading) if leading else np.ascontiguousarray(images)
+        return pixels, np.ascontiguousarray(labels, np.float32)
 
     def train(self, data: Data, order: NDArray[np.integer]) -> tuple[float, int]:
         """Train an epoch in an order; returns the sum of the losses in nats, and how many were correct."""

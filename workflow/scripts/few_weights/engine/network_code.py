@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from few_weights.engine.leading_layers import Pool
 from few_weights.engine.learning_rate import LearningRate
 
 
@@ -20,6 +21,7 @@ class NetworkCode:
         source: LLVM's intermediate representation.
         arena_size: how many float32 the functions need.
         batch_size: images per step.
+        leading: pooling that is applied to the images beforehand; without any, the data are uint8.
         optimizer: its name, and the settings that rates and NumPy's steps need.
         rate: the learning rate.
         places: for each variable of the model and then of the optimizer, where it begins in the arena; None
@@ -33,6 +35,7 @@ class NetworkCode:
     source: str
     arena_size: int
     batch_size: int
+    leading: list[Pool]
     optimizer: Mapping[str, Any]
     rate: LearningRate
     places: list[int | None]
@@ -47,8 +50,9 @@ class NetworkCode:
     def from_json(cls, text: str) -> "NetworkCode":
         """Read what `to_json` wrote."""
         values = json.loads(text)
-        gradient = values.pop("gradient")
+        leading, gradient = values.pop("leading"), values.pop("gradient")
         return cls(
             **values | {"rate": LearningRate(*values["rate"])},
+            leading=[Pool.from_list(each) for each in leading],
             gradient=tuple(gradient) if gradient else None,
         )

@@ -50,7 +50,6 @@ class Preparation:
         model, optimizer: what is trained, and Keras' optimizer, built for it.
         batch_size: images per step.
         path: how, and for machine code why not, in words.
-        leading: what is applied to the images beforehand.
         code: None where Keras computes the model.
     """
 
@@ -58,7 +57,6 @@ class Preparation:
     optimizer: keras.optimizers.Optimizer
     batch_size: int
     path: str
-    leading: "list[Pool | tuple[int, ...]]"
     code: NetworkCode | None
 
     @property
@@ -102,8 +100,9 @@ def prepare(
         built = keras.optimizers.LossScaleOptimizer(built)
     built.build(model.trainable_variables)
     leading, plan, path = choose_path(model, built, steps)
-    code = None if plan is None else _write(plan, model, built, batch_size)
-    return Preparation(model, built, batch_size, path, [_read_leading(each) for each in leading], code)
+    pools = [pool for pool in map(_read_leading, leading) if pool]
+    code = None if plan is None else _write(plan, pools, model, built, batch_size)
+    return Preparation(model, built, batch_size, path, code)
 
 
 def choose_path(
@@ -161,30 +160,36 @@ def _require_keras_step(model: keras.Model) -> None:
             )
 
 
-def _read_leading(layer: Any) -> "Pool | tuple[int, ...]":
-    """A leading layer as `prepare_images` takes it."""
-    shape = tuple(layer.output.shape[1:])
+def _read_leading(layer: Any) -> Pool | None:
+    """A leading layer as `prepare_images` takes it; None for a new shape, which moves no number."""
     if isinstance(layer, (layers.Flatten, layers.Reshape)):
-        return shape
+        return None
+    images, shape = tuple(layer.input.shape[1:]), tuple(layer.output.shape[1:])
     before = []
     for axis in (0, 1):
         length = (shape[axis] - 1) * layer.strides[axis] + layer.pool_size[axis]
-        before.append(max(length - layer.input.shape[1 + axis], 0) // 2 if layer.padding == "same" else 0)
+        before.append(max(length - images[axis], 0) // 2 if layer.padding == "same" else 0)
     largest = isinstance(layer, layers.MaxPooling2D)
-    return Pool(largest, tuple(layer.pool_size), tuple(layer.strides), shape, (before[0], before[1]))
+    return Pool(largest, tuple(layer.pool_size), tuple(layer.strides), images, shape, (before[0], before[1]))
 
 
 def _write(
-    plan: Plan | GroupPlan, model: keras.Model, optimizer: keras.optimizers.Optimizer, batch_size: int
+    plan: Plan | GroupPlan,
+    pools: Sequence[Pool],
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    batch_size: int,
 ) -> NetworkCode:
-    """Write the code for a plan."""
-    name, config = name_of(optimizer), optimizer.get_config()
+    """Write the code for a plan, which comes after leading layers."""
+    name, config, pixels = name_of(optimizer), optimizer.get_config(), not pools
     update = update_of(name, config)
     if isinstance(plan, GroupPlan):
-        program, arena_size, places, gradient = _write_groups(plan, optimizer, update, batch_size)
+        program, arena_size, places, gradient = _write_groups(plan, optimizer, update, batch_size, pixels)
     else:
         assert update is not None
-        program, arena_size, places, gradient = _write_winograd(plan, optimizer, update, batch_size)
+        program, arena_size, places, gradient = _write_winograd(
+            plan, optimizer, update, batch_size, not pools
+        )
     settings = update.settings if update else ("beta_1", "beta_2", "epsilon", "refresh")
     variables = [*model.variables, *optimizer.variables]
     return NetworkCode(
@@ -192,6 +197,7 @@ def _write(
         str(program.module),
         arena_size,
         batch_size,
+        list(pools),
         {"name": name} | {key: config[key] for key in settings},
         learning_rate_of(optimizer),
         [places.get(id(variable)) for variable in variables],
@@ -206,7 +212,7 @@ Written = tuple[Program, int, dict[int, int], tuple[int, int, int] | None]
 
 
 def _write_winograd(
-    plan: Plan, optimizer: keras.optimizers.Optimizer, update: Update, batch_size: int
+    plan: Plan, optimizer: keras.optimizers.Optimizer, update: Update, batch_size: int, pixels: bool
 ) -> Written:
     variables = plan.variables
     indices = [optimizer._get_variable_index(variable) for variable in variables]
@@ -216,13 +222,19 @@ def _write_winograd(
     arena = Arena()
     buffers = [arena.buffer(size) for _ in (variables, *state)]
     program = Program("winograd")
-    write_network(program, arena, plan, buffers, starts, size, update, optimizer.get_config(), batch_size)
+    write_network(
+        program, arena, plan, buffers, starts, size, update, optimizer.get_config(), batch_size, pixels
+    )
     places = _places([buffer.offset for buffer in buffers], [variables, *state], starts)
     return program, arena.size, places, None
 
 
 def _write_groups(
-    plan: GroupPlan, optimizer: keras.optimizers.Optimizer, update: Update | None, batch_size: int
+    plan: GroupPlan,
+    optimizer: keras.optimizers.Optimizer,
+    update: Update | None,
+    batch_size: int,
+    pixels: bool,
 ) -> Written:
     trained = optimizer._trainable_variables
     # The weights one after the other, in the order of the optimizer.
@@ -230,7 +242,9 @@ def _write_groups(
     start_of = {id(variable): start for variable, start in zip(trained, starts, strict=True)}
     plan_starts = [start_of.get(id(variable)) for variable in plan.variables]
     program = Program("groups")
-    written = GroupProgram(program, plan, plan_starts, size, update, optimizer.get_config(), batch_size)
+    written = GroupProgram(
+        program, plan, plan_starts, size, update, optimizer.get_config(), batch_size, pixels
+    )
     state = [getattr(optimizer, name) for name in update.state] if update else []
     places = _places([written.weights, *written.state], [trained, *state], starts)
     for variable, (place, _) in zip(plan.variables, written.variables, strict=True):

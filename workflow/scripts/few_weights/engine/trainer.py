@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from few_weights.engine.image_shifts import shift_images
-from few_weights.engine.leading_layers import Pool, prepare_images
 
 
 class Loop(Protocol):
     """What trains and evaluates: a `MachineLoop` or a `KerasLoop`."""
 
-    def prepare(self, images: NDArray[np.float32], labels: NDArray[np.integer]) -> Any:
-        """Images, as the first layer takes them, and labels, in the form that `train` and `evaluate` take."""
+    def prepare(self, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> Any:
+        """Images and labels in the form that `train` and `evaluate` take."""
 
     def train(self, data: Any, order: NDArray[np.integer]) -> tuple[float, float]:
         """Train an epoch in an order; returns the sum of the losses in nats, and how many were correct."""
@@ -37,7 +36,6 @@ class Trainer:
 
     Args:
         loop: how it is computed.
-        leading: what is applied to the images beforehand, as `prepare_images` takes it.
         images: uint8, (examples, rows, columns, channels). Divided by 255 before the network sees them.
         labels: integers, (examples,).
         augmented: whether the images are shifted in each epoch.
@@ -46,14 +44,13 @@ class Trainer:
     def __init__(
         self,
         loop: Loop,
-        leading: "list[Pool | tuple[int, ...]]",
         images: NDArray[np.uint8],
         labels: NDArray[np.integer],
         augmented: bool = False,
     ) -> None:
-        self.loop, self._leading = loop, leading
+        self.loop = loop
         self._images, self._labels = images, labels
-        self._train_data: Any = None if augmented else self._prepare(images, labels)
+        self._train_data: Any = None if augmented else loop.prepare(images, labels)
         self._test_data: dict[int, tuple[NDArray[np.uint8], Any]] = {}
 
     def train_epoch(
@@ -72,7 +69,7 @@ class Trainer:
         """
         data = self._train_data
         if shifts is not None:
-            data = self._prepare(shift_images(self._images, shifts), self._labels)
+            data = self.loop.prepare(shift_images(self._images, shifts), self._labels)
         loss, correct = self.loop.train(data, order)
         return loss / len(order), correct / len(order)
 
@@ -85,7 +82,7 @@ class Trainer:
         """
         if id(images) not in self._test_data:
             # The images are stored, too, so that no other array can reuse their id.
-            self._test_data[id(images)] = (images, self._prepare(images, labels))
+            self._test_data[id(images)] = (images, self.loop.prepare(images, labels))
         loss, predictions = self.loop.evaluate(self._test_data[id(images)][1])
         return loss / len(images), predictions
 
@@ -96,6 +93,3 @@ class Trainer:
     def restore(self, state: Sequence[NDArray[Any]]) -> None:
         """Resume from a `state()` of the same network and optimizer: the next epoch gives the same bits."""
         self.loop.restore(state)
-
-    def _prepare(self, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> Any:
-        return self.loop.prepare(prepare_images(images, self._leading), labels)

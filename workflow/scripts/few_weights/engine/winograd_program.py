@@ -106,6 +106,7 @@ def write_network(
     update: Update,
     settings: Settings,
     batch_size: int,
+    pixels: bool,
 ) -> None:
     """Write the functions "train" and "evaluate".
 
@@ -121,6 +122,7 @@ def write_network(
         size: of each of these buffers.
         update, settings: the optimizer.
         batch_size: images per step.
+        pixels: whether the data are uint8, to be divided by 255.
     """
     images, convolutions, dense = lay_out(plan)
     first = _features_of_pixels(images[0]) if images else dense[0].features
@@ -153,7 +155,10 @@ def write_network(
             flat.append(DenseStage(program, number, layer, memory))
         values, gradient = output, upstream
     labels = buffer_per_group(LANES)
-    gather, loss = write_gather(program, "gather", first), write_loss(program, "loss", dense[-1].units)
+    gather, loss = (
+        write_gather(program, "gather", first, pixels),
+        write_loss(program, "loss", dense[-1].units),
+    )
     take_step = write_update(program, "update", update, settings, size)
 
     def write_pass(code: Code, first_example: Number) -> ir.Value:

@@ -2,8 +2,7 @@
 
 One process per architecture builds its networks, for all widths of the study and all seeds, and writes the
 machine code that trains them. A run that finds its network in such a file needs no Keras; any other run, such
-as one at a width that a search added, or where Snakemake's environment has no TensorFlow, prepares its network
-itself.
+as one at a width that a search added, or where Snakemake's environment has no TensorFlow, prepares its own.
 
 The files are no input of the runs, because Snakemake would repeat finished runs whenever another seed makes
 such a file again, or it is gone.

@@ -110,6 +110,5 @@ def _describe(preparation: Preparation) -> PreparedNetwork:
         preparation.path,
         {name: numbers[id(variable)] for name, variable in variable_names(model).items()},
         [numbers[id(variable)] for variable in model.trainable_variables],
-        preparation.leading,
         preparation.code,
     )

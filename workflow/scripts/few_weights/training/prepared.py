@@ -15,7 +15,6 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from few_weights.engine.leading_layers import Pool
 from few_weights.engine.machine_loop import MachineLoop
 from few_weights.engine.network_code import NetworkCode
 from few_weights.engine.trainer import Loop
@@ -43,7 +42,6 @@ class PreparedNetwork:
         weight_names: for each array of weights.npz, the number of its variable; variables of the model come
             first, then those of the optimizer.
         trainable: the numbers of the variables that are trained.
-        leading: layers that are applied to the images beforehand.
         code: its machine code; None if Keras computes it.
     """
 
@@ -51,25 +49,19 @@ class PreparedNetwork:
     path: str
     weight_names: Mapping[str, int]
     trainable: list[int]
-    leading: "list[Pool | tuple[int, ...]]"
     code: NetworkCode | None
 
     def to_json(self) -> str:
         """All of it as text."""
-        leading = [each._asdict() if isinstance(each, Pool) else list(each) for each in self.leading]
-        fields = asdict(replace(self, code=None, leading=[]))
-        return json.dumps(fields | {"leading": leading, "code": self.code.to_json() if self.code else None})
+        code = self.code.to_json() if self.code else None
+        return json.dumps(asdict(replace(self, code=None)) | {"code": code})
 
     @classmethod
     def from_json(cls, text: str) -> "PreparedNetwork":
         """Read what `to_json` wrote."""
         values = json.loads(text)
         code = values.pop("code")
-        leading = [
-            Pool.from_mapping(each) if isinstance(each, dict) else tuple(each)
-            for each in values.pop("leading")
-        ]
-        return cls(**values, leading=leading, code=NetworkCode.from_json(code) if code else None)
+        return cls(**values, code=NetworkCode.from_json(code) if code else None)
 
 
 @dataclass(frozen=True)

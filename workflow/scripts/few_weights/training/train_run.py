@@ -132,7 +132,7 @@ def train_run(
     path, parameters = prepared.network.path, prepared.network.facts["parameters"]
     print(f"{run}: {parameters:,} parameters; {path}", flush=True)
     augmented = recipe.augmentation is not None
-    trainer = Trainer(prepared.loop, prepared.network.leading, dataset.x_train, dataset.y_train, augmented)
+    trainer = Trainer(prepared.loop, dataset.x_train, dataset.y_train, augmented)
 
     progress = _resume(trainer, checkpoint)
     resumed_after_epoch = len(progress["history"])
