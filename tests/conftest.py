@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+import few_weights  # noqa: F401  # before any test imports NumPy, whose linear algebra it pins
+
 ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
 

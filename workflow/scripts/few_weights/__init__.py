@@ -5,3 +5,25 @@ analysis, report. Each package may import only packages before it; its docstring
 computes an epoch, stands alone and imports nothing else from here. Every package may import `errors.py` and
 `files.py`. tests/unit/test_packages.py checks these rules.
 """
+
+import os
+import platform
+from pathlib import Path
+
+
+def _pin_linear_algebra() -> None:
+    """Let NumPy's linear algebra use the same code on every x86-64 with AVX2 and FMA, in one thread.
+
+    By default OpenBLAS chooses code for the processor, whose results differ in their last bits. It reads
+    these variables when NumPy is imported, so this comes first.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    try:
+        flags = Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return
+    if platform.machine() == "x86_64" and {"avx2", "fma"} <= set(flags):
+        os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
+
+
+_pin_linear_algebra()

@@ -32,8 +32,19 @@ OPTIMISATION = 2
 #: other passes of LLVM doubled the time to compile and made nothing faster.
 PASSES = ("sroa", "loop_rotate")
 
+#: Where bits are equal if nothing is known of other machines.
+OWN_BITS = "this kind of machine"
+
 #: A cache keeps the code of so many programs.
 MOST_PROGRAMS = 200
+
+
+def where_bits_are_equal() -> str:
+    """The machines on which compiled code gives the bits that it gives here, in words."""
+    features = binding.get_host_cpu_features()
+    fused = binding.get_default_triple().startswith("x86_64") and features.get("avx2") and features.get("fma")
+    # Elsewhere a product and its sum may be rounded once or twice.
+    return "any x86-64 with AVX2 and FMA" if fused else OWN_BITS
 
 
 def compile_functions(

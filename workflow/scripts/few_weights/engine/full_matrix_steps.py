@@ -1,11 +1,12 @@
 """The steps of `FullMatrixAdam` on NumPy arrays."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from few_weights.engine.learning_rate import powers
 
 
 class FullMatrixSteps:
@@ -23,8 +24,8 @@ class FullMatrixSteps:
         )
         self._recent, self._covariance, self._basis, self._mean, self._variance = variables[-5:]
 
-    def change(self, gradient: NDArray[np.float32], learning_rate: float, step: int) -> NDArray[np.float32]:
-        """What to subtract from the weights at a step, numbered from 0."""
+    def change(self, gradient: NDArray[np.float32], rate: float, step: int) -> NDArray[np.float32]:
+        """What to subtract from the weights at a step, numbered from 0; `rate` has the bias corrected."""
         beta_1, beta_2 = np.float32(self._beta_1), np.float32(self._beta_2)
         row = step % self._refresh
         if row == 0 and step > 0:
@@ -35,7 +36,6 @@ class FullMatrixSteps:
         self._mean += (1 - beta_1) * along
         self._variance *= beta_2
         self._variance += (1 - beta_2) * along**2
-        rate = learning_rate * math.sqrt(1 - self._beta_2 ** (step + 1)) / (1 - self._beta_1 ** (step + 1))
         scaled = np.float32(rate) * self._mean / (np.sqrt(self._variance) + np.float32(self._epsilon))
         return self._basis @ scaled
 
@@ -43,8 +43,8 @@ class FullMatrixSteps:
         """What `FullMatrixAdam._find_basis` does."""
         beta_1, beta_2, refresh = self._beta_1, self._beta_2, self._refresh
         ages = np.arange(refresh - 1, -1, -1)
-        weighted = np.sqrt((1 - beta_2) * beta_2**ages).astype(np.float32)[:, None] * self._recent
-        self._covariance *= np.float32(beta_2**refresh)
+        weighted = np.sqrt((1 - beta_2) * powers(beta_2, ages)).astype(np.float32)[:, None] * self._recent
+        self._covariance *= np.float32(powers(beta_2, np.array([refresh]))[0])
         self._covariance += weighted.T @ weighted
         if not np.all(np.isfinite(self._covariance)):  # a diverged training stays one
             self._basis[...] = np.nan

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from few_weights.engine.compilation import OWN_BITS
 from few_weights.engine.leading_layers import prepare_images
 
 
@@ -22,6 +23,8 @@ class KerasLoop:
 
     def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer, batch_size: int) -> None:
         self._model, self._optimizer, self._batch_size = model, optimizer, batch_size
+        #: On which machines a training gives the same bits, in words.
+        self.bits = OWN_BITS
         # A user's class may not take the argument.
         self._takes_training = model._call_has_training_arg
         self._train_step = tf.function(self._take_step)

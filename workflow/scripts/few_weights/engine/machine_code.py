@@ -44,8 +44,6 @@ class Program:
         self.name = name
         self.module = ir.Module()
         self.x86 = binding.get_default_triple().startswith("x86_64")
-        #: Whether results are the bits of every x86-64 with FMA, which rounds a product and sum once.
-        self.fused = self.x86 and binding.get_host_cpu_features().get("fma", False)
 
     def define(
         self, name: str, pointers: Sequence[str], numbers: Sequence[str] = (), may_overlap: bool = False
@@ -306,7 +304,7 @@ class Code:
         return self.elementwise("fmuladd", factor, vector, other)
 
     def elementwise(self, name: str, *vectors: ir.Value) -> ir.Value:
-        """Apply a function that LLVM provides to each lane: "sqrt", "exp", "log", "fmuladd"."""
+        """Apply a function that LLVM provides to each lane: "sqrt", "floor", "fmuladd"."""
         function = self.program.intrinsic(f"llvm.{name}.v{LANES}f32", VECTOR, [VECTOR] * len(vectors))
         return self.builder.call(function, vectors)
 

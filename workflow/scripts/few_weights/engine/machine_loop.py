@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from few_weights.engine.arena import allocate
-from few_weights.engine.compilation import compile_functions
+from few_weights.engine.compilation import compile_functions, where_bits_are_equal
 from few_weights.engine.full_matrix_steps import FullMatrixSteps
 from few_weights.engine.leading_layers import prepare_images
+from few_weights.engine.learning_rate import bias_correction
 from few_weights.engine.machine_code import LANES
 from few_weights.engine.network_code import NetworkCode
 from few_weights.engine.updates import update_of
@@ -31,12 +32,14 @@ class MachineLoop:
 
     Attributes:
         variables: the variables' values now. They are read by the next call, and changed by it.
+        bits: on which machines a training gives the same bits, in words.
     """
 
     def __init__(self, code: NetworkCode, values: Sequence[NDArray[Any]], cache: Path | None = None) -> None:
         self._code = code
         names = ["evaluate", "differentiate" if code.gradient else "train"]
         self._functions = compile_functions(code.source, code.name, names, cache)
+        self.bits = where_bits_are_equal()
         self._arena = allocate(code.arena_size)
         self.variables = [
             np.array(value)
@@ -65,13 +68,10 @@ class MachineLoop:
         """Train an epoch in an order; returns the sum of the losses in nats, and how many were correct."""
         taken, batch_size = int(self.variables[self._code.steps]), self._code.batch_size
         steps = taken + np.arange(math.ceil(len(order) / batch_size))
-        rates = self._code.rate.at(steps)
+        rates = self._code.rate.at(steps) * self._correction(steps)
         if self._code.gradient:
             losses, predictions = self._train_with_full_matrix(data, order, steps, rates)
         else:
-            update = update_of(self._code.optimizer["name"], self._code.optimizer)
-            assert update is not None
-            rates = rates * update.rates(self._code.optimizer, steps)
             losses, predictions = self._run("train", data, order, taken, rates.astype(np.float32))
         self.variables[self._code.steps][...] += len(steps)
         return losses.sum(dtype=np.float64), int(np.count_nonzero(predictions == data[1][order]))
@@ -80,6 +80,15 @@ class MachineLoop:
         """The sum of the cross-entropies in nats, and the class predicted for each example."""
         losses, predictions = self._run("evaluate", data, np.arange(len(data[1])), 0)
         return losses.sum(dtype=np.float64), predictions.astype(np.uint8)
+
+    def _correction(self, steps: NDArray[np.integer]) -> NDArray[np.float64]:
+        """What the optimizer multiplies the learning rate of each step by."""
+        settings = self._code.optimizer
+        if self._code.gradient:
+            return bias_correction(settings, steps)
+        update = update_of(settings["name"], settings)
+        assert update is not None
+        return update.rates(settings, steps)
 
     def _train_with_full_matrix(
         self, data: Data, order: NDArray[np.integer], steps: NDArray[np.integer], rates: NDArray[np.float64]

@@ -13,7 +13,13 @@ from few_weights.engine.image_shifts import shift_images
 
 
 class Loop(Protocol):
-    """What trains and evaluates: a `MachineLoop` or a `KerasLoop`."""
+    """What trains and evaluates: a `MachineLoop` or a `KerasLoop`.
+
+    Attributes:
+        bits: on which machines a training gives the same bits, in words.
+    """
+
+    bits: str
 
     def prepare(self, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> Any:
         """Images and labels in the form that `train` and `evaluate` take."""

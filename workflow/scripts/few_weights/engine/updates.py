@@ -7,6 +7,7 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
+from few_weights.engine.learning_rate import bias_correction
 from few_weights.engine.machine_code import LANES, Code, Program, constant
 
 #: The settings of an optimizer by name, among them its own name, as Keras has them.
@@ -62,12 +63,6 @@ def _adam(
     return code.builder.fsub(weight, change), means, squares
 
 
-def _adam_rates(settings: Settings, steps: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The bias correction of each step."""
-    missing_1, missing_2 = (settings[beta] ** (steps + 1) for beta in ("beta_1", "beta_2"))
-    return np.sqrt(1 - missing_2) / (1 - missing_1)
-
-
 def _sgd(code: Code, settings: Settings, rate: ir.Value, weight: ir.Value, gradient: ir.Value) -> Vectors:
     return (code.builder.fsub(weight, code.builder.fmul(rate, gradient)),)
 
@@ -102,7 +97,7 @@ class Update(NamedTuple):
     state: tuple[str, ...]
     settings: tuple[str, ...]
     step: Callable[..., Vectors]
-    rates: Callable[[Settings, NDArray[np.int64]], NDArray[np.float64]] = lambda settings, steps: np.ones(
+    rates: Callable[[Settings, NDArray[np.integer]], NDArray[np.float64]] = lambda settings, steps: np.ones(
         len(steps)
     )
 
@@ -110,7 +105,7 @@ class Update(NamedTuple):
 #: By the name of Keras' class, in lower case.
 UPDATES = {
     "adadelta": Update(("_accumulated_grads", "_accumulated_delta_vars"), ("rho", "epsilon"), _adadelta),
-    "adam": Update(("_momentums", "_velocities"), ("beta_1", "beta_2", "epsilon"), _adam, _adam_rates),
+    "adam": Update(("_momentums", "_velocities"), ("beta_1", "beta_2", "epsilon"), _adam, bias_correction),
     "rmsprop": Update(("_velocities",), ("rho", "epsilon"), _rmsprop),
     "sgd": Update((), (), _sgd),
 }

@@ -48,6 +48,7 @@ class Execution(TypedDict):
         started, finished: ISO 8601, in UTC.
         host, platform, device: the machine.
         peak_memory_mib: largest resident memory of the process.
+        bits: on which machines the training gives the same bits, in words; missing in older runs.
         overhead_seconds: imports, data and building of the network, all outside the epochs.
     """
 
@@ -60,6 +61,7 @@ class Execution(TypedDict):
     platform: str
     device: str
     peak_memory_mib: int
+    bits: NotRequired[str]
     #: Added last, by train.py.
     overhead_seconds: NotRequired[float]
 

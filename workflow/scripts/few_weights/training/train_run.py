@@ -130,7 +130,7 @@ def train_run(
     """
     started = datetime.now(UTC)
     path, parameters = prepared.network.path, prepared.network.facts["parameters"]
-    print(f"{run}: {parameters:,} parameters; {path}", flush=True)
+    print(f"{run}: {parameters:,} parameters; {path}; the same bits on {prepared.loop.bits}", flush=True)
     augmented = recipe.augmentation is not None
     trainer = Trainer(prepared.loop, dataset.x_train, dataset.y_train, augmented)
 
@@ -170,7 +170,9 @@ def train_run(
         "diverged_in_epoch": last.epoch if last.infinite_losses else None,
         "path": path,
         "versions": versions(),
-        "execution": _execution(progress["epoch_seconds"], resumed_after_epoch, started, device),
+        "execution": _execution(
+            progress["epoch_seconds"], resumed_after_epoch, started, device, prepared.loop.bits
+        ),
     }
     # What a recipe leaves out is not in its metrics, either.
     if recipe.schedule is None:
@@ -274,7 +276,7 @@ def _print_epoch(result: EpochResult, epochs: int) -> None:
 
 
 def _execution(
-    epoch_seconds: list[float], resumed_after_epoch: int, started: datetime, device: str
+    epoch_seconds: list[float], resumed_after_epoch: int, started: datetime, device: str, bits: str
 ) -> Execution:
     return {
         "train_seconds": round(sum(epoch_seconds), 3),
@@ -285,5 +287,6 @@ def _execution(
         "host": socket.gethostname(),
         "platform": platform.platform(),
         "device": device,
+        "bits": bits,
         "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
     }
