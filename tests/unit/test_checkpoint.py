@@ -13,6 +13,7 @@ from few_weights.plan.recipe import Recipe
 from few_weights.plan.runs import Run
 from few_weights.training import train_run
 from few_weights.training.checkpoint import Checkpoint, forget_finished
+from few_weights.training.prepare import prepare_run
 
 #: It changes its coordinates twice in these trainings, once before and once after the interruption.
 FULL = FULL_MATRIX | {"refresh": 12}
@@ -64,8 +65,10 @@ def train(run, dataset, checkpoint=None, optimizer=ADADELTA):
     network = {"architecture": run.architecture, "options": {}}
     if run.architecture == "normalised":
         network = NORMALISED
+    recipe = replace(RECIPE, optimizer=optimizer)
+    prepared = prepare_run(run, network, recipe, dataset.image_shape, dataset.classes, len(dataset.y_train))
     metrics, predictions, weights = train_run.train_run(
-        run, network, "tiny", "mnist", replace(RECIPE, optimizer=optimizer), dataset, "CPU", checkpoint
+        run, prepared, network, "tiny", "mnist", recipe, dataset, "CPU", checkpoint
     )
     return metrics, metrics.pop("execution"), predictions, weights
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -81,16 +82,22 @@ def prepare_architecture(
         for seed in seeds:
             model = preparation.model
             if seed != seeds[0]:
-                model = build_network(name, network, width, image_shape, classes, seed)
+                model = _build(Run(name, width, seed), network, image_shape, classes)
             for number, variable in enumerate(model.variables):
                 arrays[f"{width}/{seed}/{number}"] = np.asarray(variable)
     return arrays
 
 
+def _build(run: Run, network: Network, image_shape: tuple[int, int, int], classes: int) -> keras.Model:
+    # Keras numbers layers: each network gets the names that it has alone.
+    keras.backend.clear_session()
+    return build_network(run.architecture, network, run.width, image_shape, classes, run.seed)
+
+
 def _prepare(
     run: Run, network: Network, recipe: Recipe, image_shape: tuple[int, int, int], classes: int, examples: int
 ) -> Preparation:
-    model = build_network(run.architecture, network, run.width, image_shape, classes, run.seed)
+    model = _build(run, network, image_shape, classes)
     try:
         return prepare(model, recipe.optimizer, recipe.batch_size, examples, recipe.schedule, recipe.epochs)
     except EngineError as error:
