@@ -5,8 +5,9 @@ Each network is trained for an epoch of the digits, and a digest of its weights 
 
     WRITE_BITS=1 .venv/bin/python -m pytest tests/unit/test_bits.py -n 0
 
-`full_matrix_adam` decomposes matrices by OpenBLAS: its digests are those of the version that NumPy in
-requirements.txt brings, with the code for processors with AVX2 that few_weights/__init__.py chooses.
+`loss.py` calls `exp` and `log` of the C library, whose last bit may differ between versions: the digests are
+of glibc 2.36. `full_matrix_adam` decomposes matrices by OpenBLAS: its digests are those of the version that
+NumPy in requirements.txt brings, with the code for AVX2 that few_weights/__init__.py chooses.
 """
 
 import hashlib

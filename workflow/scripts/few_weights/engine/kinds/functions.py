@@ -44,27 +44,6 @@ def exp(code: Code, x: ir.Value) -> ir.Value:
     return builder.fmul(power, builder.bitcast(bits, VECTOR))
 
 
-def log(code: Code, x: ir.Value) -> ir.Value:
-    """The natural logarithm of normal numbers above 0; infinity and what is not a number stay."""
-    builder = code.builder
-    # x = m times 2 to the power of n, with m from the root of 1/2 to that of 2.
-    begin = ir.Constant(INTEGERS, [0x3F3504F3] * LANES)
-    shift = ir.Constant(INTEGERS, [23] * LANES)
-    bits = builder.bitcast(x, INTEGERS)
-    exponent = builder.ashr(builder.sub(bits, begin), shift)
-    mantissa = builder.bitcast(builder.sub(bits, builder.shl(exponent, shift)), VECTOR)
-    # log m is twice the area tangent of s.
-    s = builder.fdiv(builder.fsub(mantissa, constant(1.0)), builder.fadd(mantissa, constant(1.0)))
-    square = builder.fmul(s, s)
-    series = polynomial(code, square, [2 / number for number in (3, 5, 7, 9, 11)])
-    small = code.multiply_add(builder.fmul(s, square), series, code.scale(2.0, s))
-    whole = builder.sitofp(exponent, VECTOR)
-    high = 0.693359375
-    total = code.multiply_add(high, whole, code.multiply_add(math.log(2) - high, whole, small))
-    finite = builder.fcmp_ordered("<", x, constant(math.inf))
-    return builder.select(finite, total, x)
-
-
 def erf(code: Code, x: ir.Value) -> ir.Value:
     """The error function."""
     far = code.builder.fcmp_ordered(">=", code.elementwise("fabs", x), constant(ERF_END))
