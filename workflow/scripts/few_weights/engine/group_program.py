@@ -73,9 +73,9 @@ class GroupProgram:
         groups = -(-batch_size // LANES) if len(self._phases) > 1 else 1
         self._values = self._buffers(dict.fromkeys(plan.buffers, groups))
         # Gradients that are computed and used in one phase have one buffer for all groups.
-        crossing = self._crossing()
+        self._crossing = self._find_crossing()
         self._value_gradients = self._buffers(
-            {buffer: groups if buffer in crossing else 1 for buffer in plan.buffers}
+            {buffer: groups if buffer in self._crossing else 1 for buffer in plan.buffers}
         )
         self._scratch = [self.arena.buffer(step.kind.scratch_size, groups) for step in plan.steps]
         self._shared = [self.arena.buffer(step.kind.shared_size) for step in plan.steps]
@@ -98,7 +98,7 @@ class GroupProgram:
             phases[-1].append(number)
         return phases
 
-    def _crossing(self) -> set[int]:
+    def _find_crossing(self) -> set[int]:
         """The buffers whose gradients are added to in one phase going back and read in another one."""
         phases: dict[int, set[int]] = {}
         for phase, numbers in enumerate(self._phases):
@@ -120,13 +120,15 @@ class GroupProgram:
                 known[buffer] = self.arena.buffer(values.size, groups[buffer])
         return [known[buffer] for buffer in self._plan.buffers]
 
-    def _write_zero_gradients(self, code: Code, group: Number, shared: bool) -> None:
-        """Set the gradients of a group to 0: those in its own buffers, or those in shared ones."""
+    def _write_zero_gradients(self, code: Code, group: Number, crossing: bool) -> None:
+        """Set gradients of a group to 0: those that cross the border of a phase, or the others."""
         done = set()
-        for buffer, values in zip(self._value_gradients, self._plan.maps, strict=True):
-            if buffer not in done and (buffer.stride == 0) == shared:
+        for number, buffer, values in zip(
+            self._plan.buffers, self._value_gradients, self._plan.maps, strict=True
+        ):
+            if number not in done and (number in self._crossing) == crossing:
                 self._write_zeros(code, buffer.of(code, group), values.size)
-            done.add(buffer)
+            done.add(number)
 
     # Calls of the functions of the steps
 
@@ -241,15 +243,15 @@ class GroupProgram:
                 self._call(code, batch, self._phases[phase][0], "write_finish", 0)
             with code.loop(groups) as group:
                 if phase == last:
-                    self._write_zero_gradients(code, group, shared=False)
-                    self._write_zero_gradients(code, group, shared=True)
+                    self._write_zero_gradients(code, group, crossing=True)
+                    self._write_zero_gradients(code, group, crossing=False)
                 self._write_forward(code, batch, phase, group)
                 if phase == last:
                     self._write_backward(code, batch, phase, group)
         for phase in reversed(range(last)):
             self._call(code, batch, self._phases[phase + 1][0], "write_backward_finish", 0)
             with code.loop(groups) as group:
-                self._write_zero_gradients(code, group, shared=True)
+                self._write_zero_gradients(code, group, crossing=False)
                 self._write_backward(code, batch, phase, group)
         for number, factor in self._plan.penalties.items():
             self._write_penalty(code, number, factor)

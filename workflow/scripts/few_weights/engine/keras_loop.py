@@ -37,7 +37,7 @@ class KerasLoop:
 
     def state(self) -> list[NDArray[Any]]:
         """A copy of the variables' values."""
-        return [np.array(variable) for variable in self.variables]
+        return [np.array(keras.ops.convert_to_numpy(variable)) for variable in self.variables]
 
     def restore(self, state: Sequence[NDArray[Any]]) -> None:
         """Give the variables the values of a `state()`."""
