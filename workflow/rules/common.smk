@@ -197,6 +197,11 @@ def training_code(architecture):
     return network_fingerprint(SCRIPTS / "train.py", section.network.get("architecture"), file)
 
 
+def prepared_by(wildcards, threads):
+    """Where a run may find its network prepared; few_weights/plan/preparations.py says why this is no input."""
+    return str(prepared_file(STUDY.name, wildcards.architecture))
+
+
 def recipe_of(wildcards):
     """How an architecture is trained, as JSON."""
     return ARCHITECTURES[wildcards.architecture].recipe.to_json()

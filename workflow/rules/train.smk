@@ -6,11 +6,6 @@ and the job's time and memory next to them.
 """
 
 
-def prepared_by(wildcards, threads):
-    """Where a run may find its network prepared; few_weights/plan/preparations.py says why this is no input."""
-    return str(prepared_file(STUDY.name, wildcards.architecture))
-
-
 rule train_model:
     """Train one architecture at a width with a seed."""
     input:
