@@ -26,9 +26,7 @@ def _gelu(code: Code, x: ir.Value) -> ir.Value:
 
 
 def _gelu_slope(code: Code, x: ir.Value, y: ir.Value) -> ir.Value:
-    half = code.multiply_add(0.5, functions.erf(code, code.scale(math.sqrt(0.5), x)), constant(0.5))
-    density = functions.exp(code, code.scale(-0.5, code.builder.fmul(x, x)))
-    return code.multiply_add(x, code.scale(1 / math.sqrt(2 * math.pi), density), half)
+    return functions.gelu_slope(code, x)
 
 
 def _tanh_slope(code: Code, x: ir.Value, y: ir.Value) -> ir.Value:

@@ -1,7 +1,7 @@
 """Depthwise convolutions in machine code, with an image in each lane of a vector."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from llvmlite import ir
@@ -112,13 +112,19 @@ class Depthwise(Plain):
                     here = taps[first : first + LANES]
                     with_bias = self.bias and first + LANES > len(taps)
                     sums = [code.variable(ZERO) for _ in range(len(here) + with_bias)]
-                    with code.loop(self.output.rows) as row, code.loop(self.output.columns) as column:
-                        received = code.load(upstream, self.output.at(code, row, column, filter_))
-                        pixel = self._pixels(code, values, row, column, channel)
-                        for tap, total in zip(here, sums, strict=False):
-                            code.set(total, code.multiply_add(received, pixel(tap, 0), code.get(total)))
-                        if with_bias:
-                            code.set(sums[-1], code.builder.fadd(code.get(sums[-1]), received))
+                    with code.loop(self.output.rows) as row:
+                        for column, count in code.parts(self.output.columns, COLUMNS):
+                            pixel = self._pixels(code, values, row, column, channel)
+                            for number in range(count):
+                                place = self.output.at(code, row, code.add(column, number), filter_)
+                                received = code.load(upstream, place)
+                                for tap, total in zip(here, sums, strict=False):
+                                    code.set(
+                                        total,
+                                        code.multiply_add(received, pixel(tap, number), code.get(total)),
+                                    )
+                                if with_bias:
+                                    code.set(sums[-1], code.builder.fadd(code.get(sums[-1]), received))
                     totals = code.lane_sums([code.get(total) for total in sums])
                     places = [(kernel_gradient, self._weight(code, channel, tap, multiple)) for tap in here]
                     places += [(bias_gradient, filter_)] if with_bias else []
@@ -132,23 +138,51 @@ class Depthwise(Plain):
                         for tap in taps
                     ]
                     filter_ = code.add(code.multiply(channel, self._multiples), multiple)
-                    with code.loop(self.output.rows) as row, code.loop(self.output.columns) as column:
-                        received = code.load(upstream, self.output.at(code, row, column, filter_))
-                        (down, across), (dilation, spread) = self.strides, self.dilation
-                        top, left = self.padding
-                        start = self.values.at(
-                            code,
-                            code.add(code.multiply(row, down), -top),
-                            code.add(code.multiply(column, across), -left),
-                            channel,
-                        )
-                        for tap, weight in zip(taps, weights, strict=True):
-                            target = code.add(
-                                start,
-                                tap[0] * dilation * self.values.row_stride
-                                + tap[1] * spread * self.values.column_stride,
+                    with code.loop(self.output.rows) as row:
+                        for column, count in code.parts(self.output.columns, COLUMNS):
+                            received = [
+                                code.load(
+                                    upstream, self.output.at(code, row, code.add(column, number), filter_)
+                                )
+                                for number in range(count)
+                            ]
+                            self._write_spread(
+                                code, values_gradient, (row, column, channel), weights, received
                             )
-                            before = code.load(values_gradient, target)
-                            code.store(code.multiply_add(weight, received, before), values_gradient, target)
         code.finish()
         return code
+
+    def _write_spread(
+        self,
+        code: Code,
+        gradient: ir.Value,
+        place: tuple[Number, Number, Number],
+        weights: Sequence[ir.Value],
+        received: Sequence[ir.Value],
+    ) -> None:
+        """Add some columns' gradients, times the weights, to the gradients of the values that they came from.
+
+        Args:
+            gradient: of the values.
+            place: row and first column of the output, and channel of the values.
+            weights: of each element of the kernel.
+            received: the gradients of the columns.
+        """
+        row, column, channel = place
+        (down, across), (dilation, spread) = self.strides, self.dilation
+        top, left = self.padding
+        first_column = code.add(code.multiply(column, across), -left)
+        for kernel_row in range(self.size[0]):
+            image_row = code.add(code.multiply(row, down), kernel_row * dilation - top)
+            start = self.values.at(code, image_row, first_column, channel)
+            totals: dict[int, ir.Value] = {}
+            for (tap_row, tap_column), weight in zip(self._taps(), weights, strict=True):
+                if tap_row != kernel_row:
+                    continue
+                for number, vector in enumerate(received):
+                    key = tap_column * spread + number * across
+                    target = code.add(start, key * self.values.column_stride)
+                    before = totals.get(key) or code.load(gradient, target)
+                    totals[key] = code.multiply_add(weight, vector, before)
+            for key, total in totals.items():
+                code.store(total, gradient, code.add(start, key * self.values.column_stride))

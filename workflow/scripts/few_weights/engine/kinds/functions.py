@@ -26,6 +26,31 @@ ERF = [
     3.80491494e-05,
 ]
 
+#: The derivative of GELU is 1/2 + x P(x²) / Q(x²) up to here in both directions, then 0 or 1 in float32.
+GELU_END = 5.9
+#: P and Q: a least-squares fit, off by 4e-9 at most.
+GELU_SLOPE = (
+    [
+        0.797884524,
+        -0.0205670223,
+        0.0136699574,
+        0.000239484914,
+        3.2042426e-05,
+        1.00114562e-06,
+        1.2209715e-08,
+        -2.8363964e-11,
+    ],
+    [
+        1.0,
+        0.307556003,
+        0.0446525328,
+        0.00402089069,
+        0.000247280375,
+        1.02229506e-05,
+        3.31159299e-07,
+    ],
+)
+
 
 def exp(code: Code, x: ir.Value) -> ir.Value:
     """e to the power of x, from -87 up to 88; outside, the value at these ends."""
@@ -55,6 +80,17 @@ def erf(code: Code, x: ir.Value) -> ir.Value:
     # Exactly 1 at the ends: GELU multiplies the distance from it by x, however large.
     end = code.elementwise("copysign", constant(1.0), x)
     return code.builder.select(far, end, ratio)
+
+
+def gelu_slope(code: Code, x: ir.Value) -> ir.Value:
+    """The derivative of x times the cumulative normal distribution, in one fraction: without erf and exp."""
+    far = code.builder.fcmp_ordered(">=", code.elementwise("fabs", x), constant(GELU_END))
+    inside = bounded(code, x, -GELU_END, GELU_END)
+    square = code.builder.fmul(inside, inside)
+    upper, lower = (polynomial(code, square, coefficients) for coefficients in GELU_SLOPE)
+    odd = code.builder.fdiv(code.builder.fmul(inside, upper), lower)
+    end = code.elementwise("copysign", constant(0.5), x)
+    return code.builder.fadd(constant(0.5), code.builder.select(far, end, odd))
 
 
 def sigmoid(code: Code, x: ir.Value) -> ir.Value:
