@@ -14,6 +14,9 @@ from few_weights.engine.machine_code import LANES, ZERO, Code, Number
 #: Vectors of a product that are computed together: some of 16 registers are left for the factors.
 ACCUMULATORS = 12
 
+#: Columns of a sum over lanes that are computed together: two rows of four need six loads for eight products.
+SIDE = 4
+
 
 class Matrix(NamedTuple):
     """A matrix in memory: [row, column] is at start + row * down + column * across, in units of float32."""
@@ -187,8 +190,8 @@ def write_gradient_sums(
         shape: rows and columns.
     """
     rows, columns = shape
-    for column, across in code.parts(columns, LANES):
-        for row, down in code.parts(rows, max(1, LANES // across)):
+    for column, across in code.parts(columns, SIDE if rows > 1 else LANES):
+        for row, down in code.parts(rows, LANES // across):
             cells = [(r, c) for r in range(down) for c in range(across)]
             sums = [code.variable(ZERO) for _ in cells]
             with _over(code, depths) as (first, second):
@@ -203,9 +206,6 @@ def write_gradient_sums(
                 for (r, c), total in zip(cells, sums, strict=True):
                     code.set(total, code.multiply_add(lefts[r], rights[c], code.get(total)))
             totals = code.lane_sums([code.get(total) for total in sums])
-            if across == LANES:
-                _store_sums(code, totals, result.at(code, row, column), LANES, True)
-                continue
             for r in range(down):
                 lanes = [min(r * across + c, LANES - 1) for c in range(LANES)]
                 part = code.shuffle(totals, totals, lanes)

@@ -86,7 +86,11 @@ class Convolution(Plain):
             Depth(self.output.columns, across * self.values.column_stride, self.output.column_stride),
         ]
         received = Matrix(upstream, self.output.first, LANES, LANES)
-        with code.loop(self.size[0]) as kernel_row, code.loop(self.size[1]) as kernel_column:
+        # The rows of the sums are channels; of images with one channel, the columns of the kernel.
+        merged = channels == 1
+        rows, rise = (self.size[1], spread * self.values.column_stride) if merged else (channels, LANES)
+        columns = 1 if merged else self.size[1]
+        with code.loop(self.size[0]) as kernel_row, code.loop(columns) as kernel_column:
             first = self.values.at(
                 code,
                 code.add(code.multiply(kernel_row, dilation), -top),
@@ -97,10 +101,10 @@ class Convolution(Plain):
             )
             write_gradient_sums(
                 code,
-                Matrix(values, first, LANES, 0),
+                Matrix(values, first, rise, 0),
                 received,
                 Matrix(kernel_gradient, begin, filters, 1),
-                (channels, filters),
+                (rows, filters),
                 positions,
             )
         if self.bias:
