@@ -24,7 +24,7 @@ from samples.networks import (
 
 from few_weights.engine import optimizers
 from few_weights.engine.again import Again
-from few_weights.engine.preparation import choose_path
+from few_weights.engine.preparation import choose_path, prepare
 
 pytestmark = pytest.mark.slow
 
@@ -167,6 +167,17 @@ def test_features_may_be_normalised(flatten):
 
     losses, *_ = train_both(make, RMSPROP, [16] * 5 + [3], epochs=1000)
     np.testing.assert_allclose(losses[:, 1], losses[:, 0], rtol=1e-4)
+
+
+def test_a_network_that_needs_much_memory_is_trained_by_keras():
+    """Batch normalisation needs the values of all images of a batch at once."""
+    body = [layers.Conv2D(16, 3), layers.BatchNormalization(), layers.GlobalAveragePooling2D()]
+    model = keras.Sequential(
+        [layers.Input((100, 100, 3)), *body, layers.Dense(CLASSES, activation="softmax")]
+    )
+    assert prepare(model, ADADELTA, 64, 6400, epochs=100).path.startswith("by machine code")
+    path = prepare(model, ADADELTA, 3000, 6400, epochs=100).path
+    assert path.startswith("by Keras, and not by machine code for ") and "GiB of values" in path
 
 
 def test_a_network_that_compiles_longer_than_it_trains_is_trained_by_keras():

@@ -42,6 +42,11 @@ WEIGHTLESS = {
 }
 
 
+#: The largest arena in bytes. Batch normalisation needs the values of a whole batch at once: a network that
+#: needs more is so large that Keras computes it as fast.
+MOST_MEMORY = 2**30
+
+
 @dataclass(frozen=True)
 class Preparation:
     """How a model is trained.
@@ -102,6 +107,11 @@ def prepare(
     leading, plan, path = choose_path(model, built, steps)
     pools = [pool for pool in map(_read_leading, leading) if pool]
     code = None if plan is None else _write(plan, pools, model, built, batch_size)
+    if code and 4 * code.arena_size > MOST_MEMORY:
+        path = (
+            f"by Keras, and not by machine code for {4 * code.arena_size / 2**30:.1f} GiB of values at once"
+        )
+        code = None
     return Preparation(model, built, batch_size, path, code)
 
 
