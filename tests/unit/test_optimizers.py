@@ -69,15 +69,18 @@ def test_no_step_is_long_where_the_second_moment_is_rounding():
 def test_the_engine_trains_as_keras_does_with_it(name, width, path):
     image = (28, 28, 1) if name == "recurrent" else IMAGE
     make_model = lambda: build(name, width, image, CLASSES)  # noqa: E731
-    losses, _, _, trainer = train_both(make_model, FULL_MATRIX, [16] * 100, image, epochs=100)
+    # Early, because rounding grows from step to step: by step 45 it has changed a loss by 3e-4.
+    first = 25
+    settings = FULL_MATRIX | {"refresh": first}
+    losses, _, _, trainer = train_both(make_model, settings, [16] * 100, image, epochs=100)
     adam, *_ = train_both(make_model, ADAM, [16] * 100, image)
     assert trainer.path.startswith(path)
     # Up to the first eigendecomposition it is Adam.
-    np.testing.assert_allclose(losses[:80], adam[:80], rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(losses[:80, 1], losses[:80, 0], rtol=1e-4, atol=1e-5)
-    # Then both leave Adam's path, the engine and Keras: 80 gradients span few of the directions, and rounding
+    np.testing.assert_allclose(losses[:first], adam[:first], rtol=1e-5)
+    np.testing.assert_allclose(losses[:first, 1], losses[:first, 0], rtol=1e-5)
+    # Then both leave Adam's path, the engine and Keras: 25 gradients span few of the directions, and rounding
     # chooses the eigenvectors of the others.
-    assert np.all(np.abs(losses[85:] / adam[85:] - 1).max(axis=0) > 0.05)
+    assert np.all(np.abs(losses[first + 5 :] / adam[first + 5 :] - 1).max(axis=0) > 0.05)
     assert np.all(losses[-10:].mean(axis=0) < 0.95 * losses[:10].mean(axis=0))
 
 
