@@ -277,6 +277,7 @@ def draw_small(draw, shape):
     choices = [
         ("Activation", activation),
         ("LeakyReLU", {"negative_slope": 0.1}),
+        ("PReLU", {"shared_axes": [1, 2] if len(shape) == 3 and draw(st.booleans()) else None}),
         ("LayerNormalization", {}),
         draw_batch_normalisation(draw, shape),
         draw_composition(draw, shape, ["Add", "Concatenate"]),

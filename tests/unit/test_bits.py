@@ -5,9 +5,8 @@ Each network is trained for an epoch of the digits, and a digest of its weights 
 
     WRITE_BITS=1 .venv/bin/python -m pytest tests/unit/test_bits.py -n 0
 
-`loss.py` calls `exp` and `log` of the C library, whose last bit may differ between versions: the digests are
-of glibc 2.36. `full_matrix_adam` decomposes matrices by OpenBLAS: its digests are those of the version that
-NumPy in requirements.txt brings, with the code for AVX2 that few_weights/__init__.py chooses.
+`full_matrix_adam` decomposes matrices by OpenBLAS: its digests are those of the version that NumPy in
+requirements.txt brings, with the code for AVX2 that few_weights/__init__.py chooses.
 """
 
 import hashlib
@@ -59,7 +58,8 @@ def everything():
     y = layers.SeparableConv2D(3, 4, padding="same", activation="tanh")(x)
     y = layers.Dropout(0.2)(layers.LayerNormalization()(y))
     x = layers.Concatenate()([layers.Add()([x, y]), layers.AveragePooling2D(3, 1, "same")(x)])
-    x = layers.Conv2D(4, 2, activation="elu")(layers.MaxPooling2D(3, 2, "same")(x))
+    x = layers.PReLU(shared_axes=[1, 2])(layers.MaxPooling2D(3, 2, "same")(x))
+    x = layers.Conv2D(4, 2, activation="elu")(x)
     x = layers.Dense(7, activation="sigmoid")(layers.Flatten()(layers.LeakyReLU()(x)))
     return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
 

@@ -161,6 +161,17 @@ LAYERS = {
         layers.Flatten(),
     ],
     "leaky": lambda: [layers.Conv2D(3, 3), layers.LeakyReLU(0.1), layers.ReLU(), layers.Dense(3)],
+    "prelu": lambda: [
+        layers.Conv2D(3, 3),
+        layers.PReLU("random_uniform", shared_axes=[1, 2]),
+        layers.Conv2D(4, 2),
+        layers.PReLU("random_uniform", alpha_regularizer="l2"),
+        layers.PReLU("random_uniform", shared_axes=[2]),
+        layers.Flatten(),
+        layers.Dense(6),
+        layers.PReLU("random_uniform"),
+        layers.PReLU("random_uniform", shared_axes=[1]),
+    ],
     "penalties": lambda: [
         layers.Conv2D(3, 3, kernel_regularizer="l2"),
         layers.DepthwiseConv2D(2, depthwise_regularizer="l2"),

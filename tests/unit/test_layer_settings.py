@@ -58,6 +58,7 @@ OTHERS = {
     "renorm_clipping": [{"rmax": 2.0}],
     "renorm_momentum": [0.5],
     "seed": [3],
+    "shared_axes": [1, 3, [1, 2], [1, 2, 3]],
     "strides": [2, [1, 2]],
     "target_shape": [[-1], [33, 9], [3, 9, 11]],
     "threshold": [0.1],

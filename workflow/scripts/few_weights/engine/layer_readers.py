@@ -26,6 +26,7 @@ from few_weights.engine.kinds.kind import Kind
 from few_weights.engine.kinds.merge import Merge
 from few_weights.engine.kinds.normalization import BatchNormalization, LayerNormalization
 from few_weights.engine.kinds.pooling import Pooling
+from few_weights.engine.kinds.prelu import PReLU
 from few_weights.engine.layouts import Map
 from few_weights.engine.machine_code import LANES
 from few_weights.engine.plain import has_only, is_plain, seconds_by_keras
@@ -188,6 +189,21 @@ def _read_relu(planner: Planner, layer: Any, inputs: Sequence[Tensor]) -> Tensor
 def _read_leaky_relu(planner: Planner, layer: Any, inputs: Sequence[Tensor]) -> Tensor:
     _require(layer, ("negative_slope",))
     return planner.add_activation("leaky_relu", inputs[0], float(layer.negative_slope))
+
+
+@reads(layers.PReLU)
+def _read_prelu(planner: Planner, layer: Any, inputs: Sequence[Tensor]) -> Tensor:
+    _require(layer, ("shared_axes",), ("alpha",))
+    # Axes are counted from 1, after the batch's; rows and columns that a tensor lacks have size 1.
+    axes = layer.shared_axes or ()
+    missing = 3 - len(inputs[0].shape)
+    rows, columns, channels = (axis < missing or axis - missing + 1 in axes for axis in range(3))
+    return planner.add(
+        lambda maps, output: PReLU(maps[0], output, (rows, columns, channels)),
+        inputs,
+        planner.tensor(inputs[0].shape),
+        alpha=layer.alpha,
+    )
 
 
 @reads(layers.ELU)
