@@ -12,6 +12,7 @@ requirements.txt brings, with the code for AVX2 that few_weights/__init__.py cho
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 import keras
@@ -22,6 +23,7 @@ from samples.model_trainer import ModelTrainer
 from samples.networks import ADADELTA, ADAM, FULL_MATRIX, MOMENTUM, RMSPROP, SGD, build
 
 from few_weights.engine import compilation
+from few_weights.engine.preparation import prepare
 
 FILE = Path(__file__).parents[1] / "bits.json"
 DIGITS = Path(__file__).parents[2] / "workflow" / "resources" / "digits.npz"
@@ -107,6 +109,21 @@ CASES = [
     ("everything", "momentum", SCHEDULE),
     ("cnn", "adam", SCHEDULE),
 ]
+
+
+#: What LLVM may be asked for: instructions that processors have, and no function of the C library.
+INSTRUCTIONS = {"sqrt", "floor", "fabs", "copysign", "fmuladd", "masked.store", "x86.sse.ldmxcsr"}
+INSTRUCTIONS |= {"x86.sse.stmxcsr"}
+
+
+@pytest.mark.parametrize("name", ["everything", "cnn"])
+def test_no_function_of_the_c_library_is_called(name):
+    """Its last bit may differ between versions."""
+    model = everything() if name == "everything" else build(name, 2, (28, 28, 1))
+    source = prepare(model, ADAM, 50, 500).code.source
+    declared = re.findall(r'declare .*@"?llvm\.([\w.]+?)(?:\.v8f32)?(?:\.p0)?"?\(', source)
+    assert len(declared) == len(re.findall("^declare ", source, re.MULTILINE))
+    assert set(declared) <= INSTRUCTIONS
 
 
 @pytest.mark.slow

@@ -43,7 +43,9 @@ class PReLU(Plain):
 
     def _loop_sizes(self) -> tuple[list[int], list[int]]:
         own = self._own
-        return [self._sizes[axis] for axis in own], [self._sizes[axis] for axis in range(3) if axis not in own]
+        return [self._sizes[axis] for axis in own], [
+            self._sizes[axis] for axis in range(3) if axis not in own
+        ]
 
     def write_forward(self, program: Program, name: str) -> Code:
         """(values, alpha, output)."""
