@@ -304,7 +304,7 @@ class Code:
         return self.elementwise("fmuladd", factor, vector, other)
 
     def elementwise(self, name: str, *vectors: ir.Value) -> ir.Value:
-        """Apply a function that LLVM provides to each lane and processors have: "sqrt", "floor", "fmuladd"."""
+        """Apply an instruction that LLVM names to each lane: "sqrt", "floor", "fmuladd"."""
         function = self.program.intrinsic(f"llvm.{name}.v{LANES}f32", VECTOR, [VECTOR] * len(vectors))
         return self.builder.call(function, vectors)
 
