@@ -23,13 +23,13 @@ def test_each_epoch_and_each_seed_draws_other_shifts():
         assert 0.1 < np.mean(draw(1, 2) == other) < 0.35  # one in five by chance
 
 
-@pytest.mark.parametrize("shift", [(0, 0), (2, -1), (-1, 3)])
+@pytest.mark.parametrize("shift", [(0, 0), (2, -1), (-1, 3), (9, 0), (4, -40)])
 def test_images_are_shifted_by_whole_pixels(shift):
     images = np.random.default_rng(0).random((1, 9, 12, 2), np.float32)
     down, right = shift
-    wide = np.pad(images, [(0, 0), (5, 5), (5, 5), (0, 0)])
+    wide = np.pad(images, [(0, 0), (50, 50), (50, 50), (0, 0)])
     np.testing.assert_array_equal(
-        shift_images(images, np.array([shift])), wide[:, 5 - down : 14 - down, 5 - right : 17 - right]
+        shift_images(images, np.array([shift])), wide[:, 50 - down : 59 - down, 50 - right : 62 - right]
     )
 
 

@@ -5,8 +5,8 @@ Each network is trained for an epoch of the digits, and a digest of its weights 
 
     WRITE_BITS=1 .venv/bin/python -m pytest tests/unit/test_bits.py -n 0
 
-`full_matrix_adam` decomposes matrices by OpenBLAS: its digests are those of the version that NumPy in
-requirements.txt brings, with the code for AVX2 that few_weights/__init__.py chooses.
+`full_matrix_adam` decomposes matrices by OpenBLAS: its digests are those of the versions that NumPy
+and SciPy in requirements.txt bring, with the code for AVX2 that few_weights/__init__.py chooses.
 """
 
 import hashlib

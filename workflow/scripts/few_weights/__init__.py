@@ -12,10 +12,10 @@ from pathlib import Path
 
 
 def _pin_linear_algebra() -> None:
-    """Let NumPy's linear algebra use the same code on every x86-64 with AVX2 and FMA, in one thread.
+    """Let linear algebra use the same code on every x86-64 with AVX2 and FMA, in one thread.
 
-    By default OpenBLAS chooses code for the processor, whose results differ in their last bits. It reads
-    these variables when NumPy is imported, so this comes first.
+    By default OpenBLAS, which computes it for NumPy and SciPy, chooses code for the processor, and results differ
+    in their last bits. It reads these variables when it is loaded, so this comes first.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
