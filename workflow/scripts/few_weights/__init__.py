@@ -14,8 +14,8 @@ from pathlib import Path
 def _pin_linear_algebra() -> None:
     """Let linear algebra use the same code on every x86-64 with AVX2 and FMA, in one thread.
 
-    By default OpenBLAS, which computes it for NumPy and SciPy, chooses code for the processor, and results differ
-    in their last bits. It reads these variables when it is loaded, so this comes first.
+    By default OpenBLAS, which computes it for NumPy and SciPy, chooses code for the processor, and results
+    differ in their last bits. It reads these variables when it is loaded, so this comes first.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
