@@ -80,11 +80,11 @@ class Started:
         return self.output.read_text()
 
 
-def trainings(folder: Path) -> list[psutil.Process]:
+def trainings(folder: Path, script: str = "train.py") -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if "train.py" in " ".join(process.cmdline()) and Path(process.cwd()) == folder:
+            if script in " ".join(process.cmdline()) and Path(process.cwd()) == folder:
                 found.append(process)
         except psutil.Error:
             continue
@@ -119,6 +119,30 @@ def test_ctrl_c_ends_immediately_with_one_line(started, receiver):
     assert not list((started.folder / "results").rglob("*.tmp"))
     # Two seconds are promised, but other tests may run at the same time.
     assert seconds < 5
+
+
+@pytest.mark.parametrize(
+    ("script", "line"),
+    [
+        ("describe_models.py", "Interrupted before the first job. Start again to continue."),
+        ("prepare_networks.py", "runs are done. Start again to continue."),
+    ],
+)
+def test_ctrl_c_before_the_first_job_ends_with_one_line_too(folder, script, line):
+    for path in (LONG, ".snakemake/few-weights"):
+        shutil.rmtree(folder / path, ignore_errors=True)
+    start = Started(folder)
+    for _ in range(1000):
+        if running := [each for each in trainings(folder, script) if "python" in each.name()]:
+            break
+        assert start.process.poll() is None, start.output.read_text()
+        time.sleep(0.1)
+    os.kill(start.process.pid, signal.SIGINT)
+    output = start.wait(20)
+    assert start.process.returncode != 0
+    assert output.endswith(f"{line}\n") and "Traceback" not in output and "Error" not in output
+    assert not any(each.is_running() for each in running)
+    assert Workflow(folder).planned_jobs("--configfile", "long.yaml")["train_model"] >= 1
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The study, where its files are, and the functions that the rules use.
 
 Reads `config`, and TRAINS and NOTES of the plan that includes it. Defines STUDY (checked, with its defaults), the
-paths, the lists of tables and figures, and the functions below. `search.smk` decides which widths and runs there are;
+paths, the lists of tables and figures, INTERRUPT, and the functions below. `search.smk` decides which widths and runs there are;
 for a report, which trains nothing, `present.smk` does.
 """
 
@@ -24,6 +24,7 @@ from few_weights.data.find_facts import facts_of_study
 from few_weights.data.check_fetched import data_to_fetch
 from few_weights.errors import StudyError
 from few_weights.plan import snakemake_private
+from few_weights.plan.console.interrupt import Interrupt
 from few_weights.plan.cost import CHEAP, training_cost, training_minutes, training_seconds
 from few_weights.plan.finished_runs import exported_names
 from few_weights.plan.fingerprints import code_fingerprint, network_fingerprint
@@ -42,6 +43,10 @@ from few_weights.training.checkpoint import forget_finished
 from few_weights.plan.environment import CACHE, put_own_python_first, require_writable
 
 put_own_python_first()
+
+INTERRUPT = Interrupt(SCRIPTS)
+if snakemake_private.is_main_process(workflow):
+    INTERRUPT.install(logger)
 
 if snakemake_private.cores(workflow) == 0:
     raise WorkflowError("--cores 0 leaves no core to work on; write 1 or more, or all")

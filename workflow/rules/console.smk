@@ -1,12 +1,11 @@
 """What the terminal shows while a study runs, and which files are made again because they changed on disk.
 
-Requires all rules, so it is included last. Defines prepare_trainings, print_summary, print_failures and INTERRUPT for
-the handlers at the end of a plan.
+Requires all rules, so it is included last. Defines prepare_trainings, print_summary and print_failures for the handlers
+at the end of a plan.
 """
 
 from few_weights.plan.checksums import changed_files, ChecksumRecorder, plan_changed
 from few_weights.plan.console.failures import Failures
-from few_weights.plan.console.interrupt import Interrupt
 from few_weights.plan.console.progress import ProgressReporter, Training
 
 
@@ -76,7 +75,7 @@ def prepare_trainings():
 
 PROGRESS = ProgressReporter(logger, trainings, search_is_unfinished)
 FAILURES = Failures()
-INTERRUPT = Interrupt(SCRIPTS, interruption_message)
+INTERRUPT.state = interruption_message
 
 if snakemake_private.is_main_process(workflow):
     for warning in STUDY.data.warnings:
@@ -84,7 +83,6 @@ if snakemake_private.is_main_process(workflow):
     logger.addHandler(PROGRESS)
     logger.addHandler(FAILURES)
     logger.addHandler(ChecksumRecorder(FOLDER, plan_digest(), made_here))
-    INTERRUPT.install(logger)
     for path in (changed := changed_files(FOLDER)):
         print(f"{path} has changed since it was made; it is made again.", file=sys.stderr)
     if TRAINS and plan_changed(FOLDER, plan_digest()):

@@ -16,16 +16,20 @@ import psutil
 class Interrupt(logging.Filter):
     """What Ctrl-C does while a study runs. As a log filter it hides Snakemake's messages about stopped jobs.
 
-    Without it, Snakemake waits until running trainings have ended, and reports each as failed.
+    Without it, Snakemake waits until running trainings have ended, and reports each as failed; before the
+    first job, it prints a traceback.
 
     Args:
         scripts: the folder of the scripts, by which the processes of jobs are recognised.
+
+    Attributes:
         state: returns the line that is printed at the end.
     """
 
-    def __init__(self, scripts: Path, state: Callable[[], str]):
+    def __init__(self, scripts: Path):
         super().__init__()
-        self.scripts, self.state = str(scripts), state
+        self.scripts = str(scripts)
+        self.state: Callable[[], str] = lambda: "Interrupted before the first job. Start again to continue."
         self.received = False
 
     def install(self, logger: logging.Logger) -> None:
@@ -44,7 +48,8 @@ class Interrupt(logging.Filter):
             # At the very end, after the last progress bar.
             atexit.register(print, f"\n{self.state()}", file=sys.stderr, flush=True)
             self._stop_jobs()
-        raise KeyboardInterrupt
+        # Snakemake stops its jobs for this as for KeyboardInterrupt, for which it has a traceback elsewhere.
+        raise SystemExit(1)
 
     def _stop_jobs(self) -> None:
         """Interrupt the jobs, which `kill -INT` does not; a terminal sends Ctrl-C to them as well."""
