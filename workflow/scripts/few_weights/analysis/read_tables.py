@@ -44,14 +44,7 @@ def read_table(path: Path | str, table: Table) -> pd.DataFrame:
     """
     content = Path(path).read_bytes()
     try:
-        read = pd.read_csv(
-            io.BytesIO(content),
-            dtype=table.types,
-            keep_default_na=False,
-            na_values=[""],
-            # The number that was written: without this, pandas may be off by the last bit.
-            float_precision="round_trip",
-        )
+        read = pd.read_csv(io.BytesIO(content), dtype=table.types, keep_default_na=False, na_values=[""])
         missing = [column for column in table.required if column not in read.columns]
         if missing:
             problem = f"lacks {', '.join(missing)}"
