@@ -1,11 +1,13 @@
 # `make study` and `make test` install everything that they need. `make help` lists all commands.
 .DEFAULT_GOAL := help
-.PHONY: help study check test packages lint env report recover reference compare benchmark lock format checked-study
+.PHONY: help study check test packages lint env report recover reference compare reproduce benchmark lock format checked-study
 
 PYTHON ?= python3
 # A study's file in config/, without .yaml. Its results go to results/, to a folder with the name that `study:` gives.
 STUDY ?= article
 CORES ?= all
+# For `make reproduce`: how many runs of each study it draws.
+RUNS ?= 3
 BIN := .venv/bin
 CONFIG := config/$(STUDY).yaml
 
@@ -65,8 +67,13 @@ recover: checked-study  ## after Snakemake was killed: stop its remaining traini
 reference: checked-study  ## copy a finished study's small outputs to results/reference/, to commit them
 	$(BIN)/python workflow/scripts/copy_reference.py --configfile "$(CONFIG)"
 
-compare: checked-study  ## compare a fresh run of a study with the committed one
-	$(BIN)/python workflow/scripts/compare_runs.py --configfile "$(CONFIG)"
+compare: checked-study  ## compare a fresh run of a study with the committed one, bit for bit
+	@$(BIN)/python workflow/scripts/compare_runs.py --configfile "$(CONFIG)"
+
+# Without STUDY=…: every study of which results are committed.
+reproduce: checked-study  ## train some committed runs again and compare their bits: make reproduce [STUDY=article] [RUNS=3] [SEED=…]
+	@$(BIN)/python workflow/scripts/reproduce_runs.py --runs "$(RUNS)" --cores "$(CORES)" \
+		$(if $(filter-out file,$(origin STUDY)),--configfile "$(CONFIG)") $(if $(SEED),--seed "$(SEED)")
 
 # PyTorch gets its own environment: it is large, and nothing else needs it.
 benchmark: env $(if $(PYTORCH),.venv/pytorch/installed)  ## time training of every built-in network against plain Keras, and PyTorch too: make benchmark [PYTORCH=1]

@@ -24,6 +24,7 @@ LONGEST_FIRST = (
     "test_plan.py",
     "test_documented_commands.py",
     "test_refinement.py",
+    "test_reproduce.py",
     "test_own.py",
     "test_processes.py",
     "test_bad_input.py",

@@ -70,6 +70,8 @@ def metrics_of(run: Run, study: str = "tiny", correct: int = 9_700, **changes: A
         "path": "general",
         "versions": {"python": "3.11", "tensorflow": "2.21", "keras": "3.15", "numpy": "2.4"},
         "code": "0123",
+        "predictions_sha256": "4567",
+        "weights_sha256": "89ab",
         "execution": execution_of(),
     } | changes
 
@@ -86,6 +88,7 @@ def execution_of(**changes: Any) -> dict[str, Any]:
         "host": "node-7",
         "platform": "Linux",
         "device": "a CPU, 1 thread",
+        "bits": "any x86-64 with AVX2 and FMA",
         "peak_memory_mib": 700,
     } | changes
 

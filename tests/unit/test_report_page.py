@@ -71,6 +71,22 @@ def test_recipe_shows_every_setting_of_schedule_and_augmentation():
     assert set(section["augmentation"]["properties"]) <= set(RECIPE)
 
 
+def test_page_says_where_the_runs_have_the_same_bits(page):
+    promise = "With the same versions, training again gives the same bits: for"
+    assert f"{promise} 6 runs on any x86-64 with AVX2 and FMA.</p>" in page
+    runs = study_of(STUDY)
+    by_keras = runs["architecture"] == "vgg"
+    runs.loc[by_keras, ["bits", "path"]] = [
+        "this kind of machine",
+        "by Keras, and not by machine code, since",
+    ]
+    assert (
+        f"{promise} 3 runs on any x86-64 with AVX2 and FMA; for 3 runs only on the same kind of machine as "
+        "before (vgg was computed by Keras, and not by machine code, since)."
+    ) in page_of(runs)
+    assert promise not in page_of(runs.drop(columns="bits"))
+
+
 def test_same_input_same_page(page):
     assert page_of(study_of(STUDY)) == page
 

@@ -29,6 +29,8 @@ ELSEWHERE = {
     "make study": "takes ten minutes; a dry run below",
     "make check": "runs part of the tests",
     "make test": "runs this test",
+    "make reproduce": "needs our committed runs; test_reproduce.py, with a small study",
+    "make reproduce STUDY=article RUNS=2 SEED=325": "needs our committed runs, too; the smoke study below",
     "make format": "would change the copy; `make check` runs the same tools",
     ".venv/bin/python -m pytest tests/unit/test_breakpoints.py": "part of `make test`",
     ".venv/bin/python -m pytest tests/unit/test_breakpoints.py -k breakpoint": "part of `make test`",
@@ -129,7 +131,11 @@ def test_the_tutorial_ends_in_an_answer(clone):
 def test_a_finished_study_is_reported_and_compared(clone):
     """Commands that the documents mention outside their code blocks."""
     run(clone.folder, "make report STUDY=smoke && make reference STUDY=smoke")
-    assert "8 of 8 shared runs have the same number" in run(clone.folder, "make compare STUDY=smoke")
+    compared = run(clone.folder, "make compare STUDY=smoke")
+    assert "8 of 8 shared runs are equal" in compared and compared.splitlines()[-1] == "equal"
+    again = run(clone.folder, "make reproduce STUDY=smoke RUNS=1 SEED=1")
+    assert re.search(r"^equal$", again, re.MULTILINE)
+    assert "--configfile" not in run(clone.folder, "make --dry-run reproduce")
     benchmark = ".venv/bin/python workflow/scripts/benchmark_training.py --models mlp:16 --rounds 1"
     run(clone.folder, f"{benchmark} --output benchmark")
     assert len(pd.read_csv(clone.folder / "benchmark" / "benchmark.csv")) == 1

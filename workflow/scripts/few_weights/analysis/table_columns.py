@@ -103,6 +103,7 @@ RUNS = Table(
         *_columns(TEXT, "finished"),
         *_columns(TEXT, "host", required=False),
         *_columns(TEXT, "platform device"),
+        *_columns(TEXT, "bits", required=False),
         *_columns(None, "peak_memory_mib"),
         *_columns(NUMBER, "overhead_seconds"),
         *_columns(TEXT, "baseline_architecture"),

@@ -19,7 +19,7 @@ from few_weights.report.breakpoint_table import breakpoint_rows
 from few_weights.report.certainty_table import certainty_table
 from few_weights.report.figures.files import NOT_DRAWN
 from few_weights.report.figures.smallest_network import choose_network
-from few_weights.report.run_tables import environments, recipes, run_rows
+from few_weights.report.run_tables import environments, recipes, repeatability, run_rows
 from few_weights.report.svg import inline_svg, svg_title
 from few_weights.report.text_table import TextTable
 from few_weights.report.wording import enumeration
@@ -57,6 +57,7 @@ def render_report(
             run_rows=run_rows(runs),
             recipes=recipes(runs),
             versions=environments(runs),
+            repeatability=repeatability(runs),
             finite_test_set=finite_test_set(runs, breakpoints),
             notice=notice(runs, breakpoints, figures, tables, notes),
             certainty=certainty_table(breakpoints, runs, tables),

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from few_weights.analysis.divergence import epochs_trained, has_collapsed, has_diverged
+from few_weights.analysis.reproduction import ANY_MACHINE
 from few_weights.analysis.rows import by_architecture, rows
 from few_weights.analysis.table_columns import OPTIMIZER_SETTINGS, SCHEDULE_SETTINGS
 from few_weights.report import wording
-from few_weights.report.wording import distinct
+from few_weights.report.wording import distinct, enumeration, plural
 
 #: The columns of runs.csv that say how an architecture was trained, in the order of the page.
 RECIPE = [
@@ -93,3 +94,25 @@ def environments(runs: pd.DataFrame) -> list[tuple[str, str]]:
     """(name, value) of software, device and the program that computed; several values where runs differ."""
     # Runs from before llvmlite was used do not name it.
     return [(name, distinct(runs[column])) for column, name in CIRCUMSTANCES.items() if column in runs]
+
+
+def repeatability(runs: pd.DataFrame) -> str:
+    """On which machines the runs give the same bits, and which runs do not and why, as one sentence.
+
+    Empty for a table of an earlier version, which does not say it.
+    """
+    if "bits" not in runs or runs["bits"].isna().all():
+        return ""
+    anywhere = runs["bits"].str.startswith(ANY_MACHINE, na=False)
+    parts = []
+    if anywhere.any():
+        machines = distinct(runs.loc[anywhere, "bits"])
+        parts.append(f"for {plural(anywhere.sum(), 'run')} on {machines}")
+    if not anywhere.all():
+        reasons = [
+            f"{architecture} was computed {distinct(group['path'])}"
+            for architecture, group in by_architecture(runs[~anywhere])
+        ]
+        number = plural((~anywhere).sum(), "run")
+        parts.append(f"for {number} only on the same kind of machine as before ({enumeration(reasons)})")
+    return f"With the same versions, training again gives the same bits: {'; '.join(parts)}."
