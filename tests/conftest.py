@@ -2,6 +2,8 @@
 
 import contextlib
 import fcntl
+import functools
+import gc
 import json
 import os
 import re
@@ -46,7 +48,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def seeded() -> None:
     """Each test draws the same weights whenever it runs, so one that fails does so again."""
     if "keras" in sys.modules:
+        leave_out_imports()
         sys.modules["keras"].utils.set_random_seed(0)
+
+
+@functools.cache
+def leave_out_imports() -> None:
+    """Let garbage collection skip TensorFlow's many objects: `clear_session` collects before each test."""
+    gc.freeze()
 
 
 class Workflow:
