@@ -6,6 +6,7 @@ from pathlib import Path
 from few_weights.analysis import bootstrap, breakpoints, divergence, read_tables
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
+from few_weights.plan.certainty import read_rules
 
 
 @entry_point
@@ -13,6 +14,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", required=True, type=Path, help="runs.csv")
     parser.add_argument("--targets", required=True, type=float, nargs="+", help="accuracies such as 0.97")
+    parser.add_argument(
+        "--certainty", type=read_rules, help="JSON: architecture -> its rules, if the study adds seeds"
+    )
     parser.add_argument("--breakpoints", required=True, type=Path, help="CSV to write")
     parser.add_argument(
         "--by-target",
@@ -29,7 +33,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     runs = read_tables.read_runs(arguments.runs)
-    table_of_breakpoints = breakpoints.find_breakpoints(runs, arguments.targets)
+    table_of_breakpoints = breakpoints.find_breakpoints(runs, arguments.targets, arguments.certainty)
     for path, table in (
         (arguments.bootstrap, bootstrap.bootstrap_breakpoints(runs, arguments.targets)),
         (arguments.by_target, breakpoints.targets_table(table_of_breakpoints)),

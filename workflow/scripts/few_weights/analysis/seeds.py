@@ -61,6 +61,16 @@ def deciding_accuracies(runs: pd.DataFrame) -> pd.Series:
     return mean_accuracies(runs, selection_of(runs)).mask(all_diverged, 0.0)
 
 
+def deciding_counts(model_runs: pd.DataFrame) -> list[int]:
+    """How many of the selection images each run of one model gets right; 0 where all runs diverged.
+
+    Their mean is the model's deciding accuracy (`deciding_accuracies`).
+    """
+    if has_diverged(model_runs).all():
+        return [0] * len(model_runs)
+    return [int(count) for count in model_runs[f"{selection_of(model_runs)}_correct"]]
+
+
 def model_means(runs: pd.DataFrame) -> pd.DataFrame:
     """One row per model: parameters, number of seeds, mean accuracy over seeds on test and selection images.
 

@@ -39,12 +39,14 @@ TABLES = {
         data=True,
     ),
     "counts": Output("the weights of each model by every way of counting", ("runs",), run_files=True),
+    # Only of a study with `certainty`.
+    "certainty": Output("the seeds and the interval of each width, one row per round and target", ("runs",)),
     # Only of a study with `refine: true`.
     "search": Output("the path of each search, one row per round and target", run_files=True),
 }
 
 #: The tables that report.html shows, in addition to runs and breakpoints.
-REPORT_TABLES = ("models", "pareto", "targets", "bootstrap", "neighbours", "counts", "search")
+REPORT_TABLES = ("models", "pareto", "targets", "bootstrap", "neighbours", "counts", "certainty", "search")
 
 #: The figures, figures/<name>.svg and .png; report.html shows them all.
 FIGURES = {
@@ -70,9 +72,15 @@ FIGURES = {
 }
 
 
-def tables_of_study(refine: bool) -> list[str]:
-    """The names of a study's tables; `refine` is the study's."""
-    return [name for name in TABLES if refine or name != "search"]
+def tables_of_study(refine: bool, certainty: bool) -> list[str]:
+    """The names of a study's tables.
+
+    Args:
+        refine: whether it searches for widths.
+        certainty: whether it adds seeds until it is sure.
+    """
+    there = {"search": refine, "certainty": certainty}
+    return [name for name in TABLES if there.get(name, True)]
 
 
 def figures_of_study(architectures: Iterable[str], own_data: bool) -> list[str]:
