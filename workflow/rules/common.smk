@@ -104,7 +104,7 @@ CERTAINTY = (
     else {}
 )
 TABLE_NAMES = tables_of_study(STUDY.refine, bool(STUDY.certainty))
-FIGURE_NAMES = figures_of_study(ARCHITECTURES, own_data=STUDY.dataset not in KNOWN)
+FIGURE_NAMES = figures_of_study(ARCHITECTURES, STUDY.dataset not in KNOWN, bool(STUDY.certainty))
 
 # The files that report.html is made from, besides the code that fills them in.
 REPORT_TEMPLATES = sorted(
@@ -140,7 +140,9 @@ def files_at(architecture, seeds, *names):
     return [
         path
         for width, of_width in seeds.items()
-        for path in expand(f"{RUN}/{{name}}", architecture=architecture, width=width, seed=of_width, name=names)
+        for path in expand(
+            f"{RUN}/{{name}}", architecture=architecture, width=width, seed=of_width, name=names
+        )
     ]
 
 

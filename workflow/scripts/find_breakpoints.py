@@ -42,8 +42,11 @@ def main() -> None:
         write_atomically(path, table.to_csv(index=False, lineterminator="\n"))
     columns = ["architecture", "target", "reached", "width", "parameters", "test_accuracy", "seeds"]
     columns.append("compression")
+    if arguments.certainty:
+        columns += ["range_low_width", "range_high_width"]
     # Narrow enough for a terminal of 80 characters; the exact numbers are in breakpoints.csv.
     rounded = table_of_breakpoints[columns].rename(columns={"parameters": "weights", "test_accuracy": "test"})
+    rounded = rounded.rename(columns={"range_low_width": "from", "range_high_width": "to"})
     print(rounded.round({"test": 4, "compression": 1}).to_string(index=False))
     if sentence := divergence.diverged_sentence(runs):
         print(sentence)

@@ -17,12 +17,13 @@ def main() -> None:
     parser.add_argument("--runs", required=True, type=Path, help="runs.csv")
     parser.add_argument("--targets", required=True, type=float, nargs="+", help="accuracies such as 0.97")
     parser.add_argument(
-        "--given", required=True, type=json.loads, help="JSON: architecture -> the widths that the study gives"
+        "--given",
+        required=True,
+        type=json.loads,
+        help="JSON: architecture -> the widths that the study gives",
     )
     parser.add_argument("--seeds", required=True, type=int, help="how many seeds the study gives")
-    parser.add_argument(
-        "--certainty", required=True, type=read_rules, help="JSON: architecture -> its rules"
-    )
+    parser.add_argument("--certainty", required=True, type=read_rules, help="JSON: architecture -> its rules")
     parser.add_argument("--output", required=True, type=Path, help="CSV to write")
     arguments = parser.parse_args()
 

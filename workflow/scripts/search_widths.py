@@ -45,9 +45,7 @@ def main() -> None:
     if arguments.certainty:
         rules = Rules(**arguments.certainty)
         models = certainty.estimates(runs, rules)
-        judged = certainty.judge_round(
-            name, number, models, targets, arguments.given, arguments.seeds, rules
-        )
+        judged = certainty.judge_round(name, number, models, targets, arguments.given, arguments.seeds, rules)
     else:
         judged = judge_round(name, number, deciding_accuracies(runs)[name].to_dict(), targets)
     write_atomically(arguments.output, json.dumps(judged, indent=1) + "\n")

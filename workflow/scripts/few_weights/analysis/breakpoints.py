@@ -78,7 +78,7 @@ def _certainty_columns(
     models = estimates(group, rules)
     low, high = answer_range({width: verdict(found, target, rules) for width, found in models.items()})
     parameters = group.groupby("width")["parameters"].first()
-    columns: dict[str, Any] = {"level": rules.level, "alpha": rules.alpha, "guard_seeds": rules.guard_seeds}
+    columns = {key: getattr(rules, key) for key in ("level", "collapse", "alpha", "guard_seeds")}
     for end, width in (("low", low), ("high", high)):
         if width is not None:
             columns |= {f"range_{end}_width": width, f"range_{end}_parameters": parameters[width]}

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pandas as pd
 
 from few_weights.analysis.confidence import Estimate, estimate, least_seeds
-from few_weights.analysis.rows import as_table, by_model
+from few_weights.analysis.rows import as_table, by_architecture, by_model
 from few_weights.analysis.search import Round, Step, next_step
 from few_weights.analysis.seeds import deciding_counts, selection_of
 from few_weights.analysis.table_columns import CERTAINTY
@@ -25,8 +25,8 @@ REACHES, MISSES, OPEN = "reaches", "misses", "open"
 def verdict(found: Estimate, target: float, rules: Rules) -> str:
     """Whether a width certainly reaches a target, certainly misses it, or is open.
 
-    No interval can tell with few seeds that collapses are rare. So a width has to have enough seeds to show at
-    least one before it is certain to reach a target. One that shows is in the interval.
+    No interval can tell with few seeds that collapses are rare. So a width has to have enough seeds to show
+    at least one before it is certain to reach a target. One that shows is in the interval.
     """
     if found.high < target:
         return MISSES
@@ -160,17 +160,16 @@ def replay(
         targets, given, seeds, rules: as `judge_round` takes them.
     """
     targets, number, plan = list(targets), 0, dict.fromkeys(given, seeds)
+    models: dict[int, Estimate] = {}
     while True:
-        counts = {width: correct(width, many) for width, many in plan.items()}
-        models = {
-            width: estimate(of_width, examples, rules.alpha)
-            for width, of_width in counts.items()
-            if of_width is not None
-        }
-        if len(models) < len(plan):
-            return
+        for width, many in plan.items():
+            if width not in models or models[width].seeds < many:
+                counts = correct(width, many)
+                if counts is None:
+                    return
+                models[width] = estimate(counts, examples, rules.alpha)
         judged = judge_round(architecture, number, models, targets, given, seeds, rules)
-        yield judged, models
+        yield judged, dict(models)
         if judged["finished"]:
             return
         number, plan = number + 1, judged["plan"]
@@ -193,17 +192,10 @@ def certainty_table(
         rules: of each architecture.
     """
     targets, records = list(targets), []
-    for architecture in rules:
-        group = runs[runs["architecture"] == architecture].sort_values("seed")
-        of_width = {int(str(width)): of_model for width, of_model in group.groupby("width")}
-
-        def correct(width: int, many: int, of_width: Mapping[int, pd.DataFrame] = of_width) -> list[int] | None:
-            first = of_width.get(width, runs.iloc[:0]).head(many)
-            return deciding_counts(first) if len(first) == many else None
-
-        if group.empty:
-            continue
+    for architecture, group in by_architecture(runs):
+        parameters = group.groupby("width")["parameters"].first()
         examples = int(group[f"{selection_of(runs)}_examples"].iloc[0])
+        correct = _first_counts(group)
         rounds = replay(
             architecture, correct, examples, targets, given[architecture], seeds, rules[architecture]
         )
@@ -213,7 +205,7 @@ def certainty_table(
                     "architecture": architecture,
                     "round": judged["round"],
                     "width": width,
-                    "parameters": int(of_width[width]["parameters"].iloc[0]),
+                    "parameters": parameters[width],
                     "target": target,
                     **found._asdict(),
                     "alpha": rules[architecture].alpha,
@@ -225,3 +217,16 @@ def certainty_table(
                 for target in targets
             ]
     return as_table(records, CERTAINTY)
+
+
+def _first_counts(group: pd.DataFrame) -> Callable[[int, int], Sequence[int] | None]:
+    """From a width and a number of seeds to the correct images of each of its first seeds; None if one is
+    missing."""
+    models = {width: of_model.sort_values("seed") for _, width, of_model in by_model(group)}
+
+    def first_counts(width: int, many: int) -> list[int] | None:
+        if width not in models or len(models[width]) < many:
+            return None
+        return deciding_counts(models[width].head(many))
+
+    return first_counts

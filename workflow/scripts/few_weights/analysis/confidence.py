@@ -4,11 +4,11 @@ Student's interval is right for a number of seeds that was fixed in advance. Who
 is wrong far more often than it says. The intervals here are right for all numbers of seeds together: the
 probability that any of them ever leaves out the mean is at most alpha.
 
-Each is the set of means that a Bayes factor does not reject: of accuracies that are normal with a spread that
-is unknown (Haar's prior), it compares an effect that is normal with the variance `EFFECT_VARIANCE` against
-none (Gönen, Johnson, Lu and Westfall 2005, The American Statistician 59:252-257). If the mean is the true one,
-the factor is a martingale that starts at 1, whatever the spread, and by Ville's inequality it ever reaches
-1 / alpha with a probability of at most alpha (Lindon, Ham, Tingley and Bojinov 2022, arXiv:2210.08589).
+Each is the set of means that a Bayes factor does not reject. Of accuracies that are normal with an unknown
+spread (Haar's prior), the factor compares an effect that is normal with variance `EFFECT_VARIANCE` against
+none (Gönen, Johnson, Lu and Westfall 2005, The American Statistician 59:252-257). At the true mean it is a
+martingale that starts at 1, whatever the spread, and by Ville's inequality it ever reaches 1 / alpha with a
+probability of at most alpha (Lindon, Ham, Tingley and Bojinov 2022, arXiv:2210.08589).
 """
 
 import math

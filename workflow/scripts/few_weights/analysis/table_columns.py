@@ -186,7 +186,7 @@ PARETO = Table(
 
 #: The columns of breakpoints.csv that only a study with `certainty` has. An end of a range may be empty.
 OF_CERTAINTY = (
-    *_columns(NUMBER, "level alpha", required=False),
+    *_columns(NUMBER, "level collapse alpha", required=False),
     *_columns(WHOLE_OR_EMPTY, "guard_seeds", required=False),
     *_columns(WHOLE_OR_EMPTY, "range_low_width range_low_parameters", required=False),
     *_columns(WHOLE_OR_EMPTY, "range_high_width range_high_parameters", required=False),

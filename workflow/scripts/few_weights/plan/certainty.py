@@ -31,7 +31,7 @@ class Rules:
     """By what the rounds of one architecture decide.
 
     Attributes:
-        level: as in `Certainty`.
+        level, collapse: as in `Certainty`.
         alpha: the probability with which a model's interval may ever leave out its mean.
         guard_seeds: how many seeds a width needs before it may be called certain to reach a target.
         at_most: as in `Certainty`.
@@ -39,6 +39,7 @@ class Rules:
     """
 
     level: float
+    collapse: float
     alpha: float
     guard_seeds: int
     at_most: int
@@ -61,7 +62,8 @@ def certainty_rules(
     alpha = (1 - certainty.level) / 2 / models
     guard_seeds = math.ceil(math.log(alpha) / math.log1p(-certainty.collapse))
     return {
-        name: Rules(certainty.level, alpha, guard_seeds, certainty.at_most, added[name]) for name in widths
+        name: Rules(certainty.level, certainty.collapse, alpha, guard_seeds, certainty.at_most, added[name])
+        for name in widths
     }
 
 

@@ -67,9 +67,16 @@ FIGURES = {
     "timeline": Output("when each training job ran", ("runs",)),
     # One for each architecture, curve-<architecture>.
     "curve": Output("accuracy against weights of one architecture", ("runs", "breakpoints")),
+    # One for each architecture of a study with `certainty`, certainty-<architecture>.
+    "certainty": Output(
+        "the interval of each width that decides, by seeds", ("runs", "breakpoints", "certainty")
+    ),
     # Only of a user's own data set.
     "data": Output("some images of each class, and how many there are", data=True),
 }
+
+#: The figures that there are for each architecture, <name>-<architecture>.
+EACH = ("curve", "certainty")
 
 
 def tables_of_study(refine: bool, certainty: bool) -> list[str]:
@@ -83,17 +90,19 @@ def tables_of_study(refine: bool, certainty: bool) -> list[str]:
     return [name for name in TABLES if there.get(name, True)]
 
 
-def figures_of_study(architectures: Iterable[str], own_data: bool) -> list[str]:
+def figures_of_study(architectures: Iterable[str], own_data: bool, certainty: bool = False) -> list[str]:
     """The names of a study's figures.
 
     Args:
         architectures: the names of its sections.
         own_data: whether its data set is a user's own.
+        certainty: whether it adds seeds until it is sure.
     """
-    common = [name for name in FIGURES if name != "curve" and (own_data or name != "data")]
-    return [*common, *(f"curve-{architecture}" for architecture in architectures)]
+    common = [name for name in FIGURES if name not in EACH and (own_data or name != "data")]
+    each = [kind for kind in EACH if certainty or kind != "certainty"]
+    return [*common, *(f"{kind}-{architecture}" for kind in each for architecture in architectures)]
 
 
 def kind_of_figure(name: str) -> str:
     """The figure of FIGURES that a study's figure is: "curve" for curve-<architecture>."""
-    return "curve" if name.startswith("curve-") else name
+    return next((kind for kind in EACH if name.startswith(f"{kind}-")), name)

@@ -167,14 +167,14 @@ def _too_few_seeds(study: Mapping[str, Any]) -> list[str]:
     if certainty.at_most < given:
         return [f"certainty.at_most: must be at least {given}, the number of seeds, not {certainty.at_most}"]
     if max(study["seeds"]) + certainty.at_most - given > LARGEST_SEED:
-        return [f"certainty.at_most: the added seeds would exceed {LARGEST_SEED}; give the study smaller seeds"]
+        return [f"certainty.at_most: further seeds would exceed {LARGEST_SEED}; give the study smaller ones"]
     widths = {name: section["widths"] for name, section in study["architectures"].items()}
     rules = certainty_rules(certainty, widths, len(study["targets"]), study["refine"])
     needed = next(iter(rules.values())).guard_seeds
     if certainty.at_most >= needed:
         return []
     return [
-        f"certainty.at_most: {certainty.at_most} seeds are too few to be {certainty.level:.12g} certain that a "
-        f"width does not collapse with a share of {certainty.collapse:.12g} of its seeds, which takes {needed}; "
-        f"write at_most: {needed} or more, or a larger collapse"
+        f"certainty.at_most: {certainty.at_most} seeds of a width are too few to notice collapses of "
+        f"{certainty.collapse:.12g} of them with {certainty.level:.12g} certainty, which takes {needed}; "
+        f"write at_most: {needed} or more, or a larger share for collapse"
     ]
