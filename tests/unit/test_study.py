@@ -234,7 +234,7 @@ def test_architecture_names_are_those_that_keras_builds():
 
 
 def test_runs_are_every_width_with_every_seed():
-    runs = expand_runs({"vgg": [2, 1], "mlp": [8]}, [0, 5])
+    runs = expand_runs({"vgg": {2: [0, 5], 1: [0, 5]}, "mlp": {8: [0, 5]}})
     assert runs == [
         Run("vgg", 2, 0),
         Run("vgg", 2, 5),
