@@ -1,4 +1,4 @@
-"""Made-up studies with `certainty` whose true means are known; curves and spreads are as in the committed runs."""
+"""Made-up studies with `certainty` whose true means are known; curves and spreads are those of real runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
