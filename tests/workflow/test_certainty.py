@@ -1,7 +1,7 @@
-"""A study that adds seeds until it is sure, run for real on the UCI digits: killed, resumed, extended, reported.
+"""A study that adds seeds until it is sure, run for real on the UCI digits: killed, resumed, extended.
 
-Which widths and seeds it trains depends on the machine's arithmetic, so its outputs are held against each other
-and against the rule, computed again without the workflow's code.
+Which widths and seeds it trains depends on the machine's arithmetic, so its outputs are held against each
+other and against the rule, computed again without the workflow's code.
 """
 
 import json
