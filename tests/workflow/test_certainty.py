@@ -122,7 +122,7 @@ def test_every_round_follows_from_the_runs_alone(sure):
 def test_nothing_is_left_to_do_and_the_report_says_what_is_certain(sure):
     assert sure.planned_jobs(*CONFIG) == {}
     page = (sure.folder / "results/sure/report.html").read_text()
-    assert "certainty for all of them together" in page and "What is sure." in page
+    assert "certainty for all answers together" in page and "What is sure." in page
     assert (sure.folder / "results/sure/figures/certainty-mlp.png").stat().st_size > 10_000
     assert "could not be drawn" not in page
 

@@ -1,9 +1,8 @@
 """Which runs make a study certain: the rounds that add seeds to the widths that decide.
 
 A round sees one architecture: all widths tried so far, each with its first seeds. First it bisects for the
-exact width as any search does. Where that has ended, the widths that may still be the answer get more seeds:
-those that are open and not larger than the smallest width that certainly reaches the target. A round depends
-on nothing but the accuracies of its runs, so a study always trains the same seeds.
+exact width as any search does. Where that has ended, the widths that may still be the answer get more seeds.
+A round depends on nothing but the accuracies of its runs, so a study always trains the same seeds.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -95,15 +94,15 @@ def judge_round(
         if step.next_width is not None and step.next_width not in following:
             step = _ended(step)
         if step.next_width is None:
-            verdicts = {width: verdict(found, target, rules) for width, found in models.items()}
             asked = {
-                width: more_seeds(models[width].seeds, rules)
-                for width in _deciding(verdicts, step.reaching_width)
+                width: more_seeds(models[width].seeds, rules) for width in _deciding(models, target, rules)
             }
             asked = {width: more for width, more in asked.items() if more > models[width].seeds}
             for width, more in asked.items():
                 plan[width] = max(plan[width], more)
-            step = replace(step, message=f"{step.message}; {_certainty_message(verdicts, asked)}")
+            step = replace(
+                step, message=f"{step.message}; {_certainty_message(models, target, rules, asked)}"
+            )
         judged.append({"target": target, **vars(step)})
     plan |= dict.fromkeys(following, seeds)
     return {
@@ -123,17 +122,29 @@ def _ended(step: Step) -> Step:
     return replace(step, next_width=None, verdict="ended", message=message)
 
 
-def _deciding(verdicts: Mapping[int, str], reaching_width: int | None) -> list[int]:
-    """The widths whose seeds decide: open, and no larger than one that reaches the target."""
+def _deciding(models: Mapping[int, Estimate], target: float, rules: Rules) -> list[int]:
+    """The widths whose seeds decide: open, and no larger than one that certainly reaches the target.
+
+    While there is none, the smallest whose mean reaches it takes its place. If that stays open with all its
+    seeds the next larger one does, so that the answer's range has an upper end.
+    """
+    verdicts = {width: verdict(found, target, rules) for width, found in models.items()}
     _, certain = answer_range(verdicts)
-    largest = certain or reaching_width or max(verdicts)
-    return [width for width in sorted(verdicts) if verdicts[width] == OPEN and width <= largest]
+    likely = (
+        width
+        for width, found in sorted(models.items())
+        if found.mean >= target and found.seeds < rules.at_most
+    )
+    largest = certain or next(likely, max(models))
+    return [width for width in sorted(models) if verdicts[width] == OPEN and width <= largest]
 
 
-def _certainty_message(verdicts: Mapping[int, str], asked: Mapping[int, int]) -> str:
+def _certainty_message(
+    models: Mapping[int, Estimate], target: float, rules: Rules, asked: Mapping[int, int]
+) -> str:
     if asked:
         return "more seeds for " + ", ".join(f"{width} ({seeds})" for width, seeds in asked.items())
-    may, does = answer_range(verdicts)
+    may, does = answer_range({width: verdict(found, target, rules) for width, found in models.items()})
     if may is None:
         return "certainly no width tried reaches it"
     if may == does:

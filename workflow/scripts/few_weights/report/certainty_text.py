@@ -69,7 +69,7 @@ def certainty_sentences(breakpoints: pd.DataFrame) -> Iterable[str]:
         parts = [f"{row.architecture} {_needs(row)}" for row in rows(of_target)]
         level, bar = wording.percent(of_target["level"].iloc[0]), wording.percent(target)
         yield (
-            f"Of the widths tried, with {level} certainty for all of them together: for {bar} "
+            f"With {level} certainty for all answers together, and of the widths tried: for {bar}, "
             f"{enumeration(parts)}."
         )
 
@@ -77,8 +77,8 @@ def certainty_sentences(breakpoints: pd.DataFrame) -> Iterable[str]:
 def _needs(row: Any) -> str:
     if pd.isna(row.range_low_width):
         return "does not reach it"
-    if row.range_low_width == row.range_high_width:
-        return f"needs width {row.range_low_width}"
     if pd.isna(row.range_high_width):
         return f"needs width {row.range_low_width} or more, if one is enough"
+    if row.range_low_width == row.range_high_width:
+        return f"needs width {row.range_low_width}"
     return f"needs a width from {row.range_low_width} to {row.range_high_width}"

@@ -244,7 +244,7 @@ def draw_ranges(axes: Axes, placer: LabelPlacer, breakpoints: pd.DataFrame, colo
     """Draw a bar along each target's line over the range that holds the answer, where it is a range."""
     for row in rows(breakpoints):
         low, high = row.range_low_parameters, row.range_high_parameters
-        if pd.isna(low) or low == high:
+        if pd.isna(low) or (pd.notna(high) and low == high):
             continue
         # Without an upper end it goes on beyond the largest width tried.
         ends = (low, axes.get_xlim()[1] if pd.isna(high) else high)
