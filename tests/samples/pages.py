@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import render_report as script
 
+from few_weights.plan.certainty import Rules
 from few_weights.plan.outputs import figures_of_study
 from few_weights.report.figures.comparison import plot_comparison
 from few_weights.report.figures.curve import plot_curve
@@ -60,13 +61,23 @@ def svgs_of(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
 
 def placeholders_of(breakpoints: pd.DataFrame) -> dict[str, str]:
     """An empty SVG document for each figure of a page, where the figures do not matter."""
-    names = figures_of_study(breakpoints["architecture"].unique(), own_data=False)
+    certainty = "level" in breakpoints
+    names = figures_of_study(breakpoints["architecture"].unique(), own_data=False, certainty=certainty)
     return dict.fromkeys(names, EMPTY_SVG)
 
 
-def page_of(runs: pd.DataFrame, targets=(0.97,), drawn: bool = True, **further_tables: pd.DataFrame) -> str:
-    """The page of a study with all tables and figures; the figures are empty unless `drawn`."""
-    breakpoints = breakpoints_of(runs, targets)
+def page_of(
+    runs: pd.DataFrame,
+    targets=(0.97,),
+    drawn: bool = True,
+    rules: Rules | None = None,
+    **further_tables: pd.DataFrame,
+) -> str:
+    """The page of a study with all tables and figures; the figures are empty unless `drawn`.
+
+    With `rules` it is that of a study with `certainty`.
+    """
+    breakpoints = breakpoints_of(runs, targets, rules)
     tables = tables_of(runs, breakpoints) | further_tables
     svgs = svgs_of(runs, breakpoints) if drawn else placeholders_of(breakpoints)
     return spaced(render_report(TEMPLATES / "report.html.j2", runs, breakpoints, svgs, tables))

@@ -13,12 +13,17 @@ import pandas as pd
 from few_weights.analysis import merge
 from few_weights.analysis.bootstrap import bootstrap_breakpoints
 from few_weights.analysis.breakpoints import find_breakpoints, targets_table
+from few_weights.analysis.certainty import certainty_table
 from few_weights.analysis.mcnemar import compare_neighbours
 from few_weights.analysis.model_tables import models_table, pareto_table
+from few_weights.plan.certainty import Rules
 from few_weights.plan.runs import Run
 
 #: Architecture -> width -> accuracy: mlp reaches 97 % at width 64 and vgg at width 2; vgg 1 has collapsed.
 STUDY = {"mlp": {16: 0.95, 32: 0.966, 64: 0.975}, "vgg": {1: 0.11, 2: 0.9705, 4: 0.984}}
+
+#: Those of a study with `certainty` that adds up to 40 seeds.
+RULES = Rules(level=0.95, collapse=0.1, alpha=0.002, guard_seeds=20, at_most=40, most_added=0)
 
 
 def metrics_of(run: Run, study: str = "tiny", correct: int = 9_700, **changes: Any) -> dict[str, Any]:
@@ -178,9 +183,19 @@ def hold_out(runs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def breakpoints_of(runs: pd.DataFrame, targets: Sequence[float] = (0.97,)) -> pd.DataFrame:
-    """breakpoints.csv of the runs, as a table."""
-    return find_breakpoints(runs, targets)
+def breakpoints_of(
+    runs: pd.DataFrame, targets: Sequence[float] = (0.97,), rules: Rules | None = None
+) -> pd.DataFrame:
+    """breakpoints.csv of the runs, as a table; with `rules`, that of a study with `certainty`."""
+    return find_breakpoints(runs, targets, rules and dict.fromkeys(runs["architecture"], rules))
+
+
+def certainty_of(
+    runs: pd.DataFrame, targets: Sequence[float] = (0.97,), seeds: int = 2, rules: Rules = RULES
+) -> pd.DataFrame:
+    """certainty.csv of the runs, of which the study gave so many seeds and all widths."""
+    given = {name: list(group["width"].unique()) for name, group in runs.groupby("architecture")}
+    return certainty_table(runs, targets, given, seeds, dict.fromkeys(given, rules))
 
 
 def layers_of(runs: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from few_weights.training.run_files import arrays_sha256, npz_bytes
 BASELINE_COLUMNS = ["baseline_architecture", "baseline_width", "baseline_parameters"]
 
 
-RUNS = expand_runs({"vgg": [2, 1], "cnn": [2]}, [0, 1])
+RUNS = expand_runs({"vgg": {2: [0, 1], 1: [0, 1]}, "cnn": {2: [0, 1]}})
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import yaml
 from samples.studies import resolve, resolve_values
 
 from few_weights.errors import StudyError
+from few_weights.plan.certainty import Certainty
 from few_weights.plan.environment import require_writable
 from few_weights.plan.runs import Run, expand_runs
 from few_weights.plan.study import Baseline
@@ -233,8 +234,45 @@ def test_architecture_names_are_those_that_keras_builds():
     assert architecture_names() == list(ARCHITECTURES)
 
 
+def test_certainty_has_a_default_for_collapses():
+    study = resolve(changed(["certainty"], {"level": "0.9", "at_most": 100.0}))
+    assert study.certainty == Certainty(level=0.9, at_most=100, collapse=0.1)
+    assert resolve(ARTICLE).certainty is None
+
+
+@pytest.mark.parametrize(
+    ("certainty", "expected"),
+    [
+        (True, "certainty: must be a mapping of keys to values, not true"),
+        ({"at_most": 100}, "certainty: the key 'level' is missing"),
+        ({"level": 0.95, "atmost": 100}, "certainty: unknown key 'atmost'; did you mean 'at_most'?"),
+        (
+            {"level": 95, "at_most": 100},
+            "certainty.level: must lie between 0 and 1, both excluded, not 95; for 95",
+        ),
+        (
+            {"level": 0.95, "at_most": 50},
+            "certainty.at_most: 50 seeds of a width are too few to notice collapses of 0.1 of them with 0.95 "
+            "certainty, which takes 66; write at_most: 66 or more, or a larger share for collapse",
+        ),
+        (
+            {"level": 0.5, "at_most": 2, "collapse": 0.9999},
+            "certainty.at_most: must be at least 3, the number of seeds, not 2",
+        ),
+    ],
+)
+def test_certainty_that_cannot_be_had_is_refused(certainty, expected):
+    assert expected in problems_of(changed(["certainty"], certainty) | {"seeds": [0, 1, 2]})
+
+
+def test_further_seeds_must_exist():
+    study = changed(["certainty"], {"level": 0.95, "at_most": 100}) | {"seeds": [2**32 - 99]}
+    assert "certainty.at_most: further seeds would exceed 4294967295" in problems_of(study)
+    assert resolve(study | {"seeds": [2**32 - 100]}).certainty
+
+
 def test_runs_are_every_width_with_every_seed():
-    runs = expand_runs({"vgg": [2, 1], "mlp": [8]}, [0, 5])
+    runs = expand_runs({"vgg": {2: [0, 5], 1: [0, 5]}, "mlp": {8: [0, 5]}})
     assert runs == [
         Run("vgg", 2, 0),
         Run("vgg", 2, 5),

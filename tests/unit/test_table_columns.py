@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from samples.runs import STUDY, breakpoints_of, metrics_of, study_of, tables_of
+from samples.runs import RULES, STUDY, breakpoints_of, certainty_of, metrics_of, study_of, tables_of
 
 from few_weights.analysis import merge, table_columns
 from few_weights.analysis.model_tables import shares_table
@@ -42,7 +42,8 @@ def test_tables_are_written_with_the_columns_that_are_defined():
     breakpoints = breakpoints_of(runs)
     records = [metrics_of(Run("vgg", 2, seed)) for seed in (0, 1)]
     written = tables_of(runs, breakpoints) | {
-        "breakpoints": breakpoints,
+        "breakpoints": breakpoints_of(runs, rules=RULES),
+        "certainty": certainty_of(runs),
         "layers": merge.layers_table(records),
         "history": merge.history_table(records),
         "shares": shares_table(runs, [0.97]),
@@ -51,6 +52,8 @@ def test_tables_are_written_with_the_columns_that_are_defined():
     del written["targets"]  # has a column for each architecture
     for name, table in written.items():
         assert table.columns.tolist() == TABLES[name].names, name
+    further = [column.name for column in table_columns.OF_CERTAINTY]
+    assert [*breakpoints.columns, *further] == table_columns.BREAKPOINTS.names
     assert set(runs.columns) <= set(table_columns.RUNS.names)
     assert set(table_columns.RUNS.required) <= set(runs.columns)
 

@@ -1,7 +1,8 @@
 """From the table of runs to the answer.
 
 Requires runs.csv. Makes models.csv, shares.csv and pareto.csv, which summarise the seeds of each model; and
-breakpoints.csv, targets.csv and bootstrap.csv, which say how few weights are enough and how certain that is.
+breakpoints.csv, targets.csv and bootstrap.csv, which say how few weights are enough and how certain that is; with
+`certainty` also certainty.csv, which says why each seed was added.
 """
 
 
@@ -48,12 +49,43 @@ rule find_breakpoints:
     params:
         script=script("find_breakpoints.py"),
         targets=STUDY.targets,
+        certainty=["--certainty", rules_as_json(CERTAINTY)] if STUDY.certainty else [],
         code=code_of("find_breakpoints.py"),
     shell:
         "python {params.script:q}"
         " --runs {input.runs:q}"
         " --targets {params.targets}"
+        " {params.certainty:q}"
         " --breakpoints {output.breakpoints:q}"
         " --by-target {output.by_target:q}"
         " --bootstrap {output.bootstrap:q}"
+        " > {log:q} 2>&1"
+
+
+rule list_rounds:
+    """List the rounds that added seeds, and what was certain in each."""
+    input:
+        runs="<study>/runs.csv",
+    output:
+        rounds="<study>/certainty.csv",
+    log:
+        "<logs>/list_rounds.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        script=script("list_rounds.py"),
+        targets=STUDY.targets,
+        given=json.dumps({name: section.widths for name, section in STUDY.architectures.items()}),
+        seeds=len(STUDY.seeds),
+        certainty=rules_as_json(CERTAINTY),
+        code=code_of("list_rounds.py"),
+    shell:
+        "python {params.script:q}"
+        " --runs {input.runs:q}"
+        " --targets {params.targets}"
+        " --given {params.given:q}"
+        " --seeds {params.seeds}"
+        " --certainty {params.certainty:q}"
+        " --output {output.rounds:q}"
         " > {log:q} 2>&1"

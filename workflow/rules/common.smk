@@ -1,7 +1,7 @@
 """The study, where its files are, and the functions that the rules use.
 
 Reads `config`, and TRAINS and NOTES of the plan that includes it. Defines STUDY (checked, with its defaults), the
-paths, the lists of tables and figures, INTERRUPT, and the functions below. `search.smk` decides which widths and runs there are;
+paths, the lists of tables and figures, INTERRUPT, and the functions below. `search.smk` decides which runs there are;
 for a report, which trains nothing, `present.smk` does.
 """
 
@@ -24,6 +24,7 @@ from few_weights.data.find_facts import facts_of_study
 from few_weights.data.check_fetched import data_to_fetch
 from few_weights.errors import StudyError
 from few_weights.plan import snakemake_private
+from few_weights.plan.certainty import certainty_rules, rules_as_json
 from few_weights.plan.console.interrupt import Interrupt
 from few_weights.plan.cost import CHEAP, training_cost, training_minutes, training_seconds
 from few_weights.plan.finished_runs import exported_names
@@ -37,7 +38,7 @@ from few_weights.plan.model_descriptions import (
 from few_weights.plan.outputs import figures_of_study, REPORT_TABLES, tables_of_study
 from few_weights.plan.study_file.resolve import resolve_study
 from few_weights.plan.preparations import forget_prepared, prepare_networks, prepared_file
-from few_weights.plan.runs import RUN_FILES
+from few_weights.plan.runs import first_seeds, RUN_FILES
 from few_weights.plan.study_file.yaml_reader import read_study
 from few_weights.training.checkpoint import forget_finished
 from few_weights.plan.environment import CACHE, put_own_python_first, require_writable
@@ -96,8 +97,19 @@ if TRAINS and snakemake_private.is_main_process(workflow):
 
 # What to make; present.smk removes what cannot be made.
 ARCHITECTURES = STUDY.architectures
-TABLE_NAMES = tables_of_study(STUDY.refine)
-FIGURE_NAMES = figures_of_study(ARCHITECTURES, own_data=STUDY.dataset not in KNOWN)
+# By what seeds are added; empty without `certainty`.
+CERTAINTY = (
+    certainty_rules(
+        STUDY.certainty,
+        {name: section.widths for name, section in ARCHITECTURES.items()},
+        len(STUDY.targets),
+        STUDY.refine,
+    )
+    if STUDY.certainty
+    else {}
+)
+TABLE_NAMES = tables_of_study(STUDY.refine, bool(STUDY.certainty))
+FIGURE_NAMES = figures_of_study(ARCHITECTURES, STUDY.dataset not in KNOWN, bool(STUDY.certainty))
 
 # The files that report.html is made from, besides the code that fills them in.
 REPORT_TEMPLATES = sorted(
@@ -128,9 +140,15 @@ def report_files():
     ]
 
 
-def files_at(architecture, widths, *names):
-    """The named files of every run of an architecture at the given widths."""
-    return expand(f"{RUN}/{{name}}", architecture=architecture, width=widths, seed=STUDY.seeds, name=names)
+def files_at(architecture, seeds, *names):
+    """The named files of every run of an architecture, from width -> seeds."""
+    return [
+        path
+        for width, of_width in seeds.items()
+        for path in expand(
+            f"{RUN}/{{name}}", architecture=architecture, width=width, seed=of_width, name=names
+        )
+    ]
 
 
 def files_of(architecture, *names):
@@ -139,7 +157,7 @@ def files_of(architecture, *names):
     There is one function per architecture, because Snakemake waits for only one checkpoint at a time in each
     function. That way, the architectures are searched simultaneously.
     """
-    return lambda wildcards: files_at(architecture, visited_widths(architecture), *names)
+    return lambda wildcards: files_at(architecture, seeds_of(architecture), *names)
 
 
 def exported(architecture):
@@ -271,4 +289,6 @@ def plan_digest():
     """A digest of the runs that the study asks for."""
     widths = {name: section.widths for name, section in STUDY.architectures.items()}
     plan = expected_runs() + json.dumps([widths, STUDY.seeds])
+    if STUDY.certainty:
+        plan += rules_as_json(CERTAINTY)
     return hashlib.sha256(plan.encode()).hexdigest()

@@ -1,6 +1,6 @@
 """The figures that are drawn only from tables.
 
-Requires runs.csv, layers.csv, history.csv and breakpoints.csv. Makes figures/*.svg and *.png.
+Requires runs.csv, layers.csv, history.csv, breakpoints.csv and, with `certainty`, certainty.csv. Makes figures/*.svg and *.png.
 """
 
 
@@ -54,6 +54,27 @@ use rule plot_comparison as plot_curve with:
         figure="curve",
         options=lambda wildcards: ["--architecture", wildcards.architecture],
         code=code_of_figure("curve"),
+
+
+# Draw how the intervals of one architecture narrow as seeds are added.
+use rule plot_comparison as plot_certainty with:
+    input:
+        tables=["<study>/runs.csv", "<study>/breakpoints.csv", "<study>/certainty.csv"],
+    output:
+        svg=report(
+            "<figures>/certainty-{architecture}.svg",
+            caption="../report/certainty.rst",
+            category="Certainty",
+            labels={"architecture": "{architecture}"},
+        ),
+        png="<figures>/certainty-{architecture}.png",
+    log:
+        "<logs>/plot_certainty-{architecture}.log",
+    localrule: True
+    params:
+        figure="certainty",
+        options=lambda wildcards: ["--architecture", wildcards.architecture],
+        code=code_of_figure("certainty"),
 
 
 # Draw the share of the weights in each layer, at full size and at the breakpoint.

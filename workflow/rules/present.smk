@@ -82,7 +82,7 @@ TABLE_NAMES = available_outputs({name: TABLES[name] for name in TABLE_NAMES}, "{
 FIGURE_NAMES = available_outputs(
     {
         name: FIGURES[kind_of_figure(name)]
-        for name in figures_of_study(ARCHITECTURES, own_data=STUDY.dataset not in KNOWN)
+        for name in figures_of_study(ARCHITECTURES, STUDY.dataset not in KNOWN, bool(STUDY.certainty))
     },
     "figures/{}.svg",
     "figures/{}.png",

@@ -1,8 +1,8 @@
-"""The search for the exact breakpoint, if a study says `refine: true`.
+"""Which runs there are, if a study says `refine: true` or has a section `certainty`.
 
-Requires every seed's metrics.json at the widths tried so far. Makes search/<architecture>/round-<round>.json: which
-widths to train next, or that the search is over and why. Without `refine` nothing is searched, and the widths are
-those of the study.
+Requires the metrics.json of every run so far. Makes search/<architecture>/round-<round>.json: which widths to train
+next, and with `certainty` which seeds; or that the search is over and why. Without both nothing is searched: the
+widths and seeds are those of the study.
 """
 
 import itertools
@@ -37,33 +37,49 @@ def search_rounds(architecture):
             return
 
 
-def widths_before_round(wildcards):
-    """The widths that a round of the search judges: the study's own and those that earlier rounds added."""
+def seeds_after_round(found):
+    """Width -> the seeds it has been trained with after a round of the search and what that asks for."""
+    if STUDY.certainty:
+        return {int(width): first_seeds(STUDY.seeds, number) for width, number in found["plan"].items()}
+    return dict.fromkeys(found["visited"] + found["next"], STUDY.seeds)
+
+
+def seeds_before_round(wildcards):
+    """Width -> the seeds that a round of the search judges: the study's own and those that earlier rounds added."""
     number = int(wildcards.round)
     if number == 0:
-        return ARCHITECTURES[wildcards.architecture].widths
-    earlier = searched(wildcards.architecture, number - 1)
-    return earlier["visited"] + earlier["next"]
+        return dict.fromkeys(ARCHITECTURES[wildcards.architecture].widths, STUDY.seeds)
+    return seeds_after_round(searched(wildcards.architecture, number - 1))
 
 
-def visited_widths(architecture):
-    """The widths an architecture is trained at, including those added by its search."""
-    if not STUDY.refine:
-        return ARCHITECTURES[architecture].widths
+def seeds_of(architecture):
+    """Width -> the seeds that an architecture is trained with, including those added by its search."""
+    if not (STUDY.refine or STUDY.certainty):
+        return dict.fromkeys(ARCHITECTURES[architecture].widths, STUDY.seeds)
     *_, last = search_rounds(architecture)
-    return last["visited"]
+    return seeds_after_round(last)
 
 
 def runs_to_merge(wildcards):
     """Architecture -> width -> the seeds it is trained with, as JSON."""
-    return json.dumps(
-        {name: {width: STUDY.seeds for width in visited_widths(name)} for name in ARCHITECTURES}
-    )
+    return json.dumps({name: seeds_of(name) for name in ARCHITECTURES})
 
 
 def metrics_before_round(wildcards):
     """The metrics.json of every run that a round of the search judges."""
-    return files_at(wildcards.architecture, widths_before_round(wildcards), "metrics.json")
+    return files_at(wildcards.architecture, seeds_before_round(wildcards), "metrics.json")
+
+
+def trained_before_round(wildcards):
+    """Width -> the seeds that a round of the search judges, as JSON."""
+    return json.dumps(seeds_before_round(wildcards))
+
+
+def certainty_options(wildcards):
+    """With `certainty`, the rules of an architecture as an option of the search."""
+    if not STUDY.certainty:
+        return []
+    return ["--certainty", json.dumps(vars(CERTAINTY[wildcards.architecture]))]
 
 
 def rounds_of(architecture):
@@ -76,7 +92,7 @@ def rounds_of(architecture):
 
 # A checkpoint, because its answer decides which runs there are. Round 0 judges the study's own widths.
 checkpoint search_widths:
-    """Judge one round of a search: which widths to train next, or what it found."""
+    """Judge one round of a search: which widths and seeds to train next, or what it found."""
     input:
         metrics_before_round,
     output:
@@ -92,9 +108,11 @@ checkpoint search_widths:
         script=script("search_widths.py"),
         study=STUDY.name,
         folder=unrecorded(FOLDER),
-        widths=widths_before_round,
-        seeds=STUDY.seeds,
+        trained=trained_before_round,
+        given=lambda wildcards: ARCHITECTURES[wildcards.architecture].widths,
+        seeds=len(STUDY.seeds),
         targets=STUDY.targets,
+        certainty=certainty_options,
         expected=expected_runs(),
         code=code_of("search_widths.py", also=["workflow/schemas/metrics.schema.yaml"]),
     shell:
@@ -103,9 +121,11 @@ checkpoint search_widths:
         " --folder {params.folder:q}"
         " --architecture {wildcards.architecture:q}"
         " --round {wildcards.round}"
-        " --widths {params.widths}"
+        " --trained {params.trained:q}"
+        " --given {params.given}"
         " --seeds {params.seeds}"
         " --targets {params.targets}"
+        " {params.certainty:q}"
         " --expected {params.expected:q}"
         " --output {output.found:q}"
         " > {log:q} 2>&1"

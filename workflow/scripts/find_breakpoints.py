@@ -6,6 +6,7 @@ from pathlib import Path
 from few_weights.analysis import bootstrap, breakpoints, divergence, read_tables
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
+from few_weights.plan.certainty import read_rules
 
 
 @entry_point
@@ -13,6 +14,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", required=True, type=Path, help="runs.csv")
     parser.add_argument("--targets", required=True, type=float, nargs="+", help="accuracies such as 0.97")
+    parser.add_argument(
+        "--certainty", type=read_rules, help="JSON: architecture -> its rules, if the study adds seeds"
+    )
     parser.add_argument("--breakpoints", required=True, type=Path, help="CSV to write")
     parser.add_argument(
         "--by-target",
@@ -29,7 +33,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     runs = read_tables.read_runs(arguments.runs)
-    table_of_breakpoints = breakpoints.find_breakpoints(runs, arguments.targets)
+    table_of_breakpoints = breakpoints.find_breakpoints(runs, arguments.targets, arguments.certainty)
     for path, table in (
         (arguments.bootstrap, bootstrap.bootstrap_breakpoints(runs, arguments.targets)),
         (arguments.by_target, breakpoints.targets_table(table_of_breakpoints)),
@@ -38,8 +42,11 @@ def main() -> None:
         write_atomically(path, table.to_csv(index=False, lineterminator="\n"))
     columns = ["architecture", "target", "reached", "width", "parameters", "test_accuracy", "seeds"]
     columns.append("compression")
+    if arguments.certainty:
+        columns += ["range_low_width", "range_high_width"]
     # Narrow enough for a terminal of 80 characters; the exact numbers are in breakpoints.csv.
     rounded = table_of_breakpoints[columns].rename(columns={"parameters": "weights", "test_accuracy": "test"})
+    rounded = rounded.rename(columns={"range_low_width": "from", "range_high_width": "to"})
     print(rounded.round({"test": 4, "compression": 1}).to_string(index=False))
     if sentence := divergence.diverged_sentence(runs):
         print(sentence)

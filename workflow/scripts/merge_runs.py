@@ -7,7 +7,7 @@ from pathlib import Path
 from few_weights.analysis import merge
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
-from few_weights.plan.runs import Run
+from few_weights.plan.runs import expand_runs
 
 
 @entry_point
@@ -39,12 +39,12 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    runs = [
-        Run(architecture, int(width), seed)
-        for architecture, widths in arguments.planned.items()
-        for width, seeds in widths.items()
-        for seed in seeds
-    ]
+    runs = expand_runs(
+        {
+            architecture: {int(width): seeds for width, seeds in widths.items()}
+            for architecture, widths in arguments.planned.items()
+        }
+    )
     records = merge.read_metrics(arguments.folder, arguments.study, runs, arguments.expected, arrays=True)
     models = json.loads(arguments.baseline_models.read_text())
     for path, table in (

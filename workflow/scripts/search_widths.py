@@ -1,14 +1,15 @@
-"""Judge one round of the search for a breakpoint's exact width: metrics.json of each run -> round-*.json."""
+"""Judge one round of a search for widths, or for certainty: metrics.json of each run -> round-*.json."""
 
 import argparse
 import json
 from pathlib import Path
 
-from few_weights.analysis import merge
+from few_weights.analysis import certainty, merge
 from few_weights.analysis.search import judge_round, require_growth
 from few_weights.analysis.seeds import deciding_accuracies
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
+from few_weights.plan.certainty import Rules
 from few_weights.plan.runs import expand_runs
 
 
@@ -19,22 +20,34 @@ def main() -> None:
     parser.add_argument("--folder", required=True, type=Path, help="its folder, which holds runs/")
     parser.add_argument("--architecture", required=True)
     parser.add_argument("--round", required=True, type=int, help="number of the round, from 0")
-    parser.add_argument("--widths", required=True, type=int, nargs="+", help="the widths trained so far")
-    parser.add_argument("--seeds", required=True, type=int, nargs="+")
+    parser.add_argument(
+        "--trained", required=True, type=json.loads, help="JSON: the widths trained so far -> their seeds"
+    )
+    parser.add_argument("--given", required=True, type=int, nargs="+", help="the widths that the study gives")
+    parser.add_argument("--seeds", required=True, type=int, help="how many seeds the study gives")
     parser.add_argument("--targets", required=True, type=float, nargs="+")
     parser.add_argument(
         "--expected", required=True, type=json.loads, help="JSON: architecture -> what its metrics must say"
     )
+    parser.add_argument(
+        "--certainty", type=json.loads, help="JSON: the rules of this architecture, if it adds seeds"
+    )
     parser.add_argument("--output", required=True, type=Path, help="JSON to write")
     arguments = parser.parse_args()
 
-    planned = expand_runs({arguments.architecture: arguments.widths}, arguments.seeds)
+    name, number, targets = arguments.architecture, arguments.round, arguments.targets
+    trained = {int(width): seeds for width, seeds in arguments.trained.items()}
+    planned = expand_runs({name: trained})
     # Their arrays are checked where the runs are merged.
     records = merge.read_metrics(arguments.folder, arguments.study, planned, arguments.expected)
     runs = merge.runs_table(records)
-    require_growth(arguments.architecture, dict(zip(runs["width"], runs["parameters"], strict=True)))
-    means = deciding_accuracies(runs)[arguments.architecture].to_dict()
-    judged = judge_round(arguments.architecture, arguments.round, means, arguments.targets)
+    require_growth(name, dict(zip(runs["width"], runs["parameters"], strict=True)))
+    if arguments.certainty:
+        rules = Rules(**arguments.certainty)
+        models = certainty.estimates(runs, rules)
+        judged = certainty.judge_round(name, number, models, targets, arguments.given, arguments.seeds, rules)
+    else:
+        judged = judge_round(name, number, deciding_accuracies(runs)[name].to_dict(), targets)
     write_atomically(arguments.output, json.dumps(judged, indent=1) + "\n")
     for target in judged["targets"]:
         print(target["message"])

@@ -34,6 +34,11 @@ def read_breakpoints(path: Path | str) -> pd.DataFrame:
     return read_table(path, table_columns.BREAKPOINTS)
 
 
+def read_certainty(path: Path | str) -> pd.DataFrame:
+    """certainty.csv: one row for each architecture, round, width and target."""
+    return read_table(path, table_columns.CERTAINTY)
+
+
 def read_table(path: Path | str, table: Table) -> pd.DataFrame:
     """A table of the study, with at least the columns that its definition requires.
 

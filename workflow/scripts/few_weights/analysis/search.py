@@ -6,7 +6,7 @@ misses it. Width 0, which cannot be built, stands for "misses" where no smaller 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import pandas as pd
 
@@ -19,7 +19,8 @@ class Round(TypedDict):
     """One round of an architecture's search, as it is written to JSON.
 
     `visited` are the widths it judged, `targets` holds one `Step` with its target for each target, `next` are
-    the widths to train before the next round, and `finished` says that there are none.
+    the widths to train before the next round, and `finished` says that there is nothing to train. In a study
+    with `certainty`, `plan` says with how many seeds each width has been trained before the next round.
     """
 
     architecture: str
@@ -28,6 +29,7 @@ class Round(TypedDict):
     targets: list[dict[str, Any]]
     next: list[int]
     finished: bool
+    plan: NotRequired[dict[int, int]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Step:
             searching: train `next_width`, which lies between the other two;
             found: `reaching_width` reaches the target, one width less does not, and all larger ones tried do;
             not_monotone: as found, but a larger width misses the target, so a smaller one might reach it;
-            not_reached: no width tried reaches the target, so there is nothing to bisect.
+            not_reached: no width tried reaches the target, so there is nothing to bisect;
+            ended: only with `certainty`, the search may not add the next width.
         message: the verdict as a sentence.
     """
 

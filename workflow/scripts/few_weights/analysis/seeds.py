@@ -10,8 +10,10 @@ from typing import TypedDict
 
 import pandas as pd
 
+from few_weights.analysis.confidence import estimate
 from few_weights.analysis.divergence import has_diverged
 from few_weights.analysis.intervals import binomial_half_width, t_interval, wilson_interval
+from few_weights.analysis.rows import by_model
 
 #: The columns that identify a model.
 MODEL = ["architecture", "width"]
@@ -59,6 +61,16 @@ def deciding_accuracies(runs: pd.DataFrame) -> pd.Series:
     """
     all_diverged = has_diverged(runs).groupby([runs[column] for column in MODEL], sort=False).all()
     return mean_accuracies(runs, selection_of(runs)).mask(all_diverged, 0.0)
+
+
+def deciding_counts(model_runs: pd.DataFrame) -> list[int]:
+    """How many of the selection images each run of one model gets right; 0 where all runs diverged.
+
+    Their mean is the model's deciding accuracy (`deciding_accuracies`).
+    """
+    if has_diverged(model_runs).all():
+        return [0] * len(model_runs)
+    return [int(count) for count in model_runs[f"{selection_of(model_runs)}_correct"]]
 
 
 def model_means(runs: pd.DataFrame) -> pd.DataFrame:
@@ -126,15 +138,27 @@ def with_selection(runs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def models_with_intervals(runs: pd.DataFrame) -> pd.DataFrame:
+def models_with_intervals(runs: pd.DataFrame, alpha: float | None = None) -> pd.DataFrame:
     """One row per model, by parameters: its mean accuracy over seeds with the 95 % interval of that mean.
 
     The columns are those of `model_means`, and `low` and `high` of the mean on the selection images,
-    which are empty for a single seed.
+    which are empty for a single seed. With `alpha` the interval is that of a study with `certainty`
+    (`interval_error`).
     """
     runs = with_selection(runs)
-    intervals = runs.groupby(MODEL, sort=False)["selection_accuracy"].agg(list).map(t_interval)
-    limits = intervals.apply(pd.Series).set_axis(["low", "high"], axis=1).reset_index()
+    if alpha is None:
+        intervals = runs.groupby(MODEL, sort=False)["selection_accuracy"].agg(list).map(t_interval)
+        limits = intervals.apply(pd.Series).set_axis(["low", "high"], axis=1).reset_index()
+    else:
+        examples = int(runs["selection_examples"].iloc[0])
+        found = {
+            (architecture, width): estimate(deciding_counts(of_model), examples, alpha)
+            for architecture, width, of_model in by_model(runs)
+        }
+        limits = pd.DataFrame(
+            [(*model, of_model.low, of_model.high) for model, of_model in found.items()],
+            columns=[*MODEL, "low", "high"],
+        )
     models = model_means(runs).merge(limits, on=MODEL)
     return models.sort_values("parameters", kind="stable", ignore_index=True)
 
@@ -142,3 +166,8 @@ def models_with_intervals(runs: pd.DataFrame) -> pd.DataFrame:
 def first_target(breakpoints: pd.DataFrame) -> pd.DataFrame:
     """The rows of the study's first target: the one that headlines speak of."""
     return breakpoints[breakpoints["target"] == breakpoints["target"].iloc[0]]
+
+
+def interval_error(breakpoints: pd.DataFrame) -> float | None:
+    """The probability with which each interval of a study with `certainty` may be wrong; None without it."""
+    return float(breakpoints["alpha"].iloc[0]) if "alpha" in breakpoints else None

@@ -185,6 +185,14 @@ PARETO = Table(
     ),
 )
 
+#: The columns of breakpoints.csv that only a study with `certainty` has. An end of a range may be empty.
+OF_CERTAINTY = (
+    *_columns(NUMBER, "level collapse alpha", required=False),
+    *_columns(WHOLE_OR_EMPTY, "guard_seeds", required=False),
+    *_columns(WHOLE_OR_EMPTY, "range_low_width range_low_parameters", required=False),
+    *_columns(WHOLE_OR_EMPTY, "range_high_width range_high_parameters", required=False),
+)
+
 #: The columns of a breakpoint are empty where no width reaches the target.
 BREAKPOINTS = Table(
     "breakpoints",
@@ -212,6 +220,7 @@ BREAKPOINTS = Table(
         *_columns(WHOLE_OR_EMPTY, "weight_bytes flops_per_image", required=False),
         *_columns(WHOLE_OR_EMPTY, "article_width article_parameters"),
         *_columns(NUMBER, "article_test_accuracy article_compression"),
+        *OF_CERTAINTY,
     ),
 )
 
@@ -279,11 +288,27 @@ SEARCH = Table(
     ),
 )
 
+#: Only of a study with `certainty`.
+CERTAINTY = Table(
+    "certainty",
+    "an architecture, round, width and target",
+    (
+        *_columns(TEXT, "architecture"),
+        *_columns(WHOLE, "round width parameters"),
+        *_columns(NUMBER, "target"),
+        *_columns(WHOLE, "seeds"),
+        *_columns(NUMBER, "mean low high alpha"),
+        *_columns(WHOLE, "guard_seeds"),
+        *_columns(TEXT, "verdict"),
+        *_columns(WHOLE, "next_seeds"),
+    ),
+)
+
 #: Table name -> its columns.
 TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
         *(RUNS, LAYERS, HISTORY, MODELS, SHARES, PARETO),
-        *(BREAKPOINTS, TARGETS, BOOTSTRAP, NEIGHBOURS, COUNTS, SEARCH),
+        *(BREAKPOINTS, TARGETS, BOOTSTRAP, NEIGHBOURS, COUNTS, SEARCH, CERTAINTY),
     )
 }

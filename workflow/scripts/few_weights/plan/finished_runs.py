@@ -6,25 +6,37 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from few_weights.plan.runs import RUN_FILES, Run, expand_runs
+from few_weights.plan.runs import RUN_FILES, Run, expand_runs, first_seeds
 from few_weights.plan.study import Study
 
 
 def planned_runs(study: Study, folder: Path) -> list[Run]:
-    """The runs that a study asks for; with `refine`, also those that its search has asked for so far.
+    """The runs that a study asks for, with those that its search has asked for so far.
 
     Args:
         study: the study.
         folder: its results.
     """
-    widths = {name: list(section.widths) for name, section in study.architectures.items()}
-    for path in sorted(folder.glob("search/*/round-*.json")) if study.refine else []:
+    planned = {
+        name: dict.fromkeys(section.widths, len(study.seeds)) for name, section in study.architectures.items()
+    }
+    rounds = folder.glob("search/*/round-*.json") if study.refine or study.certainty else []
+    for path in sorted(rounds):
         try:
-            search_round = json.loads(path.read_bytes())
-            widths[path.parent.name] += [*search_round["visited"], *search_round["next"]]
-        except (ValueError, KeyError, TypeError):
+            search_round, of_widths = json.loads(path.read_bytes()), planned[path.parent.name]
+            further = dict.fromkeys([*search_round["visited"], *search_round["next"]], len(study.seeds))
+            if study.certainty:
+                further |= {int(width): number for width, number in search_round["plan"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue  # a round that cannot be read is ignored
-    return expand_runs({name: dict.fromkeys(planned) for name, planned in widths.items()}, study.seeds)
+        for width, number in further.items():
+            of_widths[width] = max(number, of_widths.get(width, 0))
+    return expand_runs(
+        {
+            name: {width: first_seeds(study.seeds, number) for width, number in of_widths.items()}
+            for name, of_widths in planned.items()
+        }
+    )
 
 
 def runs_with_files(folder: Path, runs: Iterable[Run]) -> list[Run]:

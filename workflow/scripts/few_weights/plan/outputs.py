@@ -39,12 +39,14 @@ TABLES = {
         data=True,
     ),
     "counts": Output("the weights of each model by every way of counting", ("runs",), run_files=True),
+    # Only of a study with `certainty`.
+    "certainty": Output("the seeds and the interval of each width, one row per round and target", ("runs",)),
     # Only of a study with `refine: true`.
     "search": Output("the path of each search, one row per round and target", run_files=True),
 }
 
 #: The tables that report.html shows, in addition to runs and breakpoints.
-REPORT_TABLES = ("models", "pareto", "targets", "bootstrap", "neighbours", "counts", "search")
+REPORT_TABLES = ("models", "pareto", "targets", "bootstrap", "neighbours", "counts", "certainty", "search")
 
 #: The figures, figures/<name>.svg and .png; report.html shows them all.
 FIGURES = {
@@ -65,27 +67,42 @@ FIGURES = {
     "timeline": Output("when each training job ran", ("runs",)),
     # One for each architecture, curve-<architecture>.
     "curve": Output("accuracy against weights of one architecture", ("runs", "breakpoints")),
+    # One for each architecture of a study with `certainty`, certainty-<architecture>.
+    "certainty": Output(
+        "the interval of each width that decides, by seeds", ("runs", "breakpoints", "certainty")
+    ),
     # Only of a user's own data set.
     "data": Output("some images of each class, and how many there are", data=True),
 }
 
-
-def tables_of_study(refine: bool) -> list[str]:
-    """The names of a study's tables; `refine` is the study's."""
-    return [name for name in TABLES if refine or name != "search"]
+#: The figures that there are for each architecture, <name>-<architecture>.
+EACH = ("curve", "certainty")
 
 
-def figures_of_study(architectures: Iterable[str], own_data: bool) -> list[str]:
+def tables_of_study(refine: bool, certainty: bool) -> list[str]:
+    """The names of a study's tables.
+
+    Args:
+        refine: whether it searches for widths.
+        certainty: whether it adds seeds until it is sure.
+    """
+    there = {"search": refine, "certainty": certainty}
+    return [name for name in TABLES if there.get(name, True)]
+
+
+def figures_of_study(architectures: Iterable[str], own_data: bool, certainty: bool = False) -> list[str]:
     """The names of a study's figures.
 
     Args:
         architectures: the names of its sections.
         own_data: whether its data set is a user's own.
+        certainty: whether it adds seeds until it is sure.
     """
-    common = [name for name in FIGURES if name != "curve" and (own_data or name != "data")]
-    return [*common, *(f"curve-{architecture}" for architecture in architectures)]
+    common = [name for name in FIGURES if name not in EACH and (own_data or name != "data")]
+    each = [kind for kind in EACH if certainty or kind != "certainty"]
+    return [*common, *(f"{kind}-{architecture}" for kind in each for architecture in architectures)]
 
 
 def kind_of_figure(name: str) -> str:
     """The figure of FIGURES that a study's figure is: "curve" for curve-<architecture>."""
-    return "curve" if name.startswith("curve-") else name
+    return next((kind for kind in EACH if name.startswith(f"{kind}-")), name)

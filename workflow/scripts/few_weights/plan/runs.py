@@ -1,11 +1,14 @@
 """What a run is, and where its results are stored."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 #: The files that a training writes, in this order: once metrics.json exists, the run is finished.
 RUN_FILES = ("predictions.npz", "weights.npz", "metrics.json")
+
+#: The largest seed that Keras takes.
+LARGEST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,17 @@ class Run:
         return f"{self.architecture} width {self.width} seed {self.seed}"
 
 
-def expand_runs(widths: Mapping[str, Iterable[int]], seeds: Iterable[int]) -> list[Run]:
-    """All runs of a study, from architecture -> widths: each width with each seed."""
+def expand_runs(seeds: Mapping[str, Mapping[int, Iterable[int]]]) -> list[Run]:
+    """All runs of a study, from architecture -> width -> the seeds it is trained with."""
     return [
         Run(architecture, width, seed)
-        for architecture, of_architecture in widths.items()
-        for width in of_architecture
-        for seed in seeds
+        for architecture, of_architecture in seeds.items()
+        for width, of_width in of_architecture.items()
+        for seed in of_width
     ]
+
+
+def first_seeds(seeds: Sequence[int], number: int) -> list[int]:
+    """So many seeds: those of the study, then the next whole numbers after its largest."""
+    further = number - len(seeds)
+    return [*seeds, *range(max(seeds) + 1, max(seeds) + 1 + further)]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from few_weights.plan.certainty import Certainty
 from few_weights.plan.data_facts import DataFacts
 from few_weights.plan.recipe import Network, Recipe, file_of
 
@@ -47,6 +48,7 @@ class Study:
         seeds: each model is trained once with each seed.
         validation_examples: how many of the last training images are held out for choosing between models.
         refine: whether to search for the exact breakpoint between the widths given.
+        certainty: when to stop adding seeds; None for a study with the same seeds everywhere.
         export_models: whether to write the trained networks for other programs.
         published_records: whether the comparison shows published results of other people.
         architectures: the sections by name, in the order of the YAML.
@@ -60,6 +62,7 @@ class Study:
     seeds: list[int]
     validation_examples: int
     refine: bool
+    certainty: Certainty | None
     export_models: bool
     published_records: bool
     architectures: dict[str, Architecture]

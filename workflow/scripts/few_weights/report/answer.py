@@ -10,6 +10,7 @@ from few_weights.analysis.rows import by_model
 from few_weights.analysis.seeds import first_target, model_means, most_accurate_model, selection_of
 from few_weights.data.names import display_name
 from few_weights.report import wording
+from few_weights.report.certainty_text import has_certainty
 from few_weights.report.wording import duration, enumeration
 
 
@@ -26,6 +27,7 @@ class Facts:
     architectures: str
     seeds: str
     several_seeds: bool
+    certain_seeds: bool
     several_targets: bool
     train_examples: str
     test_examples: str
@@ -47,6 +49,7 @@ def facts(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> Facts:
         architectures=wording.plural(runs["architecture"].nunique(), "architecture"),
         seeds=seeds_per_width(runs),
         several_seeds=runs["seed"].nunique() > 1,
+        certain_seeds=has_certainty(breakpoints),
         several_targets=breakpoints["target"].nunique() > 1,
         train_examples=wording.count(runs["train_examples"].max()),
         test_examples=wording.count(runs["test_examples"].max()),

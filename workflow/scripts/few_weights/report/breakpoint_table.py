@@ -8,14 +8,16 @@ from few_weights.analysis.divergence import has_diverged
 from few_weights.analysis.rows import Row, rows
 from few_weights.analysis.seeds import models_with_intervals, with_selection
 from few_weights.report import wording
+from few_weights.report.certainty_text import range_of
 from few_weights.report.figures import style
 
 
 @dataclass(frozen=True)
 class Breakpoint:
-    """A breakpoint as text."""
+    """A breakpoint as text; `range` are the widths that may be the answer, with `certainty`."""
 
     width: int
+    range: str
     parameters: str
     accuracy: str
     interval: str
@@ -81,6 +83,7 @@ def breakpoint_rows(breakpoints: pd.DataFrame, runs: pd.DataFrame) -> list[Break
 def _breakpoint(row: Row, selection_examples: int, test_examples: int) -> Breakpoint:
     return Breakpoint(
         width=row.width,
+        range=_range(row),
         parameters=wording.count(row.parameters),
         accuracy=wording.accuracy(row.selection_accuracy, selection_examples),
         interval=wording.interval(row.selection_low, row.selection_high, selection_examples),
@@ -89,6 +92,12 @@ def _breakpoint(row: Row, selection_examples: int, test_examples: int) -> Breakp
         compression=wording.times(row.compression),
         baseline=f"{row.baseline_architecture} {row.baseline_width}",
     )
+
+
+def _range(row: Row) -> str:
+    if not hasattr(row, "level"):
+        return ""
+    return "certain" if row.certain else range_of(row, "width")
 
 
 def _published(row: Row, test_examples: int) -> PublishedBreakpoint | None:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from few_weights.analysis.rows import Row, rows
 from few_weights.report import wording
+from few_weights.report.certainty_text import has_certainty, range_of
 from few_weights.report.text_table import TextTable
 
 #: Widths that are the breakpoint in a smaller share of bootstrap samples are left out (but in bootstrap.csv).
@@ -24,6 +25,8 @@ def certainty_table(
     """
     bootstrap, neighbours = tables.get("bootstrap"), tables.get("neighbours")
     headings = ["Architecture", "Target", "Width", "Selection mean", "95 % interval", "Certain"]
+    if certain_seeds := has_certainty(breakpoints):
+        headings[-2:] = ["Interval", "Certain", "Range"]
     headings += ["Seeds that reach it"]
     headings += ["Bootstrap over seeds"] if bootstrap is not None else []
     headings += ["McNemar’s test against the next smaller"] if neighbours is not None else []
@@ -40,6 +43,7 @@ def certainty_table(
             wording.accuracy(row.selection_accuracy, examples),
             wording.interval(row.selection_low, row.selection_high, examples) or "–",
             "yes" if row.certain else "no",
+            *([range_of(row, "width")] if certain_seeds else []),
             share,
         ]
         cells += [_bootstrap(bootstrap, row)] if bootstrap is not None else []

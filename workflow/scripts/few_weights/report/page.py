@@ -17,6 +17,7 @@ from few_weights.report import summary_tables
 from few_weights.report.answer import answer, collapsed, cost, facts, finite_test_set
 from few_weights.report.breakpoint_table import breakpoint_rows
 from few_weights.report.certainty_table import certainty_table
+from few_weights.report.certainty_text import certainty_facts, certainty_sentences, has_certainty
 from few_weights.report.figures.files import NOT_DRAWN
 from few_weights.report.figures.smallest_network import choose_network
 from few_weights.report.run_tables import environments, recipes, repeatability, run_rows
@@ -52,7 +53,8 @@ def render_report(
         .get_template(template.name)
         .render(
             facts=facts(runs, breakpoints),
-            answer=answer(runs, breakpoints),
+            answer=[*answer(runs, breakpoints), *certainty_sentences(breakpoints)],
+            sure=certainty_facts(breakpoints),
             breakpoint_rows=breakpoint_rows(breakpoints, runs),
             run_rows=run_rows(runs),
             recipes=recipes(runs),
@@ -68,13 +70,16 @@ def render_report(
             smallest=choose_network(runs, breakpoints),
             cost=cost(runs),
             figures=inlined,
-            curves=[
-                f"curve-{name}"
-                for name in dict.fromkeys(breakpoints["architecture"])
-                if f"curve-{name}" in inlined
-            ],
+            curves=_of_architectures("curve", breakpoints, inlined),
+            narrowing=_of_architectures("certainty", breakpoints, inlined),
         )
     )
+
+
+def _of_architectures(kind: str, breakpoints: pd.DataFrame, figures: Mapping[str, str]) -> list[str]:
+    """The names of the figures of a kind that there are for each architecture."""
+    names = [f"{kind}-{architecture}" for architecture in dict.fromkeys(breakpoints["architecture"])]
+    return [name for name in names if name in figures]
 
 
 def summary_tables_of(
@@ -87,6 +92,7 @@ def summary_tables_of(
         "pareto": lambda table: summary_tables.pareto_as_text(table, runs),
         "models": summary_tables.models_as_text,
         "counts": summary_tables.counts_as_text,
+        "certainty": summary_tables.certainty_as_text,
         "search": summary_tables.search_as_text,
     }
     made = {name: make(tables[name]) for name, make in makers.items() if name in tables}
@@ -109,9 +115,11 @@ def notice(
         if (reason := svg_title(svg)).startswith(NOT_DRAWN):
             sentences.append(f"The figure {name} could not be drawn: {reason.removeprefix(NOT_DRAWN)}")
     architectures = dict.fromkeys(breakpoints["architecture"])
-    names = figures_of_study(architectures, own_data=runs["dataset"].iloc[0] not in KNOWN)
+    certainty = has_certainty(breakpoints)
+    names = figures_of_study(architectures, runs["dataset"].iloc[0] not in KNOWN, certainty)
+    optional = [] if certainty else ["certainty"]
     expected = [f"figures/{name}.svg" for name in names if name not in figures]
-    expected += [f"{name}.csv" for name in REPORT_TABLES if name not in (*tables, "search")]
+    expected += [f"{name}.csv" for name in REPORT_TABLES if name not in (*tables, "search", *optional)]
     missing = [file for file in expected if not any(file in sentence for sentence in sentences)]
     if missing:
         are, them = ("is", "it") if len(missing) == 1 else ("are", "them")

@@ -93,6 +93,28 @@ def counts_as_text(counts: pd.DataFrame) -> TextTable:
     return TextTable(headings, texts)
 
 
+def certainty_as_text(certainty: pd.DataFrame) -> TextTable:
+    """certainty.csv in short: each width after the last round, or after the one that decided it."""
+    last = certainty.drop_duplicates(["architecture", "width", "target"], keep="last")
+    ordered = last.sort_values(["architecture", "target", "width"], kind="stable")
+    texts = [
+        [
+            row.architecture,
+            wording.percent(row.target),
+            str(row.width),
+            wording.count(row.parameters),
+            str(row.seeds),
+            wording.percent(row.mean, 2),
+            f"{100 * row.low:.2f} to {wording.percent(row.high, 2)}",
+            row.verdict,
+        ]
+        for row in rows(ordered)
+    ]
+    headings = ["Architecture", "Target", "Width", "Weights", "Seeds", "Selection mean", "Interval"]
+    headings += ["Certain"]
+    return TextTable(headings, texts)
+
+
 def search_as_text(search: pd.DataFrame) -> TextTable:
     """search.csv: the verdict of each round, in order."""
     ordered = search.sort_values(["architecture", "target", "round"], kind="stable")

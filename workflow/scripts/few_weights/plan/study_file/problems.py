@@ -150,7 +150,7 @@ def _explain(violation: ValidationError, schema: Mapping[str, Any]) -> Iterator[
                 f"{at}must be a layer such as Flatten or Dense: {{units: width}}, not {quote(value)}"
                 f"{layer_hint(value)}"
             )
-        case "exclusiveMinimum" | "exclusiveMaximum" if path[0] == "targets":
+        case "exclusiveMinimum" | "exclusiveMaximum" if path[0] in ("targets", "certainty"):
             hint = f"; for {value} % write {value / 100:g}" if 1 < value < 100 else ""
             yield f"{at}must lie between 0 and 1, both excluded, not {quote(value)}{hint}"
         case _:

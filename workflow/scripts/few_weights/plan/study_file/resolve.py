@@ -8,8 +8,10 @@ from typing import Any, TypeAlias
 from jsonschema import Draft202012Validator
 
 from few_weights.errors import StudyError
+from few_weights.plan.certainty import Certainty, certainty_rules
 from few_weights.plan.data_facts import DataFacts
 from few_weights.plan.recipe import Network, Recipe
+from few_weights.plan.runs import LARGEST_SEED
 from few_weights.plan.study import Architecture, Baseline, Source, Study
 from few_weights.plan.study_file.convert_values import (
     DefaultsValidator,
@@ -32,7 +34,7 @@ from few_weights.plan.study_file.yaml_reader import Written, read_study
 RESERVED_NAMES = {"benchmark", "data", "reference"}
 
 #: Keys that a YAML and a `Study`, or a section and its `Recipe`, have in common.
-COMMON_KEYS = {field.name for field in fields(Study)} - {"name", "architectures", "data"}
+COMMON_KEYS = {field.name for field in fields(Study)} - {"name", "architectures", "certainty", "data"}
 RECIPE_KEYS = {field.name for field in fields(Recipe)}
 
 #: From the values of a study that fits the schema to: the facts of its data (None where there are none), the
@@ -60,6 +62,7 @@ def resolve_study(config: Mapping[str, Any] | Written, find_facts: FindFacts) ->
         architectures={
             name: _architecture(name, section) for name, section in values["architectures"].items()
         },
+        certainty=Certainty(**values["certainty"]) if "certainty" in values else None,
         data=facts,
         **{key: values[key] for key in COMMON_KEYS},
     )
@@ -144,6 +147,7 @@ def _contradictions(study: Mapping[str, Any], facts: DataFacts | None) -> list[s
             f"validation_examples: must be less than the {facts.train_examples} training images of "
             f"{study['dataset']}, not {study['validation_examples']}"
         )
+    problems += _too_few_seeds(study)
     known = [*architecture_names(), *study["architectures"]]
     for name, section in study["architectures"].items():
         baseline = section.get("baseline")
@@ -153,3 +157,24 @@ def _contradictions(study: Mapping[str, Any], facts: DataFacts | None) -> list[s
                 f"architectures.{name}.baseline.architecture: {unknown_architecture(unknown, known)}"
             )
     return problems
+
+
+def _too_few_seeds(study: Mapping[str, Any]) -> list[str]:
+    """Why a study could never be certain, or would run out of seeds."""
+    if "certainty" not in study:
+        return []
+    certainty, given = Certainty(**study["certainty"]), len(study["seeds"])
+    if certainty.at_most < given:
+        return [f"certainty.at_most: must be at least {given}, the number of seeds, not {certainty.at_most}"]
+    if max(study["seeds"]) + certainty.at_most - given > LARGEST_SEED:
+        return [f"certainty.at_most: further seeds would exceed {LARGEST_SEED}; give the study smaller ones"]
+    widths = {name: section["widths"] for name, section in study["architectures"].items()}
+    rules = certainty_rules(certainty, widths, len(study["targets"]), study["refine"])
+    needed = next(iter(rules.values())).guard_seeds
+    if certainty.at_most >= needed:
+        return []
+    return [
+        f"certainty.at_most: {certainty.at_most} seeds of a width are too few to notice collapses of "
+        f"{certainty.collapse:.12g} of them with {certainty.level:.12g} certainty, which takes {needed}; "
+        f"write at_most: {needed} or more, or a larger share for collapse"
+    ]

@@ -37,18 +37,16 @@ def on_images(runs: pd.DataFrame) -> str:
     return f"on the {examples} test images of {dataset}"
 
 
-def symbols_note(models: pd.DataFrame, runs: pd.DataFrame) -> str:
-    """What dots, line and whiskers show, and how many seeds there are."""
+def symbols_note(models: pd.DataFrame, runs: pd.DataFrame, certainty: bool = False) -> str:
+    """What dots, line and whiskers show, and how many seeds there are; `certainty` if seeds were added."""
     fewest, most = models["seeds"].min(), models["seeds"].max()
     crosses = " Crosses are runs that collapsed." if has_collapsed(runs).any() else ""
     crosses += " Plus signs are runs that diverged." if has_diverged(runs).any() else ""
     if most == 1:
         return f"One dot per run, n = 1 seed per width.{crosses}"
     n = f"n = {fewest}" if fewest == most else f"n = {fewest} to {most}"
-    return (
-        f"Dots are runs, the line their mean, whiskers its {wording.percent(0.95)} interval; {n} seeds "
-        f"per width.{crosses}"
-    )
+    interval = "interval at any number of seeds" if certainty else f"{wording.percent(0.95)} interval"
+    return f"Dots are runs, the line their mean, whiskers its {interval}; {n} seeds per width.{crosses}"
 
 
 class ErrorScale:
@@ -240,6 +238,27 @@ def draw_breakpoints(axes: Axes, placer: LabelPlacer, reached: pd.DataFrame, col
         label="breakpoint",
     )
     placer.avoid_markers(reached["parameters"], reached["selection_accuracy"], radius=7)
+
+
+def draw_ranges(axes: Axes, placer: LabelPlacer, breakpoints: pd.DataFrame, colour: str) -> None:
+    """Draw a bar along each target's line over the range that holds the answer, where it is a range."""
+    for row in rows(breakpoints):
+        low, high = row.range_low_parameters, row.range_high_parameters
+        if pd.isna(low) or (pd.notna(high) and low == high):
+            continue
+        # Without an upper end it goes on beyond the largest width tried.
+        ends = (low, axes.get_xlim()[1] if pd.isna(high) else high)
+        axes.plot(
+            ends,
+            (row.target, row.target),
+            color=colour,
+            linewidth=7,
+            alpha=0.3,
+            solid_capstyle="butt",
+            zorder=1.5,
+            label="range",
+        )
+        placer.avoid_line(ends, (row.target, row.target))
 
 
 def draw_published(axes: Axes, placer: LabelPlacer, points: list[tuple[int, float]], label: str) -> None:

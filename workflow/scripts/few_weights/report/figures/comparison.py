@@ -13,12 +13,14 @@ from few_weights.analysis.published import RECORDS, Record
 from few_weights.analysis.rows import by_architecture, rows
 from few_weights.analysis.seeds import (
     first_target,
+    interval_error,
     model_means,
     models_with_intervals,
     with_selection,
 )
 from few_weights.data.names import display_name
 from few_weights.report import wording
+from few_weights.report.certainty_text import has_certainty, has_range, range_of
 from few_weights.report.figures import style
 from few_weights.report.figures.accuracy_axes import (
     draw_breakpoints,
@@ -63,7 +65,7 @@ def plot_comparison(
         bars_height = 0.36 * len(first) + 0.1
         captions_height = 0.18 * len(records) + 0.1 if records else 0
         figure = new_figure(style.CURVE_HEIGHT + bars_height + 0.75 + captions_height)
-        note = comparison_note(runs, models_with_intervals(runs), first)
+        note = comparison_note(runs, models_with_intervals(runs, interval_error(first)), first)
         if records:
             note += " Diamonds: published by others, on the test images (see below)."
         top = write_title(figure, title, note)
@@ -99,7 +101,7 @@ def comparison_note(runs: pd.DataFrame, models: pd.DataFrame, first: pd.DataFram
     """The note below the title: what bars, dots and lines show."""
     target = wording.percent(first["target"].iloc[0])
     note = f"Bars: the weights of the smallest model that reaches {target}. Accuracy {on_images(runs)}."
-    return f"{note} {symbols_note(models, runs)}"
+    return f"{note} {symbols_note(models, runs, has_certainty(first))}"
 
 
 def draw_bars(axes: Axes, first: pd.DataFrame, runs: pd.DataFrame, colours: Mapping[str, str]) -> None:
@@ -112,7 +114,10 @@ def draw_bars(axes: Axes, first: pd.DataFrame, runs: pd.DataFrame, colours: Mapp
         colour = colours[row.architecture]
         if row.reached:
             axes.barh(y, row.parameters, height=0.56, color=colour, label=row.architecture)
-            text, x = f"{wording.count(row.parameters)} (width {row.width})", row.parameters
+            width = str(row.width)
+            if has_range(order[order["architecture"] == row.architecture]):
+                width += f"; {range_of(row, 'width')} possible"
+            text, x = f"{wording.count(row.parameters)} (width {width})", row.parameters
         else:
             group = runs[runs["architecture"] == row.architecture]
             best = wording.accuracy(model_means(group)["deciding_accuracy"].max(), examples)
@@ -152,7 +157,7 @@ def draw_curves(
     draw_published(axes, placer, published, "published")
     lines = []
     for architecture, group in by_architecture(runs):
-        models = models_with_intervals(group)
+        models = models_with_intervals(group, interval_error(breakpoints))
         draw_curve(axes, placer, models, group, colours[architecture])
         reached = breakpoints[(breakpoints["architecture"] == architecture) & breakpoints["reached"]]
         draw_breakpoints(axes, placer, reached, colours[architecture])

@@ -4,13 +4,20 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from few_weights.analysis.rows import Row, rows
-from few_weights.analysis.seeds import models_with_intervals, selection_of, with_selection
+from few_weights.analysis.seeds import (
+    interval_error,
+    models_with_intervals,
+    selection_of,
+    with_selection,
+)
 from few_weights.report import wording
+from few_weights.report.certainty_text import has_certainty, has_range, range_of
 from few_weights.report.figures import style
 from few_weights.report.figures.accuracy_axes import (
     draw_breakpoints,
     draw_curve,
     draw_published,
+    draw_ranges,
     draw_targets,
     on_images,
     scale_axes,
@@ -32,13 +39,13 @@ def plot_curve(runs: pd.DataFrame, breakpoints: pd.DataFrame, architecture: str)
     colour = style.colours(runs["architecture"])[architecture]
     runs = with_selection(runs[runs["architecture"] == architecture])
     breakpoints = breakpoints[breakpoints["architecture"] == architecture]
-    models = models_with_intervals(runs)
+    models = models_with_intervals(runs, interval_error(breakpoints))
     reached = breakpoints[breakpoints["reached"]]
     title = curve_title(architecture, breakpoints)
 
     with style.figure_style():
         figure = new_figure(style.CURVE_HEIGHT)
-        top = write_title(figure, title, curve_note(runs, models))
+        top = write_title(figure, title, curve_note(runs, models, breakpoints))
         axes = figure.add_axes(axes_position(figure, top))
         targets = sorted(breakpoints["target"].unique())
         article = breakpoints.dropna(subset=["article_parameters"])
@@ -47,6 +54,8 @@ def plot_curve(runs: pd.DataFrame, breakpoints: pd.DataFrame, architecture: str)
         placer = LabelPlacer(axes)
         draw_curve(axes, placer, models, runs, colour)
         draw_breakpoints(axes, placer, reached, colour)
+        if has_certainty(breakpoints):
+            draw_ranges(axes, placer, breakpoints, colour)
         draw_targets(axes, placer, targets)
         points = zip(article["article_parameters"], article["article_test_accuracy"], strict=True)
         draw_published(axes, placer, list(points), "article")
@@ -66,14 +75,18 @@ def curve_title(architecture: str, breakpoints: pd.DataFrame) -> str:
     """The title: how many weights are enough for the first target."""
     row = breakpoints.iloc[0]
     target = wording.percent(row["target"])
+    if has_range(breakpoints.iloc[:1]):
+        return f"{architecture}: {range_of(row, 'parameters')} weights are needed for {target}"
     if not row["reached"]:
         return f"{architecture}: no width tried reaches {target}"
     return f"{architecture}: {wording.count(row['parameters'])} weights are enough for {target}"
 
 
-def curve_note(runs: pd.DataFrame, models: pd.DataFrame) -> str:
+def curve_note(runs: pd.DataFrame, models: pd.DataFrame, breakpoints: pd.DataFrame) -> str:
     """The note below the title: which accuracy, and what dots and lines show."""
-    return f"Accuracy {on_images(runs)} after the last epoch. {symbols_note(models, runs)}"
+    note = f"Accuracy {on_images(runs)} after the last epoch. "
+    note += symbols_note(models, runs, has_certainty(breakpoints))
+    return f"{note} The bar on the target: where the answer lies." if has_range(breakpoints) else note
 
 
 def breakpoint_label(breakpoints: pd.DataFrame, examples: int, colour: str) -> Label:

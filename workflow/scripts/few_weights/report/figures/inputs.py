@@ -63,6 +63,11 @@ class FigureInputs:
         return read_tables.read_history(self.tables["history"])
 
     @cached_property
+    def certainty(self) -> pd.DataFrame:
+        """certainty.csv, of a study with `certainty`."""
+        return read_tables.read_certainty(self.tables["certainty"])
+
+    @cached_property
     def images(self) -> Dataset:
         """The data set."""
         return load_dataset(self.data, self.dataset, self.validation_examples, self.data_sha256)
