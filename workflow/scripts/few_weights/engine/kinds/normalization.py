@@ -1,6 +1,6 @@
 """Batch and layer normalisation in machine code, with an image in each lane of a vector."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from llvmlite import ir
@@ -9,8 +9,11 @@ from few_weights.engine.kinds.kind import Plain
 from few_weights.engine.layouts import Map
 from few_weights.engine.machine_code import FLOAT, LANES, ZERO, Code, Number, Program, constant
 
-#: (code, row, column, channel) -> two terms of sums over a channel.
-Terms = Callable[[Code, Number, Number, Number], tuple[ir.Value, ir.Value]]
+#: (row, column, channel, the channel's numbers) -> two terms of sums over a channel.
+Terms = Callable[[Number, Number, Number, Sequence[ir.Value]], tuple[ir.Value, ir.Value]]
+
+#: Channels of a row that are computed together: their numbers are in registers, the row is in the cache.
+TOGETHER = 4
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class BatchNormalization(Plain):
         backward pass, for those of `write_backward_sums`. `shared` holds, for each channel, four vectors: the
         sums of values, of their squares, of upstream, and of upstream times normalised values; then four
         numbers: the mean (until it is known, the first value), 1 / standard deviation, the mean of upstream,
-        and that of upstream times normalised values.
+        and that of upstream times normalised values; then two vectors for two sums over one group.
 
     Args:
         values, output: what goes in and comes out.
@@ -38,8 +41,8 @@ class BatchNormalization(Plain):
 
     @property
     def shared_size(self) -> int:
-        """Four vectors and four numbers for each channel."""
-        return self.values.channels * (4 * LANES + 4)
+        """Six vectors and four numbers for each channel."""
+        return self.values.channels * (6 * LANES + 4)
 
     def _sum(self, number: int, code: Code, channel: Number) -> Number:
         """The offset of one of the four vectors of a channel."""
@@ -49,38 +52,61 @@ class BatchNormalization(Plain):
         """The offset of one of the four numbers of a channel."""
         return code.add(self.values.channels * (4 * LANES + number), channel)
 
+    def _partial(self, number: Number, code: Code, channel: Number) -> Number:
+        """The offset of one of the two vectors for sums over a group of a channel."""
+        size = self.values.channels
+        return code.add(
+            size * (4 * LANES + 4), code.multiply(number, size * LANES), code.multiply(channel, LANES)
+        )
+
     @property
     def _positions(self) -> int:
         return self.values.rows * self.values.columns
 
-    def _write_pairs(
-        self,
-        program: Program,
-        name: str,
-        pointers: list[str],
-        numbers: tuple[int, int],
-        terms: Terms,
-        begin: Callable[[Code, Number], None] = lambda code, channel: None,
-    ) -> Code:
+    def _channels(
+        self, code: Code, *numbers: int
+    ) -> Iterator[tuple[Number, list[tuple[Number, list[ir.Value]]]]]:
+        """Loops over rows, and over some channels at a time: each with its numbers, as vectors."""
+        shared = code.named["shared"]
+        with code.loop(self.values.rows) as row:
+            for first, count in code.parts(self.values.channels, TOGETHER):
+                channels = [code.add(first, number) for number in range(count)]
+                yield (
+                    row,
+                    [
+                        (
+                            channel,
+                            [code.load_broadcast(shared, self._number(n, code, channel)) for n in numbers],
+                        )
+                        for channel in channels
+                    ],
+                )
+
+    def _write_pairs(self, code: Code, sums: tuple[int, int], numbers: Sequence[int], terms: Terms) -> None:
         """Adds two terms of each value to two of the sums; lanes without an image add nothing.
 
-        `begin` writes what is done first for a channel.
+        A channel's values are added up row by row, in the last two vectors of `shared`.
         """
-        code = program.define(name, [*pointers, "shared"], ["count", "first"])
         shared = code.named["shared"]
         mask = code.lanes_below(code.named["count"])
-        with code.loop(self.values.channels) as channel:
-            begin(code, channel)
-            totals = [code.variable(ZERO) for _ in numbers]
-            with code.loop(self.values.rows) as row, code.loop(self.values.columns) as column:
-                for total, term in zip(totals, terms(code, row, column, channel), strict=True):
+        with code.loops(2, self.values.channels) as (number, channel):
+            code.store(ZERO, shared, self._partial(number, code, channel))
+        for row, channels in self._channels(code, *numbers):
+            places = [self._partial(number, code, channel) for channel, _ in channels for number in (0, 1)]
+            totals = [code.variable(code.load(shared, place)) for place in places]
+            with code.loop(self.values.columns) as column:
+                added = [term for channel, known in channels for term in terms(row, column, channel, known)]
+                for total, term in zip(totals, added, strict=True):
                     code.set(total, code.builder.fadd(code.get(total), term))
-            for number, total in zip(numbers, totals, strict=True):
-                place = self._sum(number, code, channel)
-                kept = code.builder.select(mask, code.get(total), ZERO)
+            for total, place in zip(totals, places, strict=True):
+                code.store(code.get(total), shared, place)
+        with code.loop(self.values.channels) as channel:
+            for number, target in enumerate(sums):
+                place = self._sum(target, code, channel)
+                total = code.load(shared, self._partial(number, code, channel))
+                kept = code.builder.select(mask, total, ZERO)
                 code.store(code.builder.fadd(code.load(shared, place), kept), shared, place)
         code.finish()
-        return code
 
     def write_sums(self, program: Program, name: str) -> Code:
         """(values, shared; count, first): the sums of values and of squares, before the forward pass.
@@ -88,20 +114,22 @@ class BatchNormalization(Plain):
         Of each value, the first one of the batch is subtracted, which is about as far from the mean as the
         others are: otherwise the mean of squares less the square of the mean would lose digits.
         """
+        code = program.define(name, ["values", "shared"], ["count", "first"])
+        builder, (_, first, values, shared) = code.builder, code.named.values()
+        is_first = builder.icmp_signed("==", first, code.number(0))
+        with code.loop(self.values.channels) as channel:
+            origin = code.at(shared, self._number(0, code, channel))
+            value = code.lane(code.load(values, self.values.at(code, 0, 0, channel)), 0)
+            builder.store(builder.select(is_first, value, builder.load(origin)), origin)
 
-        def begin(code: Code, channel: Number) -> None:
-            origin = code.at(code.named["shared"], self._number(0, code, channel))
-            first = code.lane(code.load(code.named["values"], self.values.at(code, 0, 0, channel)), 0)
-            is_first = code.builder.icmp_signed("==", code.named["first"], code.number(0))
-            code.builder.store(code.builder.select(is_first, first, code.builder.load(origin)), origin)
+        def terms(
+            row: Number, column: Number, channel: Number, known: Sequence[ir.Value]
+        ) -> tuple[ir.Value, ir.Value]:
+            value = builder.fsub(code.load(values, self.values.at(code, row, column, channel)), known[0])
+            return value, builder.fmul(value, value)
 
-        def terms(code: Code, row: Number, column: Number, channel: Number) -> tuple[ir.Value, ir.Value]:
-            value = code.load(code.named["values"], self.values.at(code, row, column, channel))
-            origin = code.load_broadcast(code.named["shared"], self._number(0, code, channel))
-            value = code.builder.fsub(value, origin)
-            return value, code.builder.fmul(value, value)
-
-        return self._write_pairs(program, name, ["values"], (0, 1), terms, begin)
+        self._write_pairs(code, (0, 1), (0,), terms)
+        return code
 
     def _write_each_channel(
         self, code: Code, numbers: tuple[int, int], finish: Callable[[Number, ir.Value, ir.Value], None]
@@ -171,25 +199,27 @@ class BatchNormalization(Plain):
         for number, value in ((0, mean), (1, inverse)):
             code.builder.store(value, code.at(shared, self._number(number, code, channel)))
 
-    def _normalised(self, code: Code, row: Number, column: Number, channel: Number) -> ir.Value:
-        shared = code.named["shared"]
-        mean, inverse = (
-            code.load_broadcast(shared, self._number(number, code, channel)) for number in (0, 1)
-        )
+    def _normalised(
+        self, code: Code, row: Number, column: Number, channel: Number, mean: ir.Value, inverse: ir.Value
+    ) -> ir.Value:
         value = code.load(code.named["values"], self.values.at(code, row, column, channel))
         return code.builder.fmul(code.builder.fsub(value, mean), inverse)
 
     def write_forward(self, program: Program, name: str) -> Code:
         """(values, shared, gamma, beta, output)."""
         code = program.define(name, ["values", "shared", "gamma", "beta", "output"])
-        sizes = (self.values.channels, self.values.rows, self.values.columns)
-        with code.loops(*sizes) as (channel, row, column):
-            value = self._normalised(code, row, column, channel)
-            if self.scale:
-                value = code.builder.fmul(value, code.load_broadcast(code.named["gamma"], channel))
-            if self.center:
-                value = code.builder.fadd(value, code.load_broadcast(code.named["beta"], channel))
-            code.store(value, code.named["output"], self.output.at(code, row, column, channel))
+        _, _, gamma, beta, output = code.named.values()
+        for row, channels in self._channels(code, 0, 1):
+            gammas, betas = (
+                [code.load_broadcast(weight, channel) if has else None for channel, _ in channels]
+                for has, weight in ((self.scale, gamma), (self.center, beta))
+            )
+            with code.loop(self.values.columns) as column:
+                for (channel, known), factor, term in zip(channels, gammas, betas, strict=True):
+                    value = self._normalised(code, row, column, channel, *known)
+                    value = value if factor is None else code.builder.fmul(value, factor)
+                    value = value if term is None else code.builder.fadd(value, term)
+                    code.store(value, output, self.output.at(code, row, column, channel))
         code.finish()
         return code
 
@@ -199,12 +229,18 @@ class BatchNormalization(Plain):
 
     def write_backward_sums(self, program: Program, name: str) -> Code:
         """(values, upstream, shared; count, first): sums of upstream, and of it times normalised values."""
+        code = program.define(name, ["values", "upstream", "shared"], ["count"])
 
-        def terms(code: Code, row: Number, column: Number, channel: Number) -> tuple[ir.Value, ir.Value]:
+        def terms(
+            row: Number, column: Number, channel: Number, known: Sequence[ir.Value]
+        ) -> tuple[ir.Value, ir.Value]:
             received = code.load(code.named["upstream"], self.output.at(code, row, column, channel))
-            return received, code.builder.fmul(received, self._normalised(code, row, column, channel))
+            mean, inverse = known
+            normalised = self._normalised(code, row, column, channel, mean, inverse)
+            return received, code.builder.fmul(received, normalised)
 
-        return self._write_pairs(program, name, ["values", "upstream"], (2, 3), terms)
+        self._write_pairs(code, (2, 3), (0, 1), terms)
+        return code
 
     def write_backward_finish(self, program: Program, name: str) -> Code:
         """(shared, gamma_gradient, beta_gradient; batch)."""
@@ -234,23 +270,24 @@ class BatchNormalization(Plain):
         code = program.define(name, pointers, ["count"])
         # Lanes without an image have no part in the means, but would have a gradient because of them.
         mask = code.lanes_below(code.named["count"])
-        builder, shared, gradient = code.builder, code.named["shared"], code.named["values_gradient"]
-        with code.loop(self.values.channels) as channel:
-            inverse, mean, product = (
-                code.load_broadcast(shared, self._number(n, code, channel)) for n in (1, 2, 3)
-            )
-            factor = (
-                builder.fmul(inverse, code.load_broadcast(code.named["gamma"], channel))
-                if self.scale
-                else inverse
-            )
-            with code.loop(self.values.rows) as row, code.loop(self.values.columns) as column:
-                received = code.load(code.named["upstream"], self.output.at(code, row, column, channel))
-                normalised = self._normalised(code, row, column, channel)
-                part = builder.fsub(builder.fsub(received, mean), builder.fmul(normalised, product))
-                part = builder.select(mask, part, ZERO)
-                place = self.values.at(code, row, column, channel)
-                code.store(code.multiply_add(factor, part, code.load(gradient, place)), gradient, place)
+        builder, upstream, gradient = code.builder, code.named["upstream"], code.named["values_gradient"]
+        for row, channels in self._channels(code, 0, 1, 2, 3):
+            factors = [known[1] for _, known in channels]
+            if self.scale:
+                gammas = [code.load_broadcast(code.named["gamma"], channel) for channel, _ in channels]
+                factors = [builder.fmul(*pair) for pair in zip(factors, gammas, strict=True)]
+            with code.loop(self.values.columns) as column:
+                for (channel, (mean, inverse, received_mean, product)), factor in zip(
+                    channels, factors, strict=True
+                ):
+                    received = code.load(upstream, self.output.at(code, row, column, channel))
+                    normalised = self._normalised(code, row, column, channel, mean, inverse)
+                    part = builder.fsub(
+                        builder.fsub(received, received_mean), builder.fmul(normalised, product)
+                    )
+                    part = builder.select(mask, part, ZERO)
+                    place = self.values.at(code, row, column, channel)
+                    code.store(code.multiply_add(factor, part, code.load(gradient, place)), gradient, place)
         code.finish()
         return code
 
