@@ -179,7 +179,13 @@ def write_sums(
 
 
 def write_gradient_sums(
-    code: Code, left: Matrix, right: Matrix, result: Matrix, shape: tuple[int, int], depths: Sequence[Depth]
+    code: Code,
+    left: Matrix,
+    right: Matrix,
+    result: Matrix,
+    shape: tuple[int, int],
+    depths: Sequence[Depth],
+    lanes: ir.Value | None = None,
 ) -> None:
     """result[row, column] += the sum over all depths and lanes of left times right, both vectors.
 
@@ -188,28 +194,36 @@ def write_gradient_sums(
         right: [0, column], to which the depths add their second steps.
         result: single numbers, whose columns lie side by side.
         shape: rows and columns.
+        lanes: where there is a vector for each number of the result; the sums are added to these instead.
     """
     rows, columns = shape
     for column, across in code.parts(columns, SIDE if rows > 1 else LANES):
-        for row, down in code.parts(rows, LANES // across):
+        for row, down in code.parts(rows, ACCUMULATORS // across if rows % 3 == 0 else LANES // across):
             cells = [(r, c) for r in range(down) for c in range(across)]
-            sums = [code.variable(ZERO) for _ in cells]
+            places = [
+                code.multiply(result.at(code, code.add(row, r), code.add(column, c))[1], LANES)
+                for r, c in cells
+            ]
+            sums = [code.variable(ZERO if lanes is None else code.load(lanes, place)) for place in places]
             with _over(code, depths) as (first, second):
                 lefts = [
                     code.load(left.pointer, code.add(left.at(code, code.add(row, r), 0)[1], first))
                     for r in range(down)
                 ]
-                rights = [
-                    code.load(right.pointer, code.add(right.at(code, 0, code.add(column, c))[1], second))
-                    for c in range(across)
-                ]
-                for (r, c), total in zip(cells, sums, strict=True):
-                    code.set(total, code.multiply_add(lefts[r], rights[c], code.get(total)))
-            totals = code.lane_sums([code.get(total) for total in sums])
+                # One at a time: with twelve sums and three of the left, one register is free.
+                for c in range(across):
+                    offset = code.add(right.at(code, 0, code.add(column, c))[1], second)
+                    vector = code.load(right.pointer, offset)
+                    for r in range(down):
+                        total = sums[r * across + c]
+                        code.set(total, code.multiply_add(lefts[r], vector, code.get(total)))
+            if lanes is not None:
+                for place, total in zip(places, sums, strict=True):
+                    code.store(code.get(total), lanes, place)
+                continue
             for r in range(down):
-                lanes = [min(r * across + c, LANES - 1) for c in range(LANES)]
-                part = code.shuffle(totals, totals, lanes)
-                _store_sums(code, part, result.at(code, code.add(row, r), column), across, True)
+                totals = code.lane_sums([code.get(total) for total in sums[r * across :][:across]])
+                _store_sums(code, totals, result.at(code, code.add(row, r), column), across, True)
 
 
 @contextlib.contextmanager
