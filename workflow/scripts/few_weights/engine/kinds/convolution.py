@@ -35,6 +35,11 @@ class Convolution(Plain):
     bias: bool
 
     @property
+    def overwrites(self) -> bool:
+        """Where gradients of values are gathered."""
+        return self._gathers
+
+    @property
     def shared_size(self) -> int:
         """The sums of the kernel's gradient in each lane, and `_padded`."""
         return self._kernel_size * LANES + self._padded.size
@@ -110,7 +115,7 @@ class Convolution(Plain):
         code.finish()
         return code
 
-    def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
+    def write_backward(self, program: Program, name: str, to_values: bool, overwrite: bool = False) -> Code:
         """(values, kernel, upstream, kernel_gradient, bias_gradient, values_gradient, shared).
 
         All gradients are added to what is there; that of the values only where `to_values` asks for it.
@@ -121,7 +126,7 @@ class Convolution(Plain):
         if self.bias:
             self._write_bias_gradient(code)
         if to_values and self._gathers:
-            self._write_gathered(code)
+            self._write_gathered(code, overwrite)
         elif to_values:
             self._write_spread(code)
         code.finish()
@@ -201,7 +206,7 @@ class Convolution(Plain):
                 None,
             )
 
-    def _write_gathered(self, code: Code) -> None:
+    def _write_gathered(self, code: Code, overwrite: bool) -> None:
         """Collect the gradient of each value from the positions of the output that it went to.
 
         This is a convolution of upstream, in a border of zeros, with the reversed kernel. The terms of each
@@ -230,5 +235,5 @@ class Convolution(Plain):
                 self.values.matrix(code, code.named["values_gradient"], row),
                 (self.values.channels, self.values.columns),
                 depths,
-                None,
+                (lambda _: ZERO) if overwrite else None,
             )

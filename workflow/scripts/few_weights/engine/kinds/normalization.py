@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from llvmlite import ir
 
@@ -13,7 +14,7 @@ from few_weights.engine.machine_code import FLOAT, LANES, ZERO, Code, Number, Pr
 Terms = Callable[[Number, Number, Number, Sequence[ir.Value]], tuple[ir.Value, ir.Value]]
 
 #: Channels of a row that are computed together: their numbers are in registers, the row is in the cache.
-TOGETHER = 4
+TOGETHER = 8
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class BatchNormalization(Plain):
     center: bool
     momentum: float
     epsilon: float
+    cheap: ClassVar[bool] = True
+    overwrites: ClassVar[bool] = True
 
     @property
     def shared_size(self) -> int:
@@ -264,7 +267,7 @@ class BatchNormalization(Plain):
         code.finish()
         return code
 
-    def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
+    def write_backward(self, program: Program, name: str, to_values: bool, overwrite: bool = False) -> Code:
         """(values, upstream, shared, gamma, values_gradient; count), after `write_backward_finish`."""
         pointers = ["values", "upstream", "shared", "gamma", "values_gradient"]
         code = program.define(name, pointers, ["count"])
@@ -287,7 +290,8 @@ class BatchNormalization(Plain):
                     )
                     part = builder.select(mask, part, ZERO)
                     place = self.values.at(code, row, column, channel)
-                    code.store(code.multiply_add(factor, part, code.load(gradient, place)), gradient, place)
+                    before = ZERO if overwrite else code.load(gradient, place)
+                    code.store(code.multiply_add(factor, part, before), gradient, place)
         code.finish()
         return code
 
@@ -307,6 +311,7 @@ class LayerNormalization(Plain):
     scale: bool
     center: bool
     epsilon: float
+    overwrites: ClassVar[bool] = True
 
     def _moments(
         self, code: Code, values: ir.Value, row: Number, column: Number
@@ -347,7 +352,7 @@ class LayerNormalization(Plain):
         code.finish()
         return code
 
-    def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
+    def write_backward(self, program: Program, name: str, to_values: bool, overwrite: bool = False) -> Code:
         """(values, gamma, upstream, gamma_gradient, beta_gradient, values_gradient)."""
         names = ["values", "gamma", "upstream", "gamma_gradient", "beta_gradient", "values_gradient"]
         code = program.define(name, names)
@@ -389,7 +394,7 @@ class LayerNormalization(Plain):
                     normalised, _, scaled = parts(channel)
                     part = builder.fsub(builder.fsub(scaled, means[0]), builder.fmul(normalised, means[1]))
                     place = self.values.at(code, row, column, channel)
-                    before = code.load(values_gradient, place)
+                    before = ZERO if overwrite else code.load(values_gradient, place)
                     code.store(code.multiply_add(inverse, part, before), values_gradient, place)
         code.finish()
         return code
