@@ -1,7 +1,7 @@
-"""What a group program keeps for each group of images, what it computes again, and which gradients begin with 0.
+"""What a group program keeps for each group of images, what it computes again, and what begins with 0.
 
 Memory is slower than arithmetic: a value that takes few instructions is computed again in the backward pass
-instead of being kept for every group of the batch.
+instead of being kept for every group of the batch. One buffer then serves all groups, and stays in the cache.
 """
 
 from few_weights.engine.group_plan import GroupPlan, Step
@@ -15,7 +15,7 @@ class GroupMemory:
         plan: the network.
 
     Attributes:
-        phases: the numbers of the steps in each phase; each phase but the first begins with batch normalisation.
+        phases: the numbers of the steps in each phase; each but the first begins with batch normalisation.
         kept_values, kept_gradients: the numbers of the buffers that each group needs of its own.
         again: for each phase, the steps whose forward pass is computed again before the backward pass.
         overwriting: the steps whose gradients of inputs are the first in these buffers.

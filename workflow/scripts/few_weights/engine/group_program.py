@@ -92,7 +92,7 @@ class GroupProgram:
             self._write_train()
 
     def _buffers(self, kept: Set[int], groups: int) -> list[Buffer]:
-        """A buffer for each tensor, for so many groups if it is kept, else for one; some tensors share one."""
+        """A buffer for each tensor, for so many groups if it is kept, else for one."""
         known: dict[int, Buffer] = {}
         for buffer, values in zip(self._plan.buffers, self._plan.maps, strict=True):
             if buffer not in known:

@@ -317,10 +317,10 @@ class Code:
         return self.choose(self.builder.fcmp_unordered(">", condition, ZERO), value, ZERO)
 
     def choose(self, condition: ir.Value, one: ir.Value, other: ir.Value) -> ir.Value:
-        """`one` in the lanes where the condition is true, `other` in the others, as `select` does.
+        """`one` in the lanes where the condition is true, `other` in the others: what `select` does.
 
-        If one of both comes from the place that the result is stored to, LLVM would make `select` and the store
-        a store of some lanes, which AMD's processors are slow at. Here it sees operations on bits.
+        Where one of them comes from the place that the result goes to, LLVM turns `select` into a store of some
+        lanes, which is slow on AMD's processors. Operations on bits it leaves alone.
         """
         mask = self.builder.sext(condition, INTEGERS)
         bits, others = (self.builder.bitcast(value, INTEGERS) for value in (one, other))
