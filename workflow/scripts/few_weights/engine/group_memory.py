@@ -5,7 +5,7 @@ instead of being kept for every group of the batch. One buffer then serves all g
 """
 
 from few_weights.engine.group_plan import GroupPlan, Step
-from few_weights.engine.kinds.normalization import BatchNormalization
+from few_weights.engine.kinds.batch_normalization import BatchNormalization
 
 
 class GroupMemory:

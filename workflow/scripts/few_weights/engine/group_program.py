@@ -17,7 +17,7 @@ from few_weights.engine.arena import Arena, Buffer
 from few_weights.engine.gather import groups_of, write_gather
 from few_weights.engine.group_memory import GroupMemory
 from few_weights.engine.group_plan import GroupPlan
-from few_weights.engine.kinds.normalization import BatchNormalization
+from few_weights.engine.kinds.batch_normalization import BatchNormalization
 from few_weights.engine.layouts import Features, Map
 from few_weights.engine.loss import write_loss
 from few_weights.engine.machine_code import LANES, ZERO, Code, Number, Program

@@ -319,8 +319,8 @@ class Code:
     def choose(self, condition: ir.Value, one: ir.Value, other: ir.Value) -> ir.Value:
         """`one` in the lanes where the condition is true, `other` in the others: what `select` does.
 
-        Where one of them comes from the place that the result goes to, LLVM turns `select` into a store of some
-        lanes, which is slow on AMD's processors. Operations on bits it leaves alone.
+        Where one of them comes from the place that the result goes to, LLVM turns `select` into a store of
+        some lanes, which is slow on AMD's processors. Operations on bits it leaves alone.
         """
         mask = self.builder.sext(condition, INTEGERS)
         bits, others = (self.builder.bitcast(value, INTEGERS) for value in (one, other))
