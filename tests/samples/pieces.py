@@ -80,10 +80,10 @@ class KindRun:
         self.call(method)
         return self.values_of("output", self.kind.output)
 
-    def backward(self, upstream, to_values=True):
-        """The gradient of the first input."""
+    def backward(self, upstream, *options):
+        """The gradient of the first input; the options are those of `write_backward`."""
         self.memory["upstream"] = self._packed(self.kind.output, upstream)
-        self.call("write_backward", to_values)
+        self.call("write_backward", *(options or (True,)))
         return self.values_of("values_gradient", self.maps["values"])
 
     def values_of(self, name, layout):

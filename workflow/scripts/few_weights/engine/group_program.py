@@ -6,7 +6,7 @@ Without batch normalisation all layers of a group are computed, forward and back
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import keras
@@ -15,8 +15,9 @@ from llvmlite import ir
 
 from few_weights.engine.arena import Arena, Buffer
 from few_weights.engine.gather import groups_of, write_gather
+from few_weights.engine.group_memory import GroupMemory
 from few_weights.engine.group_plan import GroupPlan
-from few_weights.engine.kinds.normalization import BatchNormalization
+from few_weights.engine.kinds.batch_normalization import BatchNormalization
 from few_weights.engine.layouts import Features, Map
 from few_weights.engine.loss import write_loss
 from few_weights.engine.machine_code import LANES, ZERO, Code, Number, Program
@@ -69,15 +70,16 @@ class GroupProgram:
             else (self.weights + start, self.gradients + start)
             for variable, start in zip(plan.variables, starts, strict=True)
         ]
-        self._phases = self._divide()
+        self._memory = GroupMemory(plan)
+        self._phases = self._memory.phases
         groups = -(-batch_size // LANES) if len(self._phases) > 1 else 1
-        self._values = self._buffers(dict.fromkeys(plan.buffers, groups))
-        # Gradients that are computed and used in one phase have one buffer for all groups.
-        self._crossing = self._find_crossing()
-        self._value_gradients = self._buffers(
-            {buffer: groups if buffer in self._crossing else 1 for buffer in plan.buffers}
-        )
-        self._scratch = [self.arena.buffer(step.kind.scratch_size, groups) for step in plan.steps]
+        self._values = self._buffers(self._memory.kept_values, groups)
+        self._value_gradients = self._buffers(self._memory.kept_gradients, groups)
+        last = self._phases[-1]
+        self._scratch = [
+            self.arena.buffer(step.kind.scratch_size, 1 if number in last else groups)
+            for number, step in enumerate(plan.steps)
+        ]
         self._shared = [self.arena.buffer(step.kind.shared_size) for step in plan.steps]
         self._labels = self.arena.buffer(LANES).offset
         self._gather = write_gather(program, "gather", _features_of(plan.maps[0]), pixels)
@@ -89,46 +91,20 @@ class GroupProgram:
             self._update = write_update(program, "update", update, settings, size)
             self._write_train()
 
-    def _divide(self) -> list[list[int]]:
-        """The numbers of the steps in phases; each phase but the first begins with batch normalisation."""
-        phases: list[list[int]] = [[]]
-        for number, step in enumerate(self._plan.steps):
-            if isinstance(step.kind, BatchNormalization):
-                phases.append([])
-            phases[-1].append(number)
-        return phases
-
-    def _find_crossing(self) -> set[int]:
-        """The buffers whose gradients are added to in one phase going back and read in another one."""
-        phases: dict[int, set[int]] = {}
-        for phase, numbers in enumerate(self._phases):
-            for number in numbers:
-                step = self._plan.steps[number]
-                is_first = phase > 0 and number == numbers[0]
-                # Batch normalisation adds to its input's gradient in the phase before its own.
-                for tensor in step.inputs:
-                    phases.setdefault(self._plan.buffers[tensor], set()).add(phase - is_first)
-                used = {phase, phase - is_first}
-                phases.setdefault(self._plan.buffers[step.output], set()).update(used)
-        return {buffer for buffer, used in phases.items() if len(used) > 1}
-
-    def _buffers(self, groups: Mapping[int, int]) -> list[Buffer]:
-        """A buffer for each tensor, for so many groups; some tensors share one."""
+    def _buffers(self, kept: Set[int], groups: int) -> list[Buffer]:
+        """A buffer for each tensor, for so many groups if it is kept, else for one."""
         known: dict[int, Buffer] = {}
         for buffer, values in zip(self._plan.buffers, self._plan.maps, strict=True):
             if buffer not in known:
-                known[buffer] = self.arena.buffer(values.size, groups[buffer])
+                known[buffer] = self.arena.buffer(values.size, groups if buffer in kept else 1)
         return [known[buffer] for buffer in self._plan.buffers]
 
-    def _write_zero_gradients(self, code: Code, group: Number, crossing: bool) -> None:
-        """Set gradients of a group to 0: those that cross the border of a phase, or the others."""
-        done = set()
-        for number, buffer, values in zip(
-            self._plan.buffers, self._value_gradients, self._plan.maps, strict=True
-        ):
-            if number not in done and (number in self._crossing) == crossing:
-                self._write_zeros(code, buffer.of(code, group), values.size)
-            done.add(number)
+    def _write_zero_gradients(self, code: Code, phase: int, group: Number) -> None:
+        """Set the gradients of a group to 0 to which a phase adds."""
+        for buffer in sorted(self._memory.zeroed[phase]):
+            tensor = self._plan.buffers.index(buffer)
+            first = self._value_gradients[tensor].of(code, group)
+            self._write_zeros(code, first, self._plan.maps[tensor].size)
 
     # Calls of the functions of the steps
 
@@ -225,14 +201,20 @@ class GroupProgram:
 
     def _write_backward(self, code: Code, batch: Batch, phase: int, group: Number) -> None:
         """The gradients of a phase of a group; those of the next phase's batch normalisation come first."""
+        self._write_zero_gradients(code, phase, group)
+        for number in self._memory.again[phase]:
+            self._call(code, batch, number, "write_forward", group)
         if phase < len(self._phases) - 1:
-            self._call(code, batch, self._phases[phase + 1][0], "write_backward", group, True)
+            number = self._phases[phase + 1][0]
+            overwrite = number in self._memory.overwriting
+            self._call(code, batch, number, "write_backward", group, True, overwrite)
         for number in reversed(self._phases[phase]):
             step = self._plan.steps[number]
             if isinstance(step.kind, BatchNormalization):
                 self._call(code, batch, number, "write_backward_sums", group)
             else:
-                self._call(code, batch, number, "write_backward", group, 0 not in step.inputs)
+                options = 0 not in step.inputs, number in self._memory.overwriting
+                self._call(code, batch, number, "write_backward", group, *options)
 
     def _write_gradient(self, code: Code, batch: Batch) -> None:
         """The gradient of the mean loss of a batch."""
@@ -242,16 +224,12 @@ class GroupProgram:
             if phase:
                 self._call(code, batch, self._phases[phase][0], "write_finish", 0)
             with code.loop(groups) as group:
-                if phase == last:
-                    self._write_zero_gradients(code, group, crossing=True)
-                    self._write_zero_gradients(code, group, crossing=False)
                 self._write_forward(code, batch, phase, group)
                 if phase == last:
                     self._write_backward(code, batch, phase, group)
         for phase in reversed(range(last)):
             self._call(code, batch, self._phases[phase + 1][0], "write_backward_finish", 0)
             with code.loop(groups) as group:
-                self._write_zero_gradients(code, group, crossing=False)
                 self._write_backward(code, batch, phase, group)
         for number, factor in self._plan.penalties.items():
             self._write_penalty(code, number, factor)

@@ -19,12 +19,13 @@ from few_weights.engine.group_plan import (
     input_shape,
     reads,
 )
+from few_weights.engine.kinds.batch_normalization import BatchNormalization
 from few_weights.engine.kinds.convolution import Convolution
 from few_weights.engine.kinds.depthwise import Depthwise
 from few_weights.engine.kinds.dropout import Dropout
 from few_weights.engine.kinds.kind import Kind
+from few_weights.engine.kinds.layer_normalization import LayerNormalization
 from few_weights.engine.kinds.merge import Merge
-from few_weights.engine.kinds.normalization import BatchNormalization, LayerNormalization
 from few_weights.engine.kinds.pooling import Pooling
 from few_weights.engine.kinds.prelu import PReLU
 from few_weights.engine.layouts import Map

@@ -162,24 +162,28 @@ def write_sums(
                 begins = [start(code.add(row, r)) for r in range(down)]
                 sums = [code.variable(begins[r]) for r, _ in cells]
             with _over(code, depths) as (first, second):
-                vectors = [
-                    code.load(
-                        activations.pointer, code.add(activations.at(code, 0, code.add(column, c))[1], second)
-                    )
-                    for c in range(across)
-                ]
-                for r in range(down):
+
+                def vector_at(c: int, column: Number = column, second: Number = second) -> ir.Value:
+                    offset = code.add(activations.at(code, 0, code.add(column, c))[1], second)
+                    return code.load(activations.pointer, offset)
+
+                def factor_at(r: int, row: Number = row, first: Number = first) -> ir.Value:
                     offset = code.add(weights.at(code, code.add(row, r), 0)[1], first)
-                    factor = code.load_broadcast(weights.pointer, offset)
-                    for c, vector in enumerate(vectors):
-                        total = sums[r * across + c]
-                        code.set(total, code.multiply_add(factor, vector, code.get(total)))
+                    return code.load_broadcast(weights.pointer, offset)
+
+                _write_outer_product(code, factor_at, vector_at, sums, (down, across))
             for target, total in zip(targets, sums, strict=True):
                 code.store(code.get(total), *target)
 
 
 def write_gradient_sums(
-    code: Code, left: Matrix, right: Matrix, result: Matrix, shape: tuple[int, int], depths: Sequence[Depth]
+    code: Code,
+    left: Matrix,
+    right: Matrix,
+    result: Matrix,
+    shape: tuple[int, int],
+    depths: Sequence[Depth],
+    lanes: ir.Value | None = None,
 ) -> None:
     """result[row, column] += the sum over all depths and lanes of left times right, both vectors.
 
@@ -188,28 +192,57 @@ def write_gradient_sums(
         right: [0, column], to which the depths add their second steps.
         result: single numbers, whose columns lie side by side.
         shape: rows and columns.
+        lanes: where there is a vector for each number of the result; the sums are added to these instead.
     """
     rows, columns = shape
     for column, across in code.parts(columns, SIDE if rows > 1 else LANES):
-        for row, down in code.parts(rows, LANES // across):
+        for row, down in code.parts(rows, ACCUMULATORS // across if rows % 3 == 0 else LANES // across):
             cells = [(r, c) for r in range(down) for c in range(across)]
-            sums = [code.variable(ZERO) for _ in cells]
+            places = [
+                code.multiply(result.at(code, code.add(row, r), code.add(column, c))[1], LANES)
+                for r, c in cells
+            ]
+            sums = [code.variable(ZERO if lanes is None else code.load(lanes, place)) for place in places]
             with _over(code, depths) as (first, second):
-                lefts = [
-                    code.load(left.pointer, code.add(left.at(code, code.add(row, r), 0)[1], first))
-                    for r in range(down)
-                ]
-                rights = [
-                    code.load(right.pointer, code.add(right.at(code, 0, code.add(column, c))[1], second))
-                    for c in range(across)
-                ]
-                for (r, c), total in zip(cells, sums, strict=True):
-                    code.set(total, code.multiply_add(lefts[r], rights[c], code.get(total)))
-            totals = code.lane_sums([code.get(total) for total in sums])
+
+                def left_at(r: int, row: Number = row, first: Number = first) -> ir.Value:
+                    return code.load(left.pointer, code.add(left.at(code, code.add(row, r), 0)[1], first))
+
+                def right_at(c: int, column: Number = column, second: Number = second) -> ir.Value:
+                    offset = code.add(right.at(code, 0, code.add(column, c))[1], second)
+                    return code.load(right.pointer, offset)
+
+                _write_outer_product(code, left_at, right_at, sums, (down, across))
+            if lanes is not None:
+                for place, total in zip(places, sums, strict=True):
+                    code.store(code.get(total), lanes, place)
+                continue
             for r in range(down):
-                lanes = [min(r * across + c, LANES - 1) for c in range(LANES)]
-                part = code.shuffle(totals, totals, lanes)
-                _store_sums(code, part, result.at(code, code.add(row, r), column), across, True)
+                totals = code.lane_sums([code.get(total) for total in sums[r * across :][:across]])
+                _store_sums(code, totals, result.at(code, code.add(row, r), column), across, True)
+
+
+def _write_outer_product(
+    code: Code,
+    left_at: Callable[[int], ir.Value],
+    right_at: Callable[[int], ir.Value],
+    sums: Sequence[ir.Value],
+    shape: tuple[int, int],
+) -> None:
+    """sums[row * columns + column] += left[row] * right[column].
+
+    The shorter side is loaded first, the other one vector at a time: twelve sums, three vectors and one more
+    fill the registers.
+    """
+    rows, columns = shape
+    turned = rows > columns
+    first_at, second_at = (right_at, left_at) if turned else (left_at, right_at)
+    kept = [first_at(number) for number in range(min(shape))]
+    for other in range(max(shape)):
+        vector = second_at(other)
+        for number, each in enumerate(kept):
+            total = sums[other * columns + number if turned else number * columns + other]
+            code.set(total, code.multiply_add(vector, each, code.get(total)))
 
 
 @contextlib.contextmanager

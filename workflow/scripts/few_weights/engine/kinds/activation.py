@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from llvmlite import ir
 
@@ -48,7 +49,7 @@ def _silu_slope(code: Code, x: ir.Value, y: ir.Value) -> ir.Value:
 
 def _elu(code: Code, x: ir.Value) -> ir.Value:
     below = code.builder.fsub(functions.exp(code, x), constant(1.0))
-    return code.builder.select(code.builder.fcmp_ordered(">", x, ZERO), x, below)
+    return code.choose(code.builder.fcmp_ordered(">", x, ZERO), x, below)
 
 
 def _elu_slope(code: Code, x: ir.Value, y: ir.Value) -> ir.Value:
@@ -113,10 +114,16 @@ class Activation(Plain):
     name: str
     slope: float = 0.0
     in_place: bool = False
+    cheap: ClassVar[bool] = True
+
+    @property
+    def overwrites(self) -> bool:
+        """Unless upstream is replaced."""
+        return not self.in_place
 
     def _function(self, code: Code, x: ir.Value) -> ir.Value:
         if self.name == "leaky_relu":
-            return code.builder.select(_positive(code, x), x, code.scale(self.slope, x))
+            return code.builder.fmul(x, self._derivative(code, x, x))
         return ACTIVATIONS[self.name][0](code, x)
 
     def _derivative(self, code: Code, x: ir.Value, y: ir.Value) -> ir.Value:
@@ -140,7 +147,7 @@ class Activation(Plain):
         code.finish()
         return code
 
-    def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
+    def write_backward(self, program: Program, name: str, to_values: bool, overwrite: bool = False) -> Code:
         """(values, output, upstream, values_gradient); in place (output, upstream: replaced)."""
         if self.in_place:
             return self._write_backward_in_place(program, name)
@@ -149,7 +156,7 @@ class Activation(Plain):
         for place, target in self._each(code):
             x, y = code.load(values, place), code.load(output, target)
             slope = self._derivative(code, x, y)
-            before = code.load(gradient, place)
+            before = ZERO if overwrite else code.load(gradient, place)
             code.store(code.multiply_add(slope, code.load(upstream, target), before), gradient, place)
         code.finish()
         return code

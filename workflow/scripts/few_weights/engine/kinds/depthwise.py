@@ -95,7 +95,7 @@ class Depthwise(Plain):
         code.finish()
         return code
 
-    def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
+    def write_backward(self, program: Program, name: str, to_values: bool, overwrite: bool = False) -> Code:
         """(values, kernel, upstream, kernel_gradient, bias_gradient, values_gradient).
 
         All gradients are added to what is there; that of the values only where `to_values` asks for it.

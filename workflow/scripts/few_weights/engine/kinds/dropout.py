@@ -1,6 +1,7 @@
 """Dropout in machine code: what is dropped depends on the seed, the step, the image and the value only."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from llvmlite import ir
 
@@ -28,6 +29,12 @@ class Dropout(Plain):
     use: int
     spatial: bool = False
     in_place: bool = False
+    cheap: ClassVar[bool] = True
+
+    @property
+    def overwrites(self) -> bool:
+        """Unless upstream is replaced."""
+        return not self.in_place
 
     def _write(
         self, code: Code, source: ir.Value, source_map: Map, target: ir.Value, target_map: Map, add: bool
@@ -83,7 +90,7 @@ class Dropout(Plain):
             program, name
         )
 
-    def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
+    def write_backward(self, program: Program, name: str, to_values: bool, overwrite: bool = False) -> Code:
         """(upstream, values_gradient, seed; step, first); in place (upstream: replaced, seed; ...).
 
         `seed` is the state of the layer's random numbers.
@@ -92,7 +99,9 @@ class Dropout(Plain):
         code = program.define(name, pointers, ["step", "first"])
         upstream = code.named["upstream"]
         gradient = code.named.get("values_gradient", upstream)
-        self._write(code, upstream, self.output, gradient, self.values, add=not self.in_place)
+        self._write(
+            code, upstream, self.output, gradient, self.values, add=not self.in_place and not overwrite
+        )
         return code
 
 

@@ -1,6 +1,6 @@
 """What every kind of layer is: functions of a forward and a backward pass over one group of images."""
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from few_weights.engine.machine_code import Code, Program
 
@@ -14,7 +14,17 @@ class Kind(Protocol):
     leaves to the backward pass; `shared`, memory of the whole batch. Of numbers: `count` is how many lanes of
     the group hold images, `batch` how many images the step has, `step` the number of the step and `first`
     that of the group's first image. Gradients are added to what is there.
+
+    Attributes:
+        cheap: whether the output is computed again where it is needed, rather than kept.
+        overwrites: whether `write_backward` can write over the gradients of all its inputs instead.
     """
+
+    @property
+    def cheap(self) -> bool: ...
+
+    @property
+    def overwrites(self) -> bool: ...
 
     @property
     def scratch_size(self) -> int:
@@ -30,12 +40,19 @@ class Kind(Protocol):
     def write_inference(self, program: Program, name: str) -> Code | None:
         """The layer outside training; None where that is the same."""
 
-    def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
-        """The gradients; that of `values` only where it is asked for."""
+    def write_backward(self, program: Program, name: str, to_values: bool, overwrite: bool = False) -> Code:
+        """The gradients; that of `values` only where it is asked for. `overwrite`: see `overwrites`."""
 
 
 class Plain:
     """What most kinds have in common: no memory of their own, and the same computation outside training."""
+
+    cheap: ClassVar[bool] = False
+
+    @property
+    def overwrites(self) -> bool:
+        """False: gradients are only added."""
+        return False
 
     @property
     def scratch_size(self) -> int:

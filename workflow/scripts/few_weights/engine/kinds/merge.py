@@ -1,7 +1,9 @@
 """Sums and concatenations of branches in machine code."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from few_weights.engine.kinds.kind import Plain
 from few_weights.engine.layouts import Map
@@ -20,37 +22,45 @@ class Merge(Plain):
     inputs: tuple[Map, ...]
     output: Map
     add: bool
+    cheap: ClassVar[bool] = True
+    overwrites: ClassVar[bool] = True
 
     def _names(self, suffix: str = "") -> list[str]:
         return [f"values{f'_{number}' if number else ''}{suffix}" for number in range(len(self.inputs))]
 
-    def _write(self, code: Code, move: Callable[[int, Number, Number], None]) -> None:
-        """Loops over all values: move(number of the input, its offset, the offset of the output)."""
+    def _write(self, code: Code, move: Callable[[dict[int, Number], Number], None]) -> None:
+        """Loops over all values: move(offsets in the inputs by their numbers, the offset in the output).
+
+        What is added is read together, what is concatenated one input after the other.
+        """
+        numbers = range(len(self.inputs))
         before = 0
-        for number, values in enumerate(self.inputs):
+        for together in [numbers] if self.add else [[number] for number in numbers]:
+            values = self.inputs[together[0]]
             with code.loop(values.rows) as row, code.loop(values.columns) as column:
-                place = values.at(code, row, column)
+                places = {number: self.inputs[number].at(code, row, column) for number in together}
                 target = self.output.at(code, row, column, before)
                 with code.loop(values.channels * LANES, LANES) as channel:
-                    move(number, code.add(place, channel), code.add(target, channel))
-            before += 0 if self.add else values.channels
+                    move(
+                        {number: code.add(place, channel) for number, place in places.items()},
+                        code.add(target, channel),
+                    )
+            before += values.channels
 
     def write_forward(self, program: Program, name: str) -> Code:
         """(values, values_1 ..., output)."""
         code = program.define(name, [*self._names(), "output"])
         *inputs, output = code.named.values()
 
-        def move(number: int, place: Number, target: Number) -> None:
-            value = code.load(inputs[number], place)
-            if self.add and number:
-                value = code.builder.fadd(code.load(output, target), value)
-            code.store(value, output, target)
+        def move(places: dict[int, Number], target: Number) -> None:
+            first, *others = (code.load(inputs[number], place) for number, place in places.items())
+            code.store(functools.reduce(code.builder.fadd, others, first), output, target)
 
         self._write(code, move)
         code.finish()
         return code
 
-    def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
+    def write_backward(self, program: Program, name: str, to_values: bool, overwrite: bool = False) -> Code:
         """(upstream, values_gradient, values_1_gradient ...).
 
         The gradients may be of one tensor that is taken twice.
@@ -58,9 +68,13 @@ class Merge(Plain):
         code = program.define(name, ["upstream", *self._names("_gradient")], may_overlap=True)
         upstream, *gradients = code.named.values()
 
-        def move(number: int, place: Number, target: Number) -> None:
-            total = code.builder.fadd(code.load(gradients[number], place), code.load(upstream, target))
-            code.store(total, gradients[number], place)
+        def move(places: dict[int, Number], target: Number) -> None:
+            received = code.load(upstream, target)
+            for number, place in places.items():
+                total = received
+                if not overwrite:
+                    total = code.builder.fadd(code.load(gradients[number], place), received)
+                code.store(total, gradients[number], place)
 
         self._write(code, move)
         code.finish()

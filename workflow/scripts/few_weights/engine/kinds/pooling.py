@@ -45,6 +45,19 @@ class Pooling(Plain):
         return self.output.size if self.largest else 0
 
     @property
+    def overwrites(self) -> bool:
+        """Where the windows cover all values, each once."""
+        covered = tuple(
+            count * size
+            for count, size in zip((self.output.rows, self.output.columns), self.size, strict=True)
+        )
+        return (
+            self.strides == self.size
+            and not any(self.padding)
+            and covered == (self.values.rows, self.values.columns)
+        )
+
+    @property
     def _clipped(self) -> bool:
         """Whether some windows reach outside."""
         ends = [
@@ -132,7 +145,7 @@ class Pooling(Plain):
         code.finish()
         return code
 
-    def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
+    def write_backward(self, program: Program, name: str, to_values: bool, overwrite: bool = False) -> Code:
         """(upstream, scratch, values_gradient; values, output)."""
         code = program.define(name, ["upstream", "scratch", "values_gradient", "values", "output"])
         upstream, scratch, gradient, values, output = code.named.values()
@@ -149,6 +162,7 @@ class Pooling(Plain):
                 elif self.largest:
                     here = code.builder.fcmp_ordered("==", chosen, code.as_vector(number))
                     part = code.builder.select(here, received, ZERO)
-                code.store(code.builder.fadd(code.load(gradient, place), part), gradient, place)
+                total = part if overwrite else code.builder.fadd(code.load(gradient, place), part)
+                code.store(total, gradient, place)
         code.finish()
         return code

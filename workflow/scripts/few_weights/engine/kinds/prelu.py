@@ -21,6 +21,11 @@ class PReLU(Plain):
     shared: tuple[bool, bool, bool]
 
     @property
+    def overwrites(self) -> bool:
+        """Each value has one gradient."""
+        return True
+
+    @property
     def _own(self) -> list[int]:
         """The axes along which slopes differ; 0 is the rows."""
         return [axis for axis in range(3) if not self.shared[axis]]
@@ -58,12 +63,12 @@ class PReLU(Plain):
                 position = self._position(own, rest)
                 x = code.load(values, self.values.at(code, *position))
                 is_positive = builder.fcmp_ordered(">", x, ZERO)
-                y = builder.select(is_positive, x, builder.fmul(slope, x))
+                y = code.choose(is_positive, x, builder.fmul(slope, x))
                 code.store(y, output, self.output.at(code, *position))
         code.finish()
         return code
 
-    def write_backward(self, program: Program, name: str, to_values: bool) -> Code:
+    def write_backward(self, program: Program, name: str, to_values: bool, overwrite: bool = False) -> Code:
         """(values, alpha, upstream, alpha_gradient, values_gradient); the last only with `to_values`.
 
         At 0 the gradients are 0, as they are in Keras.
@@ -82,13 +87,14 @@ class PReLU(Plain):
                 x = code.load(named["values"], at)
                 received = code.load(named["upstream"], self.output.at(code, *position))
                 is_negative = builder.fcmp_ordered("<", x, ZERO)
-                share = builder.select(is_negative, builder.fmul(received, x), ZERO)
+                share = code.choose(is_negative, builder.fmul(received, x), ZERO)
                 code.set(total, builder.fadd(code.get(total), share))
                 if to_values:
-                    below = builder.select(is_negative, builder.fmul(slope, received), ZERO)
-                    part = builder.select(builder.fcmp_ordered(">", x, ZERO), received, below)
-                    before = code.load(named["values_gradient"], at)
-                    code.store(builder.fadd(before, part), named["values_gradient"], at)
+                    below = code.choose(is_negative, builder.fmul(slope, received), ZERO)
+                    part = code.choose(builder.fcmp_ordered(">", x, ZERO), received, below)
+                    if not overwrite:
+                        part = builder.fadd(code.load(named["values_gradient"], at), part)
+                    code.store(part, named["values_gradient"], at)
             code.add_lane(code.lane_sums([code.get(total)]), 0, named["alpha_gradient"], place)
         code.finish()
         return code
