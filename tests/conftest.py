@@ -23,6 +23,7 @@ LONGEST_FIRST = (
     "test_slurm.py",
     "test_plan.py",
     "test_documented_commands.py",
+    "test_certainty.py",
     "test_refinement.py",
     "test_own.py",
     "test_processes.py",
