@@ -87,6 +87,14 @@ def test_intervals_narrow_in_one_panel_per_width(answers):
     assert spaced(title) == "cnn: certainly no width tried reaches 97 %"
 
 
+def test_a_report_of_few_runs_says_that_the_first_round_is_not_here(answers):
+    table = certainty_of(RUNS[RUNS["seed"] < 5], seeds=10)
+    assert table.empty
+    assert "The runs of its first round are not all here." in note_of(
+        plot_certainty(table, RUNS, answers, "vgg")[0]
+    )
+
+
 def test_the_page_says_what_is_sure_and_what_is_not():
     page = page_of(RUNS, drawn=False, rules=RULES, certainty=certainty_of(RUNS, seeds=10))
     assert "What is sure." in page and "What is not." in page

@@ -180,8 +180,8 @@ def test_a_report_without_training_uses_the_runs_that_are_there(copy):
     copy.snakemake("--snakefile", "workflow/report.smk", *CONFIG)
 
 
-def test_too_few_seeds_at_most_are_refused(copy):
-    change_study(copy, at_most=4)
-    message = copy.snakemake(*CONFIG, "--dry-run", check=False).stderr
+def test_too_few_seeds_at_most_are_refused(tmp_path):
+    job = start(tmp_path / "few-weights", at_most=4).snakemake(*CONFIG, "--dry-run", check=False)
+    message = job.stdout + job.stderr
     assert "certainty.at_most: 4 seeds of a width are too few to notice collapses of 0.5 of them" in message
     assert "write at_most: 7 or more" in message

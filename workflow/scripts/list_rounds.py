@@ -35,7 +35,8 @@ def main() -> None:
         arguments.certainty,
     )
     write_atomically(arguments.output, table.to_csv(index=False, lineterminator="\n"))
-    print(f"{table['round'].max() + 1} rounds")
+    for architecture, rounds in table.groupby("architecture", sort=False)["round"]:
+        print(f"{architecture}: {rounds.nunique()} rounds")
 
 
 if __name__ == "__main__":

@@ -288,7 +288,7 @@ SEARCH = Table(
     ),
 )
 
-#: Only of a study with `certainty`.
+#: Only of a study with `certainty`. An architecture that lacks runs of its first round has no rows here.
 CERTAINTY = Table(
     "certainty",
     "an architecture, round, width and target",
@@ -302,6 +302,7 @@ CERTAINTY = Table(
         *_columns(TEXT, "verdict"),
         *_columns(WHOLE, "next_seeds"),
     ),
+    may_be_empty=True,
 )
 
 #: Table name -> its columns.

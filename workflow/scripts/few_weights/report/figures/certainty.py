@@ -34,11 +34,15 @@ def plot_certainty(
     of_architecture = certainty[certainty["architecture"] == architecture]
     answers = breakpoints[breakpoints["architecture"] == architecture]
     targets = sorted(answers["target"].unique())
-    widths = deciding_widths(of_architecture, answers.iloc[0])
+    widths = deciding_widths(of_architecture, answers.iloc[0]) if len(of_architecture) else []
     chosen = of_architecture[of_architecture["width"].isin(widths)]
     title = certainty_title(architecture, answers)
 
     with style.figure_style():
+        if not widths:
+            figure = new_figure(1.4)
+            write_title(figure, title, "The runs of its first round are not all here.")
+            return figure, title
         columns = min(COLUMNS, len(widths))
         panels = -(-len(widths) // columns)
         figure = new_figure(panels * PANEL_HEIGHT + 1.4)
