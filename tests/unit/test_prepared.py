@@ -53,7 +53,7 @@ def facts(dataset):
 
 def write(path, network, recipe, dataset, seeds=(0, 1), code="code"):
     identity = prepared.prepared_identity(network, recipe, *facts(dataset), code)
-    arrays = prepare_architecture("net", network, recipe, [2, 3], seeds, *facts(dataset), identity)
+    arrays = prepare_architecture("net", network, recipe, {2: seeds, 3: seeds}, *facts(dataset), identity)
     path.write_bytes(npz_bytes(arrays))
     return identity
 
@@ -114,7 +114,7 @@ def test_a_prepared_run_imports_no_tensorflow(dataset, tmp_path, pytestconfig):
     kinds = {"x_train": "x_train", "y_train": "y_train", "x_test": "x_test", "y_test": "y_test"}
     np.savez(data, **{name: getattr(dataset, kind) for name, kind in kinds.items()})
     shape = [str(size) for size in dataset.image_shape]
-    options = ["--widths", "2", "--seeds", "0", "--image-shape", *shape, "--classes", "10"]
+    options = ["--runs", '{"2": [0]}', "--image-shape", *shape, "--classes", "10"]
     command = [sys.executable, str(scripts / "prepare_networks.py"), *common, *options, "--examples", "200"]
     subprocess.run([*command, "--output", str(tmp_path / "net.npz")], check=True, capture_output=True)
     (tmp_path / "broken").mkdir()

@@ -6,6 +6,7 @@ import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from few_weights.plan.console.progress import ProgressReporter, Training
+from few_weights.plan.runs import Run
 
 
 class Study:
@@ -24,7 +25,7 @@ class Study:
 
     def trainings(self):
         return [
-            Training(job, f"mlp width {job} seed 0", "mlp", 4, seconds, self.log(job), job in self.counted)
+            Training(job, Run("mlp", job, 0), 4, seconds, self.log(job), job in self.counted)
             for job, seconds in self.seconds.items()
         ]
 

@@ -37,8 +37,13 @@ from few_weights.plan.model_descriptions import (
 )
 from few_weights.plan.outputs import figures_of_study, REPORT_TABLES, tables_of_study
 from few_weights.plan.study_file.resolve import resolve_study
-from few_weights.plan.preparations import forget_prepared, prepare_networks, prepared_file
-from few_weights.plan.runs import first_seeds, RUN_FILES
+from few_weights.plan.preparations import (
+    forget_prepared,
+    preparation_command,
+    prepare_networks,
+    prepared_file,
+)
+from few_weights.plan.runs import Run, RUN_FILES, seeds_after
 from few_weights.plan.study_file.yaml_reader import read_study
 from few_weights.training.checkpoint import forget_finished
 from few_weights.plan.environment import CACHE, put_own_python_first, require_writable

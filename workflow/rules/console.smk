@@ -23,8 +23,7 @@ def trainings():
         if job.rule.name.endswith("train_model") and Path(job.output.metrics).is_relative_to(FOLDER):
             yield Training(
                 jobid=job.jobid,
-                name=f"{job.wildcards.architecture} width {job.wildcards.width} seed {job.wildcards.seed}",
-                architecture=job.wildcards.architecture,
+                run=Run(job.wildcards.architecture, int(job.wildcards.width), int(job.wildcards.seed)),
                 epochs=ARCHITECTURES[job.wildcards.architecture].recipe.epochs,
                 seconds=training_seconds(cost_of(job.wildcards), STUDY.data.train_examples),
                 log=Path(job.log[0]),
@@ -68,9 +67,11 @@ def prepare_trainings():
     """Prepare the networks of all architectures that are to be trained."""
     if not snakemake_private.is_main_process(workflow):
         return
-    names = {training.architecture for training in trainings() if not training.done}
-    codes = {name: training_code(name) for name in ARCHITECTURES if name in names}
-    prepare_networks(STUDY, codes, snakemake_private.cores(workflow) or 1)
+    runs = {}
+    for run in (training.run for training in trainings() if not training.done):
+        runs.setdefault(run.architecture, {}).setdefault(run.width, []).append(run.seed)
+    commands = {name: preparation_command(STUDY, name, training_code(name)) for name in runs}
+    prepare_networks(STUDY, commands, runs, snakemake_private.cores(workflow) or 1)
 
 
 PROGRESS = ProgressReporter(logger, trainings, search_is_unfinished)

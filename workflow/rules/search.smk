@@ -37,19 +37,12 @@ def search_rounds(architecture):
             return
 
 
-def seeds_after_round(found):
-    """Width -> the seeds it has been trained with after a round of the search and what that asks for."""
-    if STUDY.certainty:
-        return {int(width): first_seeds(STUDY.seeds, number) for width, number in found["plan"].items()}
-    return dict.fromkeys(found["visited"] + found["next"], STUDY.seeds)
-
-
 def seeds_before_round(wildcards):
     """Width -> the seeds that a round of the search judges: the study's own and those that earlier rounds added."""
     number = int(wildcards.round)
     if number == 0:
         return dict.fromkeys(ARCHITECTURES[wildcards.architecture].widths, STUDY.seeds)
-    return seeds_after_round(searched(wildcards.architecture, number - 1))
+    return seeds_after(searched(wildcards.architecture, number - 1), STUDY.seeds)
 
 
 def seeds_of(architecture):
@@ -57,7 +50,7 @@ def seeds_of(architecture):
     if not (STUDY.refine or STUDY.certainty):
         return dict.fromkeys(ARCHITECTURES[architecture].widths, STUDY.seeds)
     *_, last = search_rounds(architecture)
-    return seeds_after_round(last)
+    return seeds_after(last, STUDY.seeds)
 
 
 def runs_to_merge(wildcards):
@@ -82,6 +75,13 @@ def certainty_options(wildcards):
     return ["--certainty", json.dumps(vars(CERTAINTY[wildcards.architecture]))]
 
 
+def preparation_of(wildcards, threads):
+    """How a round prepares the runs that it adds, as options; not recorded, as for every function of threads."""
+    name = wildcards.architecture
+    command = preparation_command(STUDY, name, training_code(name))
+    return ["--prepare", json.dumps(command), "--prepared", str(prepared_file(STUDY.name, name))]
+
+
 def rounds_of(architecture):
     """The JSON of every round of an architecture's search, as an input function."""
     return lambda wildcards: [
@@ -99,7 +99,7 @@ checkpoint search_widths:
         found="<study>/search/{architecture}/round-{round}.json",
     log:
         "<logs>/search_widths-{architecture}-{round}.log",
-    # Before any training: it takes a second, and the trainings it requests are long.
+    # Before any training: it takes seconds, and the trainings it requests are long.
     priority: 10**9
     localrule: True
     conda:
@@ -110,9 +110,10 @@ checkpoint search_widths:
         folder=unrecorded(FOLDER),
         trained=trained_before_round,
         given=lambda wildcards: ARCHITECTURES[wildcards.architecture].widths,
-        seeds=len(STUDY.seeds),
+        seeds=STUDY.seeds,
         targets=STUDY.targets,
         certainty=certainty_options,
+        prepare=preparation_of,
         expected=expected_runs(),
         code=code_of("search_widths.py", also=["workflow/schemas/metrics.schema.yaml"]),
     shell:
@@ -126,6 +127,7 @@ checkpoint search_widths:
         " --seeds {params.seeds}"
         " --targets {params.targets}"
         " {params.certainty:q}"
+        " {params.prepare:q}"
         " --expected {params.expected:q}"
         " --output {output.found:q}"
         " > {log:q} 2>&1"

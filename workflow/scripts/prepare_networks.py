@@ -26,8 +26,7 @@ def main() -> None:
         type=lambda text: Recipe(**json.loads(text)),
         help="JSON: as train.py takes it",
     )
-    parser.add_argument("--widths", required=True, nargs="+", type=int)
-    parser.add_argument("--seeds", required=True, nargs="+", type=int)
+    parser.add_argument("--runs", required=True, type=json.loads, help="JSON: width -> its seeds")
     parser.add_argument("--image-shape", required=True, nargs=3, type=int, help="rows, columns and channels")
     parser.add_argument("--classes", required=True, type=int)
     parser.add_argument("--examples", required=True, type=int, help="images to train on")
@@ -48,8 +47,7 @@ def main() -> None:
         arguments.architecture,
         arguments.network,
         arguments.recipe,
-        arguments.widths,
-        arguments.seeds,
+        {int(width): seeds for width, seeds in arguments.runs.items()},
         shape,
         arguments.classes,
         arguments.examples,

@@ -10,7 +10,8 @@ from few_weights.analysis.seeds import deciding_accuracies
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
 from few_weights.plan.certainty import Rules
-from few_weights.plan.runs import expand_runs
+from few_weights.plan.preparations import prepare_runs
+from few_weights.plan.runs import expand_runs, seeds_after
 
 
 @entry_point
@@ -24,7 +25,7 @@ def main() -> None:
         "--trained", required=True, type=json.loads, help="JSON: the widths trained so far -> their seeds"
     )
     parser.add_argument("--given", required=True, type=int, nargs="+", help="the widths that the study gives")
-    parser.add_argument("--seeds", required=True, type=int, help="how many seeds the study gives")
+    parser.add_argument("--seeds", required=True, type=int, nargs="+", help="the seeds that the study gives")
     parser.add_argument("--targets", required=True, type=float, nargs="+")
     parser.add_argument(
         "--expected", required=True, type=json.loads, help="JSON: architecture -> what its metrics must say"
@@ -32,6 +33,10 @@ def main() -> None:
     parser.add_argument(
         "--certainty", type=json.loads, help="JSON: the rules of this architecture, if it adds seeds"
     )
+    parser.add_argument(
+        "--prepare", type=json.loads, help="JSON: the command that prepares the runs that are added"
+    )
+    parser.add_argument("--prepared", type=Path, help="the .npz for them")
     parser.add_argument("--output", required=True, type=Path, help="JSON to write")
     arguments = parser.parse_args()
 
@@ -45,9 +50,16 @@ def main() -> None:
     if arguments.certainty:
         rules = Rules(**arguments.certainty)
         models = certainty.estimates(runs, rules)
-        judged = certainty.judge_round(name, number, models, targets, arguments.given, arguments.seeds, rules)
+        judged = certainty.judge_round(
+            name, number, models, targets, arguments.given, len(arguments.seeds), rules
+        )
     else:
         judged = judge_round(name, number, deciding_accuracies(runs)[name].to_dict(), targets)
+    following = seeds_after(judged, arguments.seeds)
+    added = {width: sorted(set(seeds) - set(trained.get(width, ()))) for width, seeds in following.items()}
+    added = {width: seeds for width, seeds in added.items() if seeds}
+    if added and arguments.prepare:
+        prepare_runs(arguments.prepare, added, arguments.prepared)
     write_atomically(arguments.output, json.dumps(judged, indent=1) + "\n")
     for target in judged["targets"]:
         print(target["message"])

@@ -1,8 +1,9 @@
-"""Networks prepared for training before the first job, so that their runs start without TensorFlow.
+"""Networks prepared for training before their jobs, so that these start without TensorFlow.
 
-One process per architecture builds its networks, for all widths of the study and all seeds, and writes the
-machine code that trains them. A run that finds its network in such a file needs no Keras; any other run, such
-as one at a width that a search added, or where Snakemake's environment has no TensorFlow, prepares its own.
+One process per architecture builds its networks, for all runs that are to be trained, and writes the machine
+code that trains them: before the first job, and when a search adds runs. A run that finds its network in such
+a file needs no Keras; any other run prepares its own, for example where Snakemake's environment has no
+TensorFlow.
 
 The files are no input of the runs, because Snakemake would repeat finished runs whenever another seed makes
 such a file again, or it is gone.
@@ -28,33 +29,45 @@ def prepared_file(study: str, architecture: str) -> Path:
     return CACHE / "prepared" / study / f"{architecture}.npz"
 
 
-def prepare_networks(study: Study, codes: Mapping[str, str], cores: int) -> None:
-    """Prepare the networks of some architectures, unless that has been done already.
+#: Width -> the seeds to prepare.
+Seeds = Mapping[int, Sequence[int]]
 
-    If it fails, the runs prepare their networks themselves and report what is wrong.
+
+def prepare_networks(
+    study: Study, commands: Mapping[str, list[str]], runs: Mapping[str, Seeds], cores: int
+) -> None:
+    """Prepare the networks of some architectures, unless that has been done already.
 
     Args:
         study: the study.
-        codes: the fingerprint of the training code, for each architecture to prepare.
+        commands: the `preparation_command` of each architecture.
+        runs: for each architecture, what is to be trained.
         cores: how many processes may run simultaneously.
     """
     if importlib.util.find_spec("tensorflow") is None:
         return
-    commands = {name: _command(study, name, code) for name, code in codes.items()}
-    needed = [name for name, command in commands.items() if not _is_done(study.name, name, command)]
+    files = {name: prepared_file(study.name, name) for name in runs}
+    needed = [name for name in runs if not _is_done(commands[name], runs[name], files[name])]
     if needed:
         print(f"Preparing the networks of {', '.join(needed)} …", file=sys.stderr)
-
-    def prepare(name: str) -> None:
-        path = prepared_file(study.name, name)
-        job = subprocess.run(
-            [*commands[name], "--output", str(path)], stdin=subprocess.DEVNULL, capture_output=True
-        )
-        if job.returncode == 0:
-            path.with_suffix(".json").write_text(json.dumps(commands[name]), encoding="utf-8")
-
     with ThreadPoolExecutor(max(1, cores)) as pool:
-        list(pool.map(prepare, needed))
+        list(pool.map(lambda name: prepare_runs(commands[name], runs[name], files[name]), needed))
+
+
+def prepare_runs(command: list[str], runs: Seeds, path: Path) -> None:
+    """Prepare runs of one architecture; they replace those that are in the file.
+
+    If it fails, the runs prepare their networks themselves and report what is wrong.
+
+    Args:
+        command: the architecture's `preparation_command`.
+        runs: what is to be trained.
+        path: its `prepared_file`.
+    """
+    words = [*command, "--runs", json.dumps(runs), "--output", str(path)]
+    job = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True)
+    if job.returncode == 0:
+        path.with_suffix(".json").write_text(json.dumps([command, runs]), encoding="utf-8")
 
 
 def forget_prepared(study: str) -> None:
@@ -62,14 +75,19 @@ def forget_prepared(study: str) -> None:
     shutil.rmtree(CACHE / "prepared" / study, ignore_errors=True)
 
 
-def _command(study: Study, architecture: str, code: str) -> list[str]:
+def preparation_command(study: Study, architecture: str, code: str) -> list[str]:
+    """The command that prepares runs of an architecture, without the runs.
+
+    Args:
+        study: the study.
+        architecture: its name.
+        code: the fingerprint of the training code.
+    """
     section = study.architectures[architecture]
     options: dict[str, Sequence[object]] = {
         "architecture": [architecture],
         "network": [json.dumps(section.network, sort_keys=True)],
         "recipe": [section.recipe.to_json()],
-        "widths": section.widths,
-        "seeds": study.seeds,
         "image-shape": study.data.image_shape,
         "classes": [study.data.classes],
         "examples": [study.data.train_examples - study.validation_examples],
@@ -79,10 +97,11 @@ def _command(study: Study, architecture: str, code: str) -> list[str]:
     return [sys.executable, str(SCRIPT), *words]
 
 
-def _is_done(study: str, architecture: str, command: list[str]) -> bool:
-    """Whether this command has made the file that is there."""
-    path = prepared_file(study, architecture)
+def _is_done(command: list[str], runs: Seeds, path: Path) -> bool:
+    """Whether this command has made the file that is there, for these runs among others."""
     try:
-        return path.exists() and json.loads(path.with_suffix(".json").read_text("utf-8")) == command
+        known, prepared = json.loads(path.with_suffix(".json").read_text("utf-8"))
     except (OSError, ValueError):
         return False
+    has_all = all(set(seeds) <= set(prepared.get(str(width), ())) for width, seeds in runs.items())
+    return path.exists() and known == command and has_all

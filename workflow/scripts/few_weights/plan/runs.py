@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 #: The files that a training writes, in this order: once metrics.json exists, the run is finished.
 RUN_FILES = ("predictions.npz", "weights.npz", "metrics.json")
@@ -51,3 +52,15 @@ def first_seeds(seeds: Sequence[int], number: int) -> list[int]:
     """So many seeds: those of the study, then the next whole numbers after its largest."""
     further = number - len(seeds)
     return [*seeds, *range(max(seeds) + 1, max(seeds) + 1 + further)]
+
+
+def seeds_after(judged: Mapping[str, Any], seeds: Sequence[int]) -> dict[int, list[int]]:
+    """Width -> the seeds it has been trained with when a round of a search and what it asks for are done.
+
+    Args:
+        judged: the round, as search_widths.py writes it: `plan`, or `visited` and `next`.
+        seeds: those that the study gives.
+    """
+    plan = judged.get("plan") or dict.fromkeys(judged["visited"] + judged["next"], len(seeds))
+    # JSON has made the widths texts.
+    return {int(width): first_seeds(seeds, number) for width, number in plan.items()}

@@ -51,18 +51,17 @@ def prepare_architecture(
     name: str,
     network: Network,
     recipe: Recipe,
-    widths: Sequence[int],
-    seeds: Sequence[int],
+    runs: Mapping[int, Sequence[int]],
     image_shape: tuple[int, int, int],
     classes: int,
     examples: int,
     identity: Mapping[str, object],
 ) -> dict[str, NDArray[Any]]:
-    """Prepare all runs of an architecture: the arrays of the file that `read_prepared` reads.
+    """Prepare runs of an architecture: the arrays of the file that `read_prepared` reads.
 
     Args:
         name: the architecture.
-        widths, seeds: of its runs.
+        runs: width -> its seeds.
         identity: what the file is prepared for, as `read_prepared` compares it.
         network, recipe, image_shape, classes, examples: as `prepare_run` takes them.
 
@@ -70,7 +69,7 @@ def prepare_architecture(
         StudyError: a network cannot be built or trained.
     """
     arrays: dict[str, NDArray[Any]] = {"identity": np.array(json.dumps(identity, sort_keys=True))}
-    for width in widths:
+    for width, seeds in runs.items():
         preparation = _prepare(Run(name, width, seeds[0]), network, recipe, image_shape, classes, examples)
         described = _describe(preparation)
         arrays[f"{width}/network"] = np.array(described.to_json())

@@ -10,6 +10,7 @@ from pathlib import Path
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from few_weights.plan.console.failures import epochs_done, read_log
+from few_weights.plan.runs import Run
 
 #: Seconds after the start of the first training at which progress is printed; then every `INTERVAL` seconds.
 FIRST_LINES = (8.0, 30.0)
@@ -25,8 +26,7 @@ class Training:
 
     Args:
         jobid: Snakemake's id of the job.
-        name: its architecture, width and seed, for messages.
-        architecture: the section of the study.
+        run: what it trains.
         epochs: passes over the training images.
         seconds: a rough estimate of its duration on one core, from layer shapes; as soon as some epochs are
             done, only the ratios between trainings matter.
@@ -35,12 +35,21 @@ class Training:
     """
 
     jobid: int
-    name: str
-    architecture: str
+    run: Run
     epochs: int
     seconds: float
     log: Path
     done: bool
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return str(self.run)
+
+    @property
+    def architecture(self) -> str:
+        """The section of the study."""
+        return self.run.architecture
 
 
 class ProgressReporter(logging.Handler):
