@@ -41,8 +41,13 @@ class Convolution(Plain):
 
     @property
     def shared_size(self) -> int:
-        """The sums of the kernel's gradient in each lane, and `_padded`."""
-        return self._kernel_size * LANES + self._padded.size
+        """The sums of the kernel's gradient in each lane, and upstream in a border."""
+        padded = self._padded.size if self._gathers and self._padded != self.output else 0
+        return self._sums_size + padded
+
+    @property
+    def _sums_size(self) -> int:
+        return self._kernel_size * LANES if self._by_row else 0
 
     @property
     def _kernel_size(self) -> int:
@@ -215,7 +220,7 @@ class Convolution(Plain):
         filters, padded = self.output.channels, self._padded
         received = code.named["upstream"]
         if padded != self.output:
-            upstream, received = received, code.at(code.named["shared"], self._kernel_size * LANES)
+            upstream, received = received, code.at(code.named["shared"], self._sums_size)
             run = self.output.columns * filters * LANES
             with code.loop(self.output.rows) as row, code.loop(run, LANES) as offset:
                 vector = code.load(upstream, code.add(self.output.at(code, row), offset))
