@@ -119,6 +119,13 @@ def test_every_round_follows_from_the_runs_alone(sure):
         assert answer.range_high_width == does.min() or (does.empty and math.isnan(answer.range_high_width))
 
 
+def test_added_runs_start_without_tensorflow(sure):
+    """Each round prepares the networks of the runs that it adds; with TensorFlow they take 600 MiB."""
+    runs = table(sure, "runs")
+    assert runs["seed"].max() > 1
+    assert runs["peak_memory_mib"].astype(float).max() < 400
+
+
 def test_nothing_is_left_to_do_and_the_report_says_what_is_certain(sure):
     assert sure.planned_jobs(*CONFIG) == {}
     page = (sure.folder / "results/sure/report.html").read_text()

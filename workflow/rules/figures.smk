@@ -1,6 +1,7 @@
 """The figures that are drawn only from tables.
 
-Requires runs.csv, layers.csv, history.csv, breakpoints.csv and, with `certainty`, certainty.csv. Makes figures/*.svg and *.png.
+Requires runs.csv, layers.csv, history.csv, breakpoints.csv and, with `certainty`, certainty.csv. Makes figures/*.svg
+and *.png.
 """
 
 
