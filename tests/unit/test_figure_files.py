@@ -13,6 +13,7 @@ from few_weights.errors import StudyError
 from few_weights.plan.outputs import EACH, FIGURES
 from few_weights.report.figures.files import LONGEST, NOT_DRAWN, write_figure
 from few_weights.report.svg import svg_title
+from few_weights.training.run_files import arrays_sha256
 
 
 def test_what_fails_in_any_way_leaves_a_placeholder_and_its_traceback(tmp_path, capsys):
@@ -60,13 +61,15 @@ def inputs(tmp_path):
         "history": history_of(runs),
         "certainty": certainty_of(runs, seeds=1),
     }
-    for name, table in tables.items():
-        table.to_csv(tmp_path / f"{name}.csv", index=False)
     run = tmp_path / "runs" / "vgg" / "width-2" / "seed-0"
     run.mkdir(parents=True)
     labels = np.arange(20, dtype=np.uint8) % 10
-    np.savez(run / "predictions.npz", test=labels[::-1])
-    np.savez(run / "weights.npz", **{"conv2d/kernel": np.ones((3, 3, 2, 4))})
+    files = {"predictions": {"test": labels[::-1]}, "weights": {"conv2d/kernel": np.ones((3, 3, 2, 4))}}
+    for kind, arrays in files.items():
+        np.savez(run / f"{kind}.npz", **arrays)
+        runs[f"{kind}_sha256"] = arrays_sha256(arrays)
+    for name, table in tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
     images = np.zeros((20, 8, 8, 2), np.uint8)
     np.savez(tmp_path / "own.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
     return tmp_path
