@@ -25,7 +25,7 @@ LONGEST_FIRST = (
     "test_slurm.py",
     "test_plan.py",
     "test_documented_commands.py",
-    "test_certainty.py",
+    "test_certainty_rounds.py",
     "test_refinement.py",
     "test_reproduce.py",
     "test_own.py",
