@@ -5,14 +5,14 @@ Each network is trained for an epoch of the digits, and a digest of its weights 
 
     WRITE_BITS=1 .venv/bin/python -m pytest tests/unit/test_bits.py -n 0
 
-`loss.py` calls `exp` and `log` of the C library, whose last bit may differ between versions: the digests are
-of glibc 2.36. `full_matrix_adam` decomposes matrices by OpenBLAS: its digests are those of the versions that
-NumPy and SciPy in requirements.txt bring, with the code for AVX2 that few_weights/__init__.py chooses.
+`full_matrix_adam` decomposes matrices by OpenBLAS: its digests are those of the versions that NumPy
+and SciPy in requirements.txt bring, with the code for AVX2 that few_weights/__init__.py chooses.
 """
 
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 import keras
@@ -23,6 +23,7 @@ from samples.model_trainer import ModelTrainer
 from samples.networks import ADADELTA, ADAM, FULL_MATRIX, MOMENTUM, RMSPROP, SGD, build
 
 from few_weights.engine import compilation
+from few_weights.engine.preparation import prepare
 
 FILE = Path(__file__).parents[1] / "bits.json"
 DIGITS = Path(__file__).parents[2] / "workflow" / "resources" / "digits.npz"
@@ -108,6 +109,21 @@ CASES = [
     ("everything", "momentum", SCHEDULE),
     ("cnn", "adam", SCHEDULE),
 ]
+
+
+#: What LLVM may be asked for: instructions that processors have, and no function of the C library.
+INSTRUCTIONS = {"sqrt", "floor", "fabs", "copysign", "fmuladd", "masked.store", "x86.sse.ldmxcsr"}
+INSTRUCTIONS |= {"x86.sse.stmxcsr"}
+
+
+@pytest.mark.parametrize("name", ["everything", "cnn"])
+def test_no_function_of_the_c_library_is_called(name):
+    """Its last bit may differ between versions."""
+    model = everything() if name == "everything" else build(name, 2, (28, 28, 1))
+    source = prepare(model, ADAM, 50, 500).code.source
+    declared = re.findall(r'declare .*@"?llvm\.([\w.]+?)(?:\.v8f32)?(?:\.p0)?"?\(', source)
+    assert len(declared) == len(re.findall("^declare ", source, re.MULTILINE))
+    assert set(declared) <= INSTRUCTIONS
 
 
 @pytest.mark.slow

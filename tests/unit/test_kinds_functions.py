@@ -41,6 +41,18 @@ def test_functions_are_accurate_to_a_few_units_in_the_last_place(function, exact
     assert np.all(np.isnan(apply(function, np.full(8, np.nan, np.float32))))
 
 
+def test_the_logarithm_is_accurate_to_a_few_units_in_the_last_place():
+    """Over all exponents, near 1, and the sums of up to 256 exponentials that the loss takes it of."""
+    around = np.arange(0x3F700000, 0x3F900000, 7, np.int32).view(np.float32)
+    wide = np.float32(2.0) ** np.arange(-126, 128, dtype=np.float32)
+    values = np.concatenate([around, wide, wide * np.float32(1.41), np.linspace(1, 257, 400_000)])
+    values = values[: len(values) // 8 * 8].astype(np.float32)
+    errors = ulps(apply(functions.log, values), np.log(values.astype(np.float64)))
+    assert errors.max() <= 3, f"{errors.max():.1f} units at {values[errors.argmax()]}"
+    ends = np.array([1.0, np.inf, np.nan, 1.0, np.inf, np.nan, 1.0, 1.0], np.float32)
+    np.testing.assert_array_equal(apply(functions.log, ends), [0, *ends[1:3], 0, *ends[4:6], 0, 0])
+
+
 def test_functions_end_at_their_limits():
     below, above = ENDS[:5], ENDS[5:]
     np.testing.assert_array_equal(apply(functions.tanh, ENDS), np.sign(ENDS))

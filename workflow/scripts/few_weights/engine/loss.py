@@ -3,6 +3,7 @@
 from llvmlite import ir
 
 from few_weights.engine.gather import groups_of
+from few_weights.engine.kinds import functions
 from few_weights.engine.layouts import Features
 from few_weights.engine.machine_code import FLOAT, LANES, ZERO, Code, Program, constant
 
@@ -34,7 +35,7 @@ def write_loss(program: Program, name: str, logits: Features) -> Code:
             largest = builder.select(larger, score, largest)
             predicted = builder.select(larger, constant(number), predicted)
         shifted = [builder.fsub(score, largest) for score in scores]
-        powers = [code.elementwise("exp", score) for score in shifted]
+        powers = [functions.exp(code, score) for score in shifted]
         total = code.sum(powers)
         label = code.load(labels, first)
         true = ZERO
@@ -45,7 +46,7 @@ def write_loss(program: Program, name: str, logits: Features) -> Code:
                 builder.fdiv(powers[number], total), builder.select(is_true, constant(1), ZERO)
             )
             code.store(builder.fmul(error, share_here), gradient, offset)
-        code.store(builder.fsub(code.elementwise("log", total), true), losses, first)
+        code.store(builder.fsub(functions.log(code, total), true), losses, first)
         code.store(predicted, predictions, first)
     code.finish()
     return code

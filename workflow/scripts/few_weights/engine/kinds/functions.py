@@ -72,6 +72,26 @@ def exp(code: Code, x: ir.Value) -> ir.Value:
     return builder.fmul(power, builder.bitcast(bits, VECTOR))
 
 
+def log(code: Code, x: ir.Value) -> ir.Value:
+    """The natural logarithm of normal positive numbers; infinity and not a number stay."""
+    builder = code.builder
+    # x = m 2 to the n, with m between the roots of 1/2 and 2: log x = n log 2 + 2 artanh((m - 1) / (m + 1)).
+    bits = builder.bitcast(x, INTEGERS)
+    root = ir.Constant(INTEGERS, [0x3F3504F3] * LANES)  # the root of 1/2
+    shift = ir.Constant(INTEGERS, [23] * LANES)
+    whole = builder.ashr(builder.sub(bits, root), shift)
+    fraction = builder.bitcast(builder.sub(bits, builder.shl(whole, shift)), VECTOR)
+    ratio = builder.fdiv(builder.fsub(fraction, constant(1.0)), builder.fadd(fraction, constant(1.0)))
+    square = builder.fmul(ratio, ratio)
+    # artanh(ratio) / ratio - 1, of its Taylor series; the next term is below 1e-8.
+    series = builder.fmul(square, polynomial(code, square, [1 / 3, 1 / 5, 1 / 7, 1 / 9]))
+    double, exponent = code.scale(2.0, ratio), builder.sitofp(whole, VECTOR)
+    small = code.multiply_add(math.log(2) - LOG_2_HIGH, exponent, builder.fmul(double, series))
+    result = code.multiply_add(LOG_2_HIGH, exponent, builder.fadd(double, small))
+    is_finite = builder.fcmp_ordered("<", x, constant(math.inf))
+    return builder.select(is_finite, result, x)
+
+
 def erf(code: Code, x: ir.Value) -> ir.Value:
     """The error function."""
     far = code.builder.fcmp_ordered(">=", code.elementwise("fabs", x), constant(ERF_END))
