@@ -4,6 +4,7 @@ Its runs then start without TensorFlow. By hand nobody needs this: train.py can 
 """
 
 import argparse
+import gc
 import json
 from pathlib import Path
 
@@ -40,6 +41,8 @@ def main() -> None:
         from few_weights.training.prepare import prepare_architecture
 
         prepare_tensorflow(threads=1, gpus=0)
+    # Before each seed's network, Keras looks for garbage: not among the objects that were just imported.
+    gc.freeze()
     identity = prepared_identity(
         arguments.network, arguments.recipe, shape, arguments.classes, arguments.examples, arguments.code
     )

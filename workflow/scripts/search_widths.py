@@ -10,6 +10,7 @@ from few_weights.analysis.seeds import deciding_accuracies
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
 from few_weights.plan.certainty import Rules
+from few_weights.plan.finished_runs import group_seeds, runs_with_files
 from few_weights.plan.preparations import prepare_runs
 from few_weights.plan.runs import expand_runs, seeds_after
 
@@ -34,7 +35,7 @@ def main() -> None:
         "--certainty", type=json.loads, help="JSON: the rules of this architecture, if it adds seeds"
     )
     parser.add_argument(
-        "--prepare", type=json.loads, help="JSON: the command that prepares the runs that are added"
+        "--prepare", type=json.loads, help="JSON: the command that prepares the runs that are to be trained"
     )
     parser.add_argument("--prepared", type=Path, help="the .npz for them")
     parser.add_argument("--output", required=True, type=Path, help="JSON to write")
@@ -56,10 +57,11 @@ def main() -> None:
     else:
         judged = judge_round(name, number, deciding_accuracies(runs)[name].to_dict(), targets)
     following = seeds_after(judged, arguments.seeds)
-    added = {width: sorted(set(seeds) - set(trained.get(width, ()))) for width, seeds in following.items()}
-    added = {width: seeds for width, seeds in added.items() if seeds}
-    if added and arguments.prepare:
-        prepare_runs(arguments.prepare, added, arguments.prepared)
+    wanted = expand_runs({name: following})
+    finished = set(runs_with_files(arguments.folder, wanted))
+    missing = [run for run in wanted if run not in finished]
+    if missing and arguments.prepare:
+        prepare_runs(arguments.prepare, group_seeds(missing)[name], arguments.prepared)
     write_atomically(arguments.output, json.dumps(judged, indent=1) + "\n")
     for target in judged["targets"]:
         print(target["message"])

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from statistics import mean, stdev
 
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 
 def t_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
@@ -18,7 +18,7 @@ def t_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float
     # mean and stdev of the standard library round only their result, so that the interval of equal values is
     # exactly that value.
     centre, standard_error = mean(values), stdev(values) / math.sqrt(n)
-    half_width = stats.t.ppf((1 + confidence) / 2, n - 1) * standard_error
+    half_width = stdtrit(n - 1, (1 + confidence) / 2) * standard_error
     return (float(max(0.0, centre - half_width)), float(min(1.0, centre + half_width)))
 
 
@@ -28,10 +28,12 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[f
     It keeps its coverage for few trials and for shares near 0 and 1, where the usual p ± 1.96 se does not
     (Brown, Cai and DasGupta 2001, Statistical Science 16:101-133).
     """
+    from scipy import stats  # takes a second to import, and most scripts do without
+
     interval = stats.binomtest(int(successes), int(n)).proportion_ci(confidence, method="wilson")
     return (float(interval.low), float(interval.high))
 
 
 def binomial_half_width(accuracy: float, examples: int) -> float:
     """Half the 95 % interval of an accuracy measured on `examples` independent examples (Wald)."""
-    return float(stats.norm.ppf(0.975) * math.sqrt(accuracy * (1 - accuracy) / examples))
+    return float(ndtri(0.975) * math.sqrt(accuracy * (1 - accuracy) / examples))
