@@ -22,16 +22,20 @@ def scripts(tmp_path, monkeypatch):
     return copy
 
 
+def forget_files():
+    """Files are read once per process, but tests change them."""
+    for cached in ("code_fingerprint", "network_fingerprint", "_read", "_imported_files"):
+        getattr(fingerprints, cached).cache_clear()
+
+
 def fingerprint(scripts):
-    fingerprints.code_fingerprint.cache_clear()
-    fingerprints._meaning.cache_clear()
+    forget_files()
     return fingerprints.code_fingerprint(scripts / "train.py")
 
 
 def fingerprint_for(scripts, *network):
     """The fingerprint of a network: the name of a built-in one, or None and a user's file."""
-    fingerprints.network_fingerprint.cache_clear()
-    fingerprints._meaning.cache_clear()
+    forget_files()
     return fingerprints.network_fingerprint(scripts / "train.py", *network)
 
 

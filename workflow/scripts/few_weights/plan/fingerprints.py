@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from few_weights.errors import StudyError
 
@@ -27,7 +28,7 @@ def code_fingerprint(entry_point: Path, also: tuple[Path, ...] = ()) -> str:
     Returns:
         16 hexadecimal digits.
     """
-    return _digest({path: _meaning(path) for path in _closure(entry_point)}, also)
+    return _digest({path: _read(path).meaning for path in _closure(entry_point)}, also)
 
 
 @cache
@@ -48,22 +49,23 @@ def network_fingerprint(entry_point: Path, architecture: str | None = None, file
     Raises:
         StudyError: a user's file is not valid Python.
     """
-    trees = {path: _meaning(path) for path in _closure(entry_point)}
+    files = _closure(entry_point)
     names = {architecture}
     if file is not None:
-        of_user = {path: _meaning(path) for path in _closure(file.resolve(), with_folder=True)}
-        trees |= of_user
+        of_user = _closure(file.resolve(), with_folder=True)
+        files |= of_user
         # It may call networks in architectures.py.
-        names |= {name for tree in of_user.values() for name in _names_in(tree)}
+        names |= {name for path in of_user for name in _names_in(_read(path).tree)}
+    meanings = {path: _read(path).meaning for path in files}
     built_in = PACKAGE / "networks" / "architectures.py"
-    trees[built_in] = _without_other_architectures(_meaning(built_in), names)
-    return _digest(trees)
+    meanings[built_in] = ast.dump(_without_other_architectures(_read(built_in).tree, names))
+    return _digest(meanings)
 
 
-def _digest(trees: Mapping[Path, ast.Module], also: Iterable[Path] = ()) -> str:
+def _digest(meanings: Mapping[Path, str], also: Iterable[Path] = ()) -> str:
     digest = hashlib.sha256()
-    for path in sorted(trees, key=lambda path: (path.name, path)):
-        digest.update(f"{path.name}\n{ast.dump(trees[path])}\n".encode())
+    for path in sorted(meanings, key=lambda path: (path.name, path)):
+        digest.update(f"{path.name}\n{meanings[path]}\n".encode())
     for path in also:
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
@@ -83,9 +85,22 @@ def _closure(entry_point: Path, with_folder: bool = False) -> set[Path]:
     return closure
 
 
+class Source(NamedTuple):
+    """What a file of Python says.
+
+    Attributes:
+        tree: its syntax tree without docstrings.
+        meaning: the tree as text.
+        imports: what it imports: how many folders up, and the dotted name from there.
+    """
+
+    tree: ast.Module
+    meaning: str
+    imports: list[tuple[int, str]]
+
+
 @cache
-def _meaning(path: Path) -> ast.Module:
-    """The syntax tree of a file without its docstrings."""
+def _read(path: Path) -> Source:
     try:
         # From bytes, so that Python itself handles a byte-order mark or an encoding declaration.
         tree = ast.parse(path.read_bytes(), filename=str(path))
@@ -94,42 +109,39 @@ def _meaning(path: Path) -> ast.Module:
         raise StudyError(f"{path}{line}: this is not valid Python ({error.msg})") from error
     except ValueError as error:
         raise StudyError(f"{path}: this is not valid Python ({error})") from error
+    imports = []
     for node in ast.walk(tree):
-        if (
-            isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
-            and ast.get_docstring(node) is not None
-        ):
-            node.body = node.body[1:]
-    return tree
+        match node:
+            case ast.Module() | ast.ClassDef() | ast.FunctionDef() if ast.get_docstring(node) is not None:
+                node.body = node.body[1:]
+            case ast.Import(names=names):
+                imports += [(0, alias.name) for alias in names]
+            case ast.ImportFrom(module=module, names=names, level=level):
+                # both `from few_weights import engine` and `from few_weights.engine import Trainer` import a
+                # module
+                start = f"{module}." if module else ""
+                of_node = [start.removesuffix("."), *(f"{start}{alias.name}" for alias in names)]
+                imports += [(level, name) for name in of_node if name]
+    return Source(tree, ast.dump(tree), imports)
 
 
-def _imported_files(path: Path, folder: Path | None) -> Iterable[Path]:
+@cache
+def _imported_files(path: Path, folder: Path | None) -> list[Path]:
     """The files that a file imports: modules of this package, and of `folder` if given."""
-    for node in ast.walk(_meaning(path)):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            # both `from few_weights import engine` and `from few_weights.engine import Trainer` import a
-            # module
-            module = f"{node.module}." if node.module else ""
-            names = [module.removesuffix("."), *(f"{module}{alias.name}" for alias in node.names)]
-        else:
-            continue
-        # a user's own package may have `from . import blocks`, and its subpackage `from .. import blocks`
-        level = getattr(node, "level", 0)
-        for name in names:
-            parts = name.split(".")
-            root: Path | None
-            if level:
-                root = path.parents[level - 1]
-            else:
-                root = PACKAGE.parent if parts[0] == PACKAGE.name else folder
-            if root is not None and name:
-                # importing a.b.c runs a and a.b as well
-                for depth in range(1, len(parts) + 1):
-                    target = root.joinpath(*parts[:depth])
-                    candidates = [target.with_suffix(".py"), target / "__init__.py"]
-                    yield from (file for file in candidates if file.is_file())
+    files = []
+    for level, name in _read(path).imports:
+        parts = name.split(".")
+        root = PACKAGE.parent if parts[0] == PACKAGE.name else folder
+        if level:
+            # a user's own package may have `from . import blocks`, and its subpackage `from .. import blocks`
+            root = path.parents[level - 1]
+        if root is not None:
+            # importing a.b.c runs a and a.b as well
+            for depth in range(1, len(parts) + 1):
+                target = root.joinpath(*parts[:depth])
+                candidates = [target.with_suffix(".py"), target / "__init__.py"]
+                files += [file for file in candidates if file.is_file()]
+    return files
 
 
 def architecture_functions(tree: ast.Module) -> dict[str, ast.FunctionDef]:
