@@ -4,6 +4,9 @@ Requires all rules, so it is included last. Defines prepare_trainings, print_sum
 at the end of a plan.
 """
 
+import functools
+from dataclasses import replace
+
 from few_weights.plan.checksums import changed_files, ChecksumRecorder, plan_changed
 from few_weights.plan.console.failures import Failures
 from few_weights.plan.console.progress import ProgressReporter, Training
@@ -16,19 +19,26 @@ def search_is_unfinished():
     )
 
 
+@functools.cache
+def training_of(job):
+    """A job as a training that is not done; None if it is another job."""
+    # Check the output too: as a module, this workflow may be included twice.
+    if job.rule.name.endswith("train_model") and Path(job.output.metrics).is_relative_to(FOLDER):
+        return Training(
+            jobid=job.jobid,
+            run=Run(job.wildcards.architecture, int(job.wildcards.width), int(job.wildcards.seed)),
+            epochs=ARCHITECTURES[job.wildcards.architecture].recipe.epochs,
+            seconds=training_seconds(cost_of(job.wildcards), STUDY.data.train_examples),
+            log=Path(job.log[0]),
+            done=False,
+        )
+
+
 def trainings():
     """Every training of the plan, for the lines that report progress."""
     for job, done in snakemake_private.jobs(workflow):
-        # Check the output too: as a module, this workflow may be included twice.
-        if job.rule.name.endswith("train_model") and Path(job.output.metrics).is_relative_to(FOLDER):
-            yield Training(
-                jobid=job.jobid,
-                run=Run(job.wildcards.architecture, int(job.wildcards.width), int(job.wildcards.seed)),
-                epochs=ARCHITECTURES[job.wildcards.architecture].recipe.epochs,
-                seconds=training_seconds(cost_of(job.wildcards), STUDY.data.train_examples),
-                log=Path(job.log[0]),
-                done=done,
-            )
+        if training := training_of(job):
+            yield replace(training, done=True) if done else training
 
 
 def made_here(jobid):

@@ -134,7 +134,8 @@ class ProgressReporter(logging.Handler):
         line = f"{done} of {planned} runs are trained, {_duration(self.seconds_left(trainings))} left"
         line += " without what the search adds." if self.more_to_come() else "."
         if with_running:
-            running = [training for training in trainings if training.jobid in self._running()]
+            ids = self._running()
+            running = [training for training in trainings if training.jobid in ids]
             line += "".join(f"\n  {training.name}: {_epoch(training)}" for training in running[:MOST_LISTED])
             if len(running) > MOST_LISTED:
                 line += f"\n  and {len(running) - MOST_LISTED} more"
@@ -149,7 +150,7 @@ class ProgressReporter(logging.Handler):
     def _current(self) -> list[Training]:
         """The trainings of the plan; those that have just ended count as done, which Snakemake does later."""
         return [
-            replace(training, done=True) if training.jobid in self.ended else training
+            replace(training, done=True) if training.jobid in self.ended and not training.done else training
             for training in self._trainings()
         ]
 
