@@ -52,7 +52,7 @@ check: lint  ## format, lint, types and the fast tests: under two minutes on two
 
 # Three processes on two cores, since the tests on Slurm mostly wait. The tests of a file stay together, because they
 # share what they trained; tests/conftest.py starts the longest files first.
-test: lint packages  ## every check and test: 20 to 30 minutes on two cores
+test: lint packages  ## every check and test: half an hour to an hour on two cores
 	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 
 packages: env  ## install the Debian packages that some tests need: Chromium and Slurm (needs root)
