@@ -324,7 +324,8 @@ def damages(value, path=()):
         for key, item in value.items():
             here = (*path, key)
             free = len(here) > 2 and here[2] in ("options", "layers")
-            own_name = here[0] == "architectures" and len(here) == 2 and {"architecture", "file", "layers"} & item.keys()
+            is_architecture = here[0] == "architectures" and len(here) == 2
+            own_name = is_architecture and {"architecture", "file", "layers"} & item.keys()
             if not free and not own_name:
                 yield (
                     f"misspelt {key}",
