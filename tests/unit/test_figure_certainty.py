@@ -7,6 +7,7 @@ from samples.pages import page_of
 from samples.runs import RULES, breakpoints_of, certainty_of, runs_of
 
 from few_weights.analysis.confidence import estimate
+from few_weights.report.answer import answer
 from few_weights.report.certainty_text import certainty_sentences
 from few_weights.report.figures.certainty import plot_certainty
 from few_weights.report.figures.comparison import plot_comparison
@@ -46,6 +47,22 @@ def test_sentences_say_what_is_certain(answers):
     assert list(certainty_sentences(breakpoints_of(RUNS))) == []
     open_ended = breakpoints_of(RUNS[RUNS["width"] != 64], rules=RULES)
     assert "mlp needs width 26 or more, if one is enough" in next(iter(certainty_sentences(open_ended)))
+
+
+def test_an_answer_that_is_a_range_is_compared_as_one(answers):
+    _, title = plot_comparison(RUNS, answers)
+    assert (
+        spaced(title)
+        == "On MNIST, 1,000 weights of vgg are enough for 97 %; mlp needs 13 to 32 times as many"
+    )
+    (sentence,) = answer(RUNS, answers)
+    assert "mlp needs 13,000 to 32,000, 13 to 32 times as many" in spaced(sentence)
+    open_ended = RUNS[~((RUNS["architecture"] == "mlp") & (RUNS["width"] == 64))]
+    _, title = plot_comparison(open_ended, breakpoints_of(open_ended, rules=RULES))
+    assert "mlp needs at least 13 times as many" in spaced(title)
+    without_vgg = RUNS[RUNS["architecture"] == "mlp"]
+    _, title = plot_comparison(without_vgg, breakpoints_of(without_vgg, rules=RULES))
+    assert spaced(title) == "On MNIST, 14,000 weights of mlp may be enough for 97 %"
 
 
 def test_curve_shows_the_range(answers):

@@ -26,3 +26,12 @@ def test_the_schedule_is_measured_against_the_shortest_possible():
 def test_the_timeline_is_drawn_alike_each_time():
     runs = timed_runs((0, 100), (0, 60), (60, 100))
     assert file_of(plot_timeline(runs)) == file_of(plot_timeline(runs))
+
+
+def test_bars_of_many_short_jobs_are_not_hidden_by_their_edges():
+    figure, _ = plot_timeline(timed_runs(*((second, second + 1) for second in range(1_000))))
+    edges = {
+        patch.get_linewidth() for patch in figure.axes[0].patches if patch.get_edgecolor()[:3] == (1, 1, 1)
+    }
+    width = 72 * figure.axes[0].get_position().width * figure.get_figwidth() / 1_000
+    assert max(edges) < 0.5 * width

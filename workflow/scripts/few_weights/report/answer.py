@@ -10,7 +10,7 @@ from few_weights.analysis.rows import by_model
 from few_weights.analysis.seeds import first_target, model_means, most_accurate_model, selection_of
 from few_weights.data.names import display_name
 from few_weights.report import wording
-from few_weights.report.certainty_text import has_certainty
+from few_weights.report.certainty_text import has_certainty, is_range, range_of, times_as_many
 from few_weights.report.wording import duration, enumeration
 
 
@@ -94,9 +94,9 @@ def answer_for(target: float, breakpoints: pd.DataFrame, runs: pd.DataFrame) -> 
         f"({measured(fewest, runs)}, {wording.plural(fewest['seeds'], 'seed')})"
     )
     if len(reached) > 1:
-        ratio = most["parameters"] / fewest["parameters"]
-        sentence += f"; {wording.named(most['architecture'])} needs {wording.count(most['parameters'])}, "
-        sentence += f"{wording.times(ratio)} times as many"
+        needed = range_of(most, "parameters") if is_range(most) else wording.count(most["parameters"])
+        sentence += f"; {wording.named(most['architecture'])} needs {needed}, "
+        sentence += f"{times_as_many(most, fewest['parameters'])} times as many"
     if missed:
         verb = "does" if len(missed) == 1 else "do"
         sentence += f"; {enumeration(missed)} {verb} not reach it at any width tried"

@@ -47,6 +47,28 @@ def range_of(row: Any, unit: str) -> str:
     return wording.count(low) if low == high else f"{wording.count(low)} to {wording.count(high)}"
 
 
+def is_range(row: pd.Series) -> bool:
+    """Whether the answer in a row of breakpoints.csv is a range of widths."""
+    return has_range(row.to_frame().T)
+
+
+def times_as_many(row: pd.Series, parameters: int) -> str:
+    """How many times `parameters` an answer needs, as text: "25", "23 to 28" or "at least 23".
+
+    Args:
+        row: a row of breakpoints.csv in which the target is reached.
+        parameters: what it is compared with.
+    """
+    if not is_range(row):
+        return wording.times(row["parameters"] / parameters)
+    low, high = (row[f"range_{end}_parameters"] / parameters for end in ("low", "high"))
+    return (
+        f"at least {wording.times(low)}"
+        if pd.isna(high)
+        else f"{wording.times(low)} to {wording.times(high)}"
+    )
+
+
 def certainty_facts(breakpoints: pd.DataFrame) -> CertaintyFacts | None:
     """How certain the study wanted to be; None for one without `certainty`."""
     if not has_certainty(breakpoints):

@@ -20,7 +20,13 @@ from few_weights.analysis.seeds import (
 )
 from few_weights.data.names import display_name
 from few_weights.report import wording
-from few_weights.report.certainty_text import has_certainty, has_range, range_of
+from few_weights.report.certainty_text import (
+    has_certainty,
+    has_range,
+    is_range,
+    range_of,
+    times_as_many,
+)
 from few_weights.report.figures import style
 from few_weights.report.figures.accuracy_axes import (
     draw_breakpoints,
@@ -90,10 +96,10 @@ def comparison_title(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> str:
         return f"On {dataset}, no network tried reaches {target}"
     fewest, most = reached.iloc[0], reached.iloc[-1]
     title = f"On {dataset}, {wording.count(fewest['parameters'])} weights of {fewest['architecture']} "
-    title += f"are enough for {target}"
+    title += f"{'may be' if is_range(fewest) else 'are'} enough for {target}"
     if len(reached) == 1:
         return title
-    ratio = wording.times(most["parameters"] / fewest["parameters"])
+    ratio = times_as_many(most, fewest["parameters"])
     return f"{title}; {most['architecture']} needs {ratio} times as many"
 
 

@@ -101,8 +101,13 @@ def legend_grid(architectures: Sequence[str]) -> tuple[int, int]:
 
 def draw_jobs(axes: Axes, jobs: pd.DataFrame, colours: Mapping[str, str]) -> None:
     """Draw a bar for each job, paler before its training starts, with its width where it fits."""
+    # Bars of many jobs are thinner than an edge, which would hide them.
+    points = 72 * axes.get_position().width * style.WIDTH / jobs["end"].max()
+    edge = min(0.8, 0.2 * points * (jobs["end"] - jobs["begin"]).median())
     for architecture, group in by_architecture(jobs):
-        axes.add_patch(_bars(group, group["end"], facecolor=colours[architecture], edgecolor="white", lw=0.8))
+        axes.add_patch(
+            _bars(group, group["end"], facecolor=colours[architecture], edgecolor="white", lw=edge)
+        )
     started = jobs["begin"] + jobs["overhead_seconds"]
     axes.add_patch(_bars(jobs, started, facecolor="white", edgecolor="none", alpha=0.55))
     for job in rows(jobs):
