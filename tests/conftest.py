@@ -8,9 +8,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,21 @@ class Workflow:
         job = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
         assert not check or job.returncode == 0, job.stdout + job.stderr
         return job
+
+    def kill_snakemake_when(self, has_come: Callable[[], bool], *arguments: str) -> None:
+        """Run Snakemake there, kill it with all of its jobs as soon as `has_come`, and unlock the folder."""
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        nothing = subprocess.DEVNULL
+        job = subprocess.Popen(
+            command, cwd=self.folder, stdout=nothing, stderr=nothing, start_new_session=True
+        )
+        deadline = time.monotonic() + 300
+        while not has_come():
+            assert job.poll() is None and time.monotonic() < deadline
+            time.sleep(0.2)
+        os.killpg(job.pid, signal.SIGKILL)
+        job.wait()
+        self.snakemake(*arguments, "--unlock")
 
     def planned_jobs(self, *arguments: str) -> dict[str, int]:
         """The number of jobs of each rule in a dry run."""

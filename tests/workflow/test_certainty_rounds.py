@@ -6,12 +6,7 @@ other and against the rule, computed again without the workflow's code.
 
 import json
 import math
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import pandas as pd
 import pytest
@@ -138,22 +133,10 @@ def test_nothing_is_left_to_do_and_the_report_says_what_is_certain(sure):
 
 def test_killed_and_started_with_another_number_of_cores_it_ends_the_same(sure, tmp_path):
     workflow = start(tmp_path / "few-weights")
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *CONFIG, "--", *TABLES]
-    job = subprocess.Popen(
-        command,
-        cwd=workflow.folder,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 300
-    while not list(workflow.folder.glob("results/sure/runs/*/*/seed-2/train.log")):  # an added seed
-        assert job.poll() is None and time.monotonic() < deadline
-        time.sleep(0.2)
-    os.killpg(job.pid, signal.SIGKILL)
-    job.wait()
+    runs = workflow.folder / "results/sure/runs"
+    # An added seed has begun.
+    workflow.kill_snakemake_when(lambda: any(runs.glob("*/*/seed-2/train.log")), *CONFIG)
     before = metrics_of_runs(workflow)
-    workflow.snakemake(*CONFIG, "--unlock")
     # A later --cores replaces the one that the helper gives.
     workflow.snakemake(*CONFIG, "--cores", "1", "--", *TABLES)
     after = metrics_of_runs(workflow)

@@ -4,12 +4,7 @@ Which widths it visits depends on the machine's arithmetic, so the tests hold it
 """
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -61,27 +56,13 @@ def refined(finished_smoke, tmp_path_factory):
     (workflow.folder / "results").mkdir()
     shutil.copytree(finished_smoke.folder / "results" / "data", workflow.folder / "results" / "data")
     change_study(workflow)
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *CONFIG]
-    job = subprocess.Popen(
-        command,
-        cwd=workflow.folder,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 300
     given = {f"width-{width}" for recipe in STUDY["architectures"].values() for width in recipe["widths"]}
 
     def widths_begun():
         return {path.parents[1].name for path in workflow.folder.glob("results/refined/runs/*/*/*/train.log")}
 
-    while widths_begun() <= given:
-        assert job.poll() is None and time.monotonic() < deadline
-        time.sleep(0.2)
-    os.killpg(job.pid, signal.SIGKILL)
-    job.wait()
+    workflow.kill_snakemake_when(lambda: not widths_begun() <= given, *CONFIG)
     workflow.before = metrics_of_runs(workflow)
-    workflow.snakemake(*CONFIG, "--unlock")
     workflow.snakemake(*CONFIG)
     return workflow
 
