@@ -3,11 +3,12 @@
 import pandas as pd
 import pytest
 from samples.figures import drawn_points, file_of, note_of, spaced, text_of
-from samples.runs import STUDY, breakpoints_of, history_of, hold_out, layers_of, study_of
+from samples.runs import STUDY, breakpoints_of, history_of, hold_out, layers_of, study_of, timed_runs
 
 from few_weights.report.figures.comparison import plot_comparison
 from few_weights.report.figures.curve import plot_curve
 from few_weights.report.figures.learning import plot_learning
+from few_weights.report.figures.timeline import plot_timeline
 from few_weights.report.figures.weights_by_layer import plot_weights
 
 
@@ -32,6 +33,18 @@ def test_any_study_can_be_drawn(runs, targets):
     figures += [plot_curve(runs, breakpoints, name) for name in runs["architecture"].unique()[:2]]
     for drawn in figures:
         assert file_of(drawn, "svg").startswith(b"<?xml")
+
+
+def test_thousands_of_runs_take_no_megabytes():
+    """An SVG of 3,000 dots has half a megabyte."""
+    runs = study_of(STUDY, seeds=range(500))
+    breakpoints = breakpoints_of(runs, [0.97])
+    for drawn in (
+        plot_comparison(runs, breakpoints),
+        plot_learning(history_of(runs), runs, breakpoints),
+        plot_timeline(timed_runs(*((second, second + 1) for second in range(3_000)))),
+    ):
+        assert len(file_of(drawn, "svg")) < 250_000
 
 
 def test_target_that_is_not_reached_is_named():

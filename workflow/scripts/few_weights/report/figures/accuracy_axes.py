@@ -214,6 +214,7 @@ def draw_curve(
             ax=axes,
             zorder=3,
             legend=False,
+            rasterized=len(group) > style.MOST_SHAPES,
         )
     axes.set(ylabel="")
     axes.set_xlabel("trainable parameters (log scale)", fontsize=style.SMALL_SIZE + 0.4)

@@ -161,8 +161,16 @@ def draw_panel(
         if not diverged.empty:
             axes.plot(diverged["epoch"], diverged[accuracy], color=shade, linestyle="none", marker="+")
         if by_epoch.shape[1] > 1:
+            as_pixels = by_epoch.size > style.MOST_SHAPES
             for seed in by_epoch:
-                axes.plot(by_epoch.index, by_epoch[seed], color=shade, linewidth=0.6, alpha=0.35)
+                axes.plot(
+                    by_epoch.index,
+                    by_epoch[seed],
+                    color=shade,
+                    linewidth=0.6,
+                    alpha=0.35,
+                    rasterized=as_pixels,
+                )
         mean = by_epoch.mean(axis=1)
         axes.plot(
             mean.index,

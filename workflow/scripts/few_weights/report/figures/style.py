@@ -27,6 +27,12 @@ INK, MUTED, FAINT = "#1b1f24", "#5b636d", "#d9dde2"
 #: Inches. Narrow, so that 10-point text can still be read on a phone; on a desktop the page enlarges it.
 WIDTH, CURVE_HEIGHT = 5.7, 4.5
 
+#: More marks than this are drawn as pixels even in an SVG, where each takes some hundred bytes of the report.
+MOST_SHAPES = 300
+
+#: Pixels per inch of a PNG, and of what is drawn as pixels in an SVG.
+RESOLUTION = 200
+
 #: Font sizes in points.
 TITLE_SIZE, TEXT_SIZE, SMALL_SIZE, SMALLEST_SIZE = 12.5, 10, 8.8, 8.6
 
@@ -91,5 +97,5 @@ def figure_bytes(figure: Figure, kind: Literal["svg", "png"], title: str) -> byt
     }
     buffer = io.BytesIO()
     with figure_style():
-        figure.savefig(buffer, format=kind, dpi=200 if kind == "png" else 72, metadata=metadata[kind])
+        figure.savefig(buffer, format=kind, dpi=RESOLUTION, metadata=metadata[kind])
     return buffer.getvalue()

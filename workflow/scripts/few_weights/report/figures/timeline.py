@@ -117,12 +117,12 @@ def draw_jobs(axes: Axes, jobs: pd.DataFrame, colours: Mapping[str, str]) -> Non
 
 
 def _bars(jobs: pd.DataFrame, end: pd.Series, **options: Any) -> PathPatch:
-    """A bar for each job from its begin to `end`, as one shape: hundreds of shapes would bloat the report."""
+    """A bar for each job from its begin to `end`, as one shape."""
     bars = [
         Path([(left, low), (right, low), (right, low + 0.72), (left, low + 0.72), (left, low)], closed=True)
         for left, right, low in zip(jobs["begin"], end, jobs["lane"] - 0.36, strict=True)
     ]
-    return PathPatch(Path.make_compound_path(*bars), **options)
+    return PathPatch(Path.make_compound_path(*bars), rasterized=len(jobs) > style.MOST_SHAPES, **options)
 
 
 def draw(inputs: FigureInputs) -> tuple[Figure, str]:
