@@ -95,6 +95,11 @@ LAYERS = {
         layers.Conv2D(3, 1),
         layers.AveragePooling2D(5, strides=4, padding="same"),
     ],
+    "cropping": lambda: [
+        layers.Conv2D(3, 3, padding="same"),
+        layers.Cropping2D(((1, 0), (2, 1))),
+        layers.DepthwiseConv2D(3, padding="same"),
+    ],
     "global max": lambda: [layers.Conv2D(6, 3), layers.GlobalMaxPooling2D(), layers.Dense(4)],
     "global mean": lambda: [layers.Conv2D(6, 3), layers.GlobalAveragePooling2D(), layers.Dense(4)],
     "global, as a map": lambda: [

@@ -51,13 +51,17 @@ def test_tables_hold_every_run_under_the_names_of_the_contract(folder):
 
 def test_settings_of_a_recipe_become_columns_and_are_empty_where_a_run_has_none(folder):
     changed = RUNS[0].metrics_path(folder)
-    schedule, augmentation = {"name": "warmup_cosine", "warmup": 0.15}, {"shift": 2}
-    changed.write_text(json.dumps(metrics_of(RUNS[0], schedule=schedule, augmentation=augmentation)))
+    settings = {
+        "schedule": {"name": "warmup_cosine", "warmup": 0.15},
+        "augmentation": {"shift": 2},
+        "quantisation": {"weight_bits": 4, "rounded_after": 0.3},
+    }
+    changed.write_text(json.dumps(metrics_of(RUNS[0], **settings)))
     table = merge.runs_table(merge.read_metrics(folder, "tiny", RUNS))
-    columns = ["schedule", "warmup", "shift"]
-    assert table[columns].iloc[0].tolist() == ["warmup_cosine", 0.15, 2]
+    columns = ["schedule", "warmup", "shift", "weight_bits", "rounded_after"]
+    assert table[columns].iloc[0].tolist() == ["warmup_cosine", 0.15, 2, 4, 0.3]
     assert table[columns].iloc[1:].isna().all(axis=None)
-    assert "augmentation" not in table
+    assert not {"augmentation", "quantisation"} & set(table)
 
 
 @pytest.mark.parametrize(

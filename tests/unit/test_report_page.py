@@ -63,12 +63,13 @@ def test_recipe_shows_every_optimizer_setting():
         assert set(schema[name]["properties"]) - {"name"} <= set(RECIPE), name
 
 
-def test_recipe_shows_every_setting_of_schedule_and_augmentation():
+def test_recipe_shows_every_setting_of_what_a_recipe_may_leave_out():
     schema = yaml.safe_load((TEMPLATES.parent / "schemas" / "study.schema.yaml").read_text())["$defs"]
     section = schema["architecture"]["properties"]
     assert "schedule" in RECIPE
     assert set(section["schedule"]["properties"]) - {"name"} <= set(RECIPE)
-    assert set(section["augmentation"]["properties"]) <= set(RECIPE)
+    for key in ("augmentation", "quantisation"):
+        assert set(section[key]["properties"]) <= set(RECIPE)
 
 
 def test_page_says_where_the_runs_have_the_same_bits(page):

@@ -58,6 +58,7 @@ STUDY = {
                 "beta_2": 0.9,
                 "refresh": 3,
             },
+            "quantisation": {"weight_bits": 4, "rounded_after": 0.5},
         },
     },
 }

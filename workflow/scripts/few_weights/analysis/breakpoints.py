@@ -101,7 +101,7 @@ def _measure(model_runs: pd.DataFrame, selection: str, target: float) -> dict[st
         # A single seed has no interval (nan), and nothing is certain.
         "certain": low is not None and low >= target,
         **share_reaching(model_runs, target),
-        "weight_bytes": weight_bytes(model_runs["parameters"].iloc[0]),
+        "weight_bytes": weight_bytes(model_runs.iloc[0]),
         "flops_per_image": flops_per_image(model_runs["multiply_adds"].iloc[0]),
     }
 

@@ -176,7 +176,7 @@ def _scalars(metrics: Metrics) -> dict[str, Any]:
     """A run's row of runs.csv, in the order of its columns."""
     row = {key: value for key, value in metrics.items() if key not in (*NESTED, "versions", "execution")}
     optimizer, schedule = row.pop("optimizer"), row.pop("schedule", {"name": None})
-    augmentation = row.pop("augmentation", {})
+    augmentation, quantisation = row.pop("augmentation", {}), row.pop("quantisation", {})
     execution = {key: value for key, value in metrics["execution"].items() if key != "epoch_seconds"}
     return {
         **row,
@@ -185,6 +185,7 @@ def _scalars(metrics: Metrics) -> dict[str, Any]:
         "schedule": schedule["name"],
         **{key: value for key, value in schedule.items() if key != "name"},
         **augmentation,
+        **quantisation,
         **metrics["versions"],
         **execution,
     }

@@ -20,9 +20,14 @@ def flops_per_image(multiply_adds: int) -> int:
     return 2 * multiply_adds
 
 
-def weight_bytes(parameters: int) -> int:
-    """Bytes of the trainable weights as float32, four each, without file format and activations."""
-    return 4 * parameters
+def weight_bytes(run: pd.Series) -> int:
+    """Bytes of a run's trainable weights as they are stored, without file format and activations.
+
+    Args:
+        run: its row of runs.csv. Earlier versions recorded no bytes; each weight took four.
+    """
+    recorded = run.get("weight_bytes")
+    return 4 * int(run["parameters"]) if recorded is None or pd.isna(recorded) else int(recorded)
 
 
 def models_table(runs: pd.DataFrame) -> pd.DataFrame:
@@ -34,7 +39,7 @@ def models_table(runs: pd.DataFrame) -> pd.DataFrame:
             "architecture": architecture,
             "width": width,
             "parameters": first["parameters"],
-            "weight_bytes": weight_bytes(first["parameters"]),
+            "weight_bytes": weight_bytes(first),
             "flops_per_image": flops_per_image(first["multiply_adds"]),
             "seeds": len(group),
             "collapsed": int(has_collapsed(group).sum()),

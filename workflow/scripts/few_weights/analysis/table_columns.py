@@ -69,8 +69,8 @@ def _columns(type: str | None, names: str, required: bool = True) -> tuple[Colum
 #: The settings of an optimizer that not every optimizer has; empty for the others. The page lists them, too.
 OPTIMIZER_SETTINGS = _columns(None, "epsilon rho momentum nesterov beta_1 beta_2 refresh", required=False)
 
-#: The settings of schedule and augmentation; empty where there is none. The page lists them, too.
-SCHEDULE_SETTINGS = _columns(None, "schedule warmup shift", required=False)
+#: The settings of schedule, augmentation and quantisation; empty where there is none. The page has them, too.
+SCHEDULE_SETTINGS = _columns(None, "schedule warmup shift weight_bits rounded_after", required=False)
 
 #: runs.csv: its columns stand in the order of metrics.json; which settings of a recipe there are depends on
 #: it.
@@ -81,7 +81,9 @@ RUNS = Table(
         *_columns(TEXT, "study dataset"),
         *_columns(None, "classes", required=False),
         *_columns(TEXT, "architecture"),
-        *_columns(WHOLE, "width seed parameters multiply_adds epochs batch_size"),
+        *_columns(WHOLE, "width seed parameters"),
+        *_columns(None, "weight_bytes", required=False),
+        *_columns(WHOLE, "multiply_adds epochs batch_size"),
         *_columns(TEXT, "loss", required=False),
         *_columns(WHOLE, "train_examples validation_examples"),
         *_columns(None, "validation_correct validation_accuracy validation_loss", required=False),

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from few_weights.engine.errors import EngineError
+from few_weights.engine.quantisation import find_scales, largest_multiple
 
 #: Two square matrices of so many rows take 128 MiB; decomposing one took 27 seconds on one core.
 MOST_PARAMETERS = 4096
@@ -31,10 +33,14 @@ class FullMatrixAdam(keras.optimizers.Optimizer):
         beta_2: decay rate of the second moment, above 0.
         epsilon: added to the root of the second moment.
         refresh: steps from one eigendecomposition to the next. Before the first, it is plain Adam.
+        weight_bits: of each weight after training, as `quantisation.py` says; None keeps float32.
+        rounded_from: with `weight_bits`, the step, numbered from 0, from which gradients are those of the
+            rounded weights. Then the scales are found, which stay until the end.
         name: Keras' name for the optimizer.
 
     Raises:
-        EngineError: at `build`, for more than `MOST_PARAMETERS` parameters.
+        EngineError: at `build`, for more than `MOST_PARAMETERS` parameters, or for a constraint with
+            `weight_bits`.
     """
 
     def __init__(
@@ -44,16 +50,26 @@ class FullMatrixAdam(keras.optimizers.Optimizer):
         beta_2: float = 0.995,
         epsilon: float = 1e-7,
         refresh: int = 100,
+        weight_bits: int | None = None,
+        rounded_from: int = 0,
         name: str = "full_matrix_adam",
     ) -> None:
         super().__init__(learning_rate=learning_rate, name=name)
         self.beta_1, self.beta_2, self.epsilon, self.refresh = beta_1, beta_2, epsilon, refresh
+        self.weight_bits, self.rounded_from = weight_bits, rounded_from
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         """Create the optimizer's variables for a network's trainable variables."""
         super().build(variables)
         size = sum(math.prod(variable.shape) for variable in variables)
         require_few("the network", size)
+        if self.weight_bits:
+            if any(variable.constraint is not None for variable in variables):
+                raise EngineError(
+                    "a constraint on weights of few bits each is not supported; remove one of them"
+                )
+            self._exact = self.add_variable((size,), initializer="zeros", name="exact_weights")
+            self._scales = self.add_variable((size,), initializer="ones", name="scales")
         self._recent = self.add_variable((self.refresh, size), initializer="zeros", name="recent_gradients")
         self._covariance = self.add_variable((size, size), initializer="zeros", name="second_moment")
         self._basis = self.add_variable((size, size), initializer="identity", name="eigenvectors")
@@ -86,10 +102,39 @@ class FullMatrixAdam(keras.optimizers.Optimizer):
         rate = learning_rate * tf.sqrt(1 - self.beta_2**steps) / (1 - self.beta_1**steps)
         change = tf.linalg.matvec(self._basis, rate * self._mean / (tf.sqrt(self._variance) + self.epsilon))
         sizes = [math.prod(variable.shape) for variable in variables]
+        if self.weight_bits:
+            self._assign_rounded(variables, sizes, change)
+            return
         for variable, part in zip(variables, tf.split(change, sizes), strict=True):
             variable.assign_sub(tf.cast(tf.reshape(part, variable.shape), variable.dtype))
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable))
+
+    def _assign_rounded(
+        self, variables: Sequence[keras.Variable], sizes: Sequence[int], change: tf.Tensor
+    ) -> None:
+        """Apply a change to the exact weights, and give the variables the rounded ones."""
+        bits = self.weight_bits
+        assert bits is not None
+        flat = tf.concat([tf.reshape(tf.cast(each, tf.float32), [-1]) for each in variables], 0)
+        step = self.iterations - 1
+        exact = tf.where(step == 0, flat, self._exact) - change
+
+        def find() -> tf.Tensor:
+            return tf.numpy_function(
+                lambda weights: np.repeat(find_scales(weights, sizes, bits), sizes), [exact], tf.float32
+            )
+
+        scales = tf.cond(step == self.rounded_from, find, lambda: tf.convert_to_tensor(self._scales))
+        scales = tf.ensure_shape(scales, exact.shape)
+        limit = largest_multiple(bits) * scales
+        rounds = step >= self.rounded_from
+        exact = tf.where(rounds, tf.clip_by_value(exact, -limit, limit), exact)
+        weights = tf.where(rounds, tf.round(exact / scales) * scales, exact)
+        self._scales.assign(scales)
+        self._exact.assign(exact)
+        for variable, part in zip(variables, tf.split(weights, sizes), strict=True):
+            variable.assign(tf.cast(tf.reshape(part, variable.shape), variable.dtype))
 
     def _find_basis(self) -> None:
         """Add the gradients since the last refresh to the second moment, and change to its eigenvectors."""
@@ -110,7 +155,7 @@ class FullMatrixAdam(keras.optimizers.Optimizer):
         self._variance.assign(tf.maximum(variance, share * mean**2))
 
     def get_config(self) -> dict[str, Any]:
-        keys = ("beta_1", "beta_2", "epsilon", "refresh")
+        keys = ("beta_1", "beta_2", "epsilon", "refresh", "weight_bits", "rounded_from")
         return super().get_config() | {key: getattr(self, key) for key in keys}
 
 

@@ -247,6 +247,18 @@ def _read_pooling(planner: Planner, layer: Any, inputs: Sequence[Tensor]) -> Ten
     )
 
 
+@reads(layers.Cropping2D)
+def _read_cropping(planner: Planner, layer: Any, inputs: Sequence[Tensor]) -> Tensor:
+    _require(layer, ("cropping",))
+    (top, _), (left, _) = layer.cropping
+    # As the mean of each single value that is left.
+    return planner.add(
+        lambda maps, output: Pooling(maps[0], output, (1, 1), (1, 1), (-top, -left), largest=False),
+        inputs,
+        planner.tensor(_output_shape(layer, inputs[0])),
+    )
+
+
 @reads(layers.GlobalMaxPooling2D, layers.GlobalAveragePooling2D)
 def _read_global_pooling(planner: Planner, layer: Any, inputs: Sequence[Tensor]) -> Tensor:
     _require(layer, ("keepdims",))

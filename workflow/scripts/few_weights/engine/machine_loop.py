@@ -102,7 +102,7 @@ class MachineLoop:
         for number, (step, rate) in enumerate(zip(steps.tolist(), rates.tolist(), strict=True)):
             batch = order[number * self._code.batch_size :][: self._code.batch_size]
             outcomes.append(self._run("differentiate", data, batch, step))
-            weights -= full_matrix.change(gradients, rate, step)
+            full_matrix.take(weights, gradients, rate, step)
         losses, predictions = zip(*outcomes, strict=True)
         return np.concatenate(losses), np.concatenate(predictions)
 

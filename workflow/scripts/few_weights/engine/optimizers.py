@@ -5,13 +5,17 @@ from typing import Any
 
 import keras
 
+from few_weights.engine.errors import EngineError
 from few_weights.engine.full_matrix_adam import FullMatrixAdam
 from few_weights.engine.learning_rate import LearningRate
 from few_weights.engine.updates import update_of
 
 
 def build_optimizer(
-    optimizer: Mapping[str, Any], schedule: Mapping[str, Any] | None = None, steps: int = 0
+    optimizer: Mapping[str, Any],
+    schedule: Mapping[str, Any] | None = None,
+    steps: int = 0,
+    quantisation: Mapping[str, Any] | None = None,
 ) -> keras.optimizers.Optimizer:
     """Build an optimizer.
 
@@ -20,7 +24,12 @@ def build_optimizer(
         schedule: with `{"name": "warmup_cosine", "warmup": w}` the learning rate of the optimizer is a peak:
             it rises linearly from 0 over the share w of all steps, and falls to 0 at the last step as half a
             cosine. None keeps it constant.
-        steps: of the whole training; needed with a schedule.
+        steps: of the whole training; needed with a schedule, and with quantisation.
+        quantisation: `weight_bits` of each weight, and the share of all steps after which weights are rounded
+            to them, `rounded_after`; only with full_matrix_adam. None keeps float32.
+
+    Raises:
+        EngineError: the optimizer cannot train weights of few bits.
     """
     settings = dict(optimizer)
     if schedule is not None:
@@ -34,7 +43,13 @@ def build_optimizer(
         )
     name = settings.pop("name")
     if name == "full_matrix_adam":
+        if quantisation is not None:
+            rounded_from = round(quantisation["rounded_after"] * steps)
+            settings |= {"weight_bits": quantisation["weight_bits"], "rounded_from": rounded_from}
         return FullMatrixAdam(**settings)
+    if quantisation is not None:
+        bits = quantisation["weight_bits"]
+        raise EngineError(f"{name} cannot train weights of {bits} bits each; full_matrix_adam can")
     return keras.optimizers.get({"class_name": name, "config": settings})
 
 

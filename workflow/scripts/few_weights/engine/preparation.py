@@ -83,6 +83,7 @@ def prepare(
     examples: int,
     schedule: Mapping[str, Any] | None = None,
     epochs: int = 1,
+    quantisation: Mapping[str, Any] | None = None,
 ) -> Preparation:
     """Decide how to train a model, and write its machine code.
 
@@ -93,14 +94,15 @@ def prepare(
         examples: images to train on.
         schedule: of the learning rate, as `build_optimizer` takes it; None keeps it constant.
         epochs: of the whole training, for the schedule, and to decide what is worth compiling.
+        quantisation: of the weights, as `build_optimizer` takes it; None keeps float32.
 
     Raises:
-        EngineError: the model brings its own training step, or too many parameters for its optimizer.
+        EngineError: the model brings its own training step, or its optimizer does not fit it.
     """
     _require_keras_step(model)
     batch_size = min(batch_size, examples)
     steps = epochs * math.ceil(examples / batch_size)
-    built = build_optimizer(optimizer, schedule, steps)
+    built = build_optimizer(optimizer, schedule, steps, quantisation)
     if model.dtype_policy.name == "mixed_float16":  # as `compile` does
         built = keras.optimizers.LossScaleOptimizer(built)
     built.build(model.trainable_variables)
@@ -200,7 +202,10 @@ def _write(
         program, arena_size, places, gradient = _write_winograd(
             plan, optimizer, update, batch_size, not pools
         )
-    settings = update.settings if update else ("beta_1", "beta_2", "epsilon", "refresh")
+    full_matrix = ("beta_1", "beta_2", "epsilon", "refresh", "weight_bits", "rounded_from")
+    kept = {"name": name} | {key: config[key] for key in (update.settings if update else full_matrix)}
+    if not update:
+        kept["sizes"] = [math.prod(variable.shape) for variable in optimizer._trainable_variables]
     variables = [*model.variables, *optimizer.variables]
     return NetworkCode(
         program.name,
@@ -208,7 +213,7 @@ def _write(
         arena_size,
         batch_size,
         list(pools),
-        {"name": name} | {key: config[key] for key in settings},
+        kept,
         learning_rate_of(optimizer),
         [places.get(id(variable)) for variable in variables],
         next(number for number, each in enumerate(variables) if each is optimizer.iterations),

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from few_weights.engine.quantisation import packed_bytes
 from few_weights.networks.call_graph import Call, calls, first_output_shapes
 from few_weights.networks.count_types import LayerRow, WeightCounts
 
@@ -73,8 +74,25 @@ def layer_table(model: keras.Model) -> list[LayerRow]:
     return rows
 
 
-def count_weights(model: keras.Model) -> WeightCounts:
-    """A trained network's weights by every usual way of counting; `WeightCounts` says what each counts."""
+def weight_bytes(model: keras.Model, weight_bits: int | None = None) -> int:
+    """Bytes of a network's trainable weights as they are stored, without file format and activations.
+
+    Args:
+        weight_bits: of each weight, with a scale per variable, as `pack` stores them; None for their dtypes.
+    """
+    if weight_bits:
+        return packed_bytes(
+            [math.prod(variable.shape) for variable in model.trainable_variables], weight_bits
+        )
+    return _bytes(model.trainable_variables)
+
+
+def count_weights(model: keras.Model, weight_bits: int | None = None) -> WeightCounts:
+    """A trained network's weights by every usual way of counting; `WeightCounts` says what each counts.
+
+    Args:
+        weight_bits: of each trainable weight, as `weight_bytes` takes it.
+    """
     trainable = model.trainable_variables
     # The state of a random generator is no part of what the network computes once trained.
     trainable_ids = {id(variable) for variable in trainable}
@@ -89,11 +107,12 @@ def count_weights(model: keras.Model) -> WeightCounts:
         "non_trainable_names": " ".join(
             "/".join(variable.path.split("/")[-2:]) for variable in non_trainable
         ),
-        "bytes": sum(
-            math.prod(variable.shape) * np.dtype(variable.dtype).itemsize
-            for variable in [*trainable, *non_trainable]
-        ),
+        "bytes": weight_bytes(model, weight_bits) + _bytes(non_trainable),
     }
+
+
+def _bytes(variables: Iterable[keras.Variable]) -> int:
+    return sum(math.prod(variable.shape) * np.dtype(variable.dtype).itemsize for variable in variables)
 
 
 def _size(variables: Iterable[keras.Variable]) -> int:

@@ -54,6 +54,8 @@ class Recipe:
         optimizer: its `name`, and its settings under Keras' names.
         schedule: how the learning rate changes: its `name` and settings; None for a constant learning rate.
         augmentation: how training images are randomly changed in every epoch; None for no change.
+        quantisation: how many bits each weight has in the end, `weight_bits`, and the share of all steps
+            after which weights are rounded to them, `rounded_after`; None for weights of float32.
     """
 
     epochs: int
@@ -61,9 +63,10 @@ class Recipe:
     optimizer: dict[str, Any]
     schedule: dict[str, Any] | None = None
     augmentation: dict[str, Any] | None = None
+    quantisation: dict[str, Any] | None = None
 
     def as_mapping(self) -> dict[str, Any]:
-        """The recipe by key, without a schedule or augmentation that is None."""
+        """The recipe by key, without what is None."""
         return {key: value for key, value in vars(self).items() if value is not None}
 
     def to_json(self) -> str:

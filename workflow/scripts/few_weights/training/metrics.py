@@ -69,8 +69,9 @@ class Execution(TypedDict):
 class Metrics(TypedDict):
     """The content of metrics.json: all but `execution` is the same each time the run is trained.
 
-    May be absent: `schedule` and `augmentation`, if the recipe has none; the keys from `code` on, until
-    train.py adds them; `weights`, the digests and the facts of the data, in files of earlier versions.
+    May be absent: `schedule`, `augmentation` and `quantisation`, if the recipe has none; the keys from `code`
+    on, until train.py adds them; `weight_bytes`, `weights`, the digests and the facts of the data, in files
+    of earlier versions.
     """
 
     study: str
@@ -83,14 +84,17 @@ class Metrics(TypedDict):
     seed: int
     #: Trainable parameters.
     parameters: int
+    #: Bytes of the trainable weights as they are stored: four each, or less with quantisation.
+    weight_bytes: NotRequired[int]
     #: Multiplications with their additions, for one image.
     multiply_adds: int
-    #: As in `plan.recipe.Recipe`, down to `augmentation`.
+    #: As in `plan.recipe.Recipe`, down to `quantisation`.
     epochs: int
     batch_size: int
     optimizer: dict[str, Any]
     schedule: NotRequired[dict[str, Any]]
     augmentation: NotRequired[dict[str, Any]]
+    quantisation: NotRequired[dict[str, Any]]
     loss: str
     train_examples: int
     validation_examples: int

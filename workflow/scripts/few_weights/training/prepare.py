@@ -44,7 +44,7 @@ def prepare_run(
         StudyError: the network cannot be built or trained.
     """
     preparation = _prepare(run, network, recipe, image_shape, classes, examples)
-    return PreparedRun(_describe(preparation), preparation.make_loop(cache))
+    return PreparedRun(_describe(preparation, recipe), preparation.make_loop(cache))
 
 
 def prepare_architecture(
@@ -71,7 +71,7 @@ def prepare_architecture(
     arrays: dict[str, NDArray[Any]] = {"identity": np.array(json.dumps(identity, sort_keys=True))}
     for width, seeds in runs.items():
         preparation = _prepare(Run(name, width, seeds[0]), network, recipe, image_shape, classes, examples)
-        described = _describe(preparation)
+        described = _describe(preparation, recipe)
         arrays[f"{width}/network"] = np.array(described.to_json())
         print(f"{name} width {width}: {described.path}", flush=True)
         if preparation.code is None:
@@ -98,20 +98,30 @@ def _prepare(
 ) -> Preparation:
     model = _build(run, network, image_shape, classes)
     try:
-        return prepare(model, recipe.optimizer, recipe.batch_size, examples, recipe.schedule, recipe.epochs)
+        return prepare(
+            model,
+            recipe.optimizer,
+            recipe.batch_size,
+            examples,
+            recipe.schedule,
+            recipe.epochs,
+            recipe.quantisation,
+        )
     except EngineError as error:
         raise StudyError(str(error)) from error
 
 
-def _describe(preparation: Preparation) -> PreparedNetwork:
+def _describe(preparation: Preparation, recipe: Recipe) -> PreparedNetwork:
+    weight_bits = recipe.quantisation["weight_bits"] if recipe.quantisation else None
     model = preparation.model
     numbers = {id(variable): number for number, variable in enumerate(preparation.variables)}
     return PreparedNetwork(
         {
             "parameters": counts.trainable_parameters(model),
+            "weight_bytes": counts.weight_bytes(model, weight_bits),
             "multiply_adds": counts.multiply_adds(model),
             "layers": counts.layer_table(model),
-            "weights": counts.count_weights(model),
+            "weights": counts.count_weights(model, weight_bits),
         },
         preparation.path,
         {name: numbers[id(variable)] for name, variable in variable_names(model).items()},

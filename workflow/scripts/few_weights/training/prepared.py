@@ -27,6 +27,7 @@ class NetworkFacts(TypedDict):
     """What metrics.json says of a network, under the same names."""
 
     parameters: int
+    weight_bytes: int
     multiply_adds: int
     layers: list[LayerRow]
     weights: WeightCounts

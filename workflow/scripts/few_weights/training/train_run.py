@@ -148,12 +148,14 @@ def train_run(
         "width": run.width,
         "seed": run.seed,
         "parameters": facts["parameters"],
+        "weight_bytes": facts["weight_bytes"],
         "multiply_adds": facts["multiply_adds"],
         "epochs": recipe.epochs,
         "batch_size": recipe.batch_size,
         "optimizer": recipe.optimizer,
         "schedule": recipe.schedule or {},
         "augmentation": recipe.augmentation or {},
+        "quantisation": recipe.quantisation or {},
         "loss": "categorical_crossentropy",
         "train_examples": len(dataset.y_train),
         "validation_examples": len(dataset.y_validation),
@@ -179,6 +181,8 @@ def train_run(
         del metrics["schedule"]
     if recipe.augmentation is None:
         del metrics["augmentation"]
+    if recipe.quantisation is None:
+        del metrics["quantisation"]
     predictions = {
         "validation": held_out.predictions if held_out else np.empty(0, np.uint8),
         "test": last.test.predictions,

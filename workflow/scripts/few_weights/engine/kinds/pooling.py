@@ -25,7 +25,8 @@ class Pooling(Plain):
     Args:
         values, output: what goes in and comes out.
         size, strides: rows and columns of a window, and from one to the next.
-        padding: rows above and columns left of the values where the first window begins.
+        padding: rows above and columns left of the values where the first window begins; less than 0 where
+            it begins inside, which crops them.
         largest: whether the largest is taken; else the mean.
         shared: whether the gradient of the largest is divided among all that are equal to it, as in Keras'
             global pooling; else the first of them receives it, as in its pooling of windows.
@@ -66,7 +67,11 @@ class Pooling(Plain):
                 (self.output.rows, self.output.columns), self.strides, self.size, self.padding, strict=True
             )
         ]
-        return any(self.padding) or ends[0] > self.values.rows or ends[1] > self.values.columns
+        return (
+            any(pad > 0 for pad in self.padding)
+            or ends[0] > self.values.rows
+            or ends[1] > self.values.columns
+        )
 
     @contextlib.contextmanager
     def _windows(self, code: Code) -> Iterator[tuple[Number, Taps, ir.Value]]:

@@ -150,6 +150,12 @@ def _contradictions(study: Mapping[str, Any], facts: DataFacts | None) -> list[s
     problems += _too_few_seeds(study)
     known = [*architecture_names(), *study["architectures"]]
     for name, section in study["architectures"].items():
+        optimizer = section["optimizer"]["name"]
+        if "quantisation" in section and optimizer != "full_matrix_adam":
+            problems.append(
+                f"architectures.{name}.quantisation: {optimizer} cannot train weights of few bits; choose "
+                "the optimizer full_matrix_adam, or remove quantisation"
+            )
         baseline = section.get("baseline")
         if baseline and baseline["architecture"] not in known:
             unknown = baseline["architecture"]
