@@ -131,12 +131,15 @@ def test_saved_networks_are_right_as_often_as_the_metrics_say(finished):
     assert (keras["test_accuracy"] == keras["exported_test_accuracy"]).all()
     exports = exports[exports["target"].notna()]
     assert sorted(exports[["architecture", "target"]].values.tolist()) == sorted(
-        reached[["architecture", "target"]].values.tolist()
+        2 * reached[["architecture", "target"]].values.tolist()
     )
     assert set(exports["target"]) == {0.3}
     assert set(exports["architecture"]) == {"mine", "listed"}
-    assert (exports["changed_predictions"] == 0).all()
-    assert (exports["test_accuracy"] == exports["exported_test_accuracy"]).all()
+    in_int8 = exports["file"].str.endswith("-int8.tflite")
+    assert in_int8.sum() == len(reached)
+    assert (exports.loc[~in_int8, "changed_predictions"] == 0).all()
+    assert (exports.loc[~in_int8, "test_accuracy"] == exports.loc[~in_int8, "exported_test_accuracy"]).all()
+    assert (exports["test_accuracy"] - exports["exported_test_accuracy"]).abs().max() < 0.02
     for export in exports.itertuples():
         assert (finished.folder / "results/own/exports" / export.file).stat().st_size == export.bytes
 
@@ -144,12 +147,12 @@ def test_saved_networks_are_right_as_often_as_the_metrics_say(finished):
 def test_an_exported_file_that_is_deleted_is_made_again(finished):
     files = [
         finished.folder / "results/own/exports" / name
-        for name in ("mine-width-8-seed-0.keras", "mine-0.3.tflite")
+        for name in ("mine-width-8-seed-0.keras", "mine-0.3.tflite", "mine-0.3-int8.tflite")
     ]
     before = [file.read_bytes() for file in files]
     for file in files:
         file.unlink()
-    assert finished.workflow.planned_jobs(*finished.arguments) == {"unpack_keras": 1, "unpack_tflite": 1}
+    assert finished.workflow.planned_jobs(*finished.arguments) == {"unpack_keras": 1, "unpack_tflite": 2}
     finished.workflow.snakemake(*finished.arguments)
     assert [file.read_bytes() for file in files] == before
 
@@ -274,12 +277,14 @@ def test_a_network_that_cannot_be_exported_takes_nothing_with_it(tmp_path):
     assert log.count(warning) == 1
     results = elsewhere.folder / "results/own"
     exports = pd.read_csv(results / "exports.csv").set_index("file")
-    assert exports["problem"].dropna().index.tolist() == ["quantile-0.05.tflite"]
+    missing = ["quantile-0.05.tflite", "quantile-0.05-int8.tflite"]
+    assert exports["problem"].dropna().index.tolist() == missing
     assert exports.loc["quantile-0.05.tflite", "problem"] == (
         "the network cannot be converted to TFLite: TFLite has no counterpart for Erfinv"
     )
     assert {path.name for path in (results / "exports").glob("*.*")} == {
-        *("quantile-width-2-seed-0.keras", "again-width-2-seed-0.keras", "again-0.05.tflite")
+        *("quantile-width-2-seed-0.keras", "again-width-2-seed-0.keras"),
+        *("again-0.05.tflite", "again-0.05-int8.tflite"),
     }
     # A layer that is used three times counts at each use.
     counts = pd.read_csv(results / "counts.csv").set_index("architecture").loc["again"]

@@ -1,7 +1,8 @@
 """The networks as files for other programs, if a study says `export_models: true`.
 
 Requires weights.npz and predictions.npz of every run, and breakpoints.csv. Makes in exports/ a .keras file of every
-run and a .tflite file of every breakpoint that was reached; and exports.csv, with their accuracy after conversion.
+run, and a .packed file if it was trained with few bits per weight; two .tflite files of every breakpoint that was
+reached; and exports.csv, with their accuracy after conversion.
 Which files there are is known only when an architecture has been exported to its archive: a network that cannot be
 exported is recorded there with the reason; the job does not fail.
 """
@@ -60,7 +61,16 @@ rule unpack_keras:
         " > {log:q} 2>&1"
 
 
-# Extract the .tflite file of a breakpoint from its architecture's archive.
+# Extract the packed weights of a run from its architecture's archive.
+use rule unpack_keras as unpack_packed with:
+    output:
+        network="<study>/exports/{architecture}-width-{width}-seed-{seed}.packed",
+    log:
+        "<logs>/unpack_packed-{architecture}-width-{width}-seed-{seed}.log",
+    localrule: True
+
+
+# Extract a .tflite file of a breakpoint from its architecture's archive.
 use rule unpack_keras as unpack_tflite with:
     output:
         network="<study>/exports/{architecture}-{target}.tflite",

@@ -1,8 +1,10 @@
-"""Export one architecture's trained networks: each as .keras, those at the breakpoints also as TFLite.
+"""Export one architecture's trained networks.
 
-All go into one .zip with exports.json, which has one record per network. For a network that cannot be
-exported the record says why, and the rest is exported all the same. Of a breakpoint's seeds, the one with the
-most correct predictions on the selection images becomes TFLite.
+Each becomes a .keras file, and one that was trained with few bits per weight also its packed weights, .packed.
+Those at the breakpoints also become TFLite, in float32 and in int8. All go into one .zip with exports.json,
+which has one record per network. For a network that cannot be exported the record says why, and the rest is
+exported all the same. Of a breakpoint's seeds, the one with the most correct predictions on the selection
+images becomes TFLite.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import os
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +30,9 @@ from few_weights.training.quiet import quiet
 
 if TYPE_CHECKING:
     import keras
+
+#: So many training images show TFLite the range of each activation for int8.
+CALIBRATION = 500
 
 
 @entry_point
@@ -52,18 +58,45 @@ def main() -> None:
         exporter = Exporter(archive, arguments.network, dataset, arguments.runs.parent)
         for row in rows:
             name = f"{row['architecture']}-width-{row['width']}-seed-{row['seed']}"
-            exporter.export(row, "", f"{name}.keras", saved_models.keras_bytes, saved_models.predict_keras)
+            exporter.export(
+                row,
+                "",
+                f"{name}.keras",
+                saved_models.keras_bytes,
+                lambda _, content: saved_models.predict_keras(content, dataset.x_test),
+            )
+            if bits := row.get("weight_bits"):
+                exporter.export(row, "", f"{name}.packed", *_packed(int(float(bits)), dataset))
         for answer in read_rows(arguments.breakpoints):
             if answer["reached"] == "True" and answer["architecture"] == arguments.architecture:
-                exporter.export(
-                    _best_run(rows, answer),
-                    answer["target"],
-                    f"{arguments.architecture}-{answer['target']}.tflite",
-                    saved_models.convert_to_tflite,
-                    saved_models.predict_tflite,
-                )
+                best, target = _best_run(rows, answer), answer["target"]
+                name = f"{arguments.architecture}-{target}"
+                for file, calibration in ((name, None), (f"{name}-int8", dataset.x_train[:CALIBRATION])):
+                    exporter.export(
+                        best,
+                        target,
+                        f"{file}.tflite",
+                        partial(saved_models.convert_to_tflite, calibration=calibration),
+                        lambda _, content: saved_models.predict_tflite(content, dataset.x_test),
+                        rounds=calibration is not None,
+                    )
         archive.writestr("exports.json", json.dumps(exporter.records, indent=1))
     write_atomically(arguments.archive, buffer.getvalue())
+
+
+def _packed(
+    bits: int, dataset: Dataset
+) -> tuple[
+    Callable[["keras.Model"], bytes],
+    Callable[["keras.Model", bytes], NDArray[np.integer]],
+]:
+    """How `Exporter.export` packs weights of so few bits, and predicts with what it packed."""
+    from few_weights.networks import saved_models
+
+    return (
+        lambda model: saved_models.pack_weights(model, bits),
+        lambda model, content: saved_models.predict_packed(content, dataset.x_test, model, bits),
+    )
 
 
 @dataclass
@@ -89,7 +122,8 @@ class Exporter:
         target: str,
         file: str,
         convert: Callable[["keras.Model"], bytes],
-        predict: Callable[[bytes, NDArray[np.uint8]], NDArray[np.integer]],
+        predict: Callable[["keras.Model", bytes], NDArray[np.integer]],
+        rounds: bool = False,
     ) -> None:
         """Add one run's network to the archive, or record why it cannot be exported.
 
@@ -98,7 +132,8 @@ class Exporter:
             target: the accuracy of the breakpoint that it is exported for, or "".
             file: the file's name in the archive.
             convert: makes the file's content of the network.
-            predict: the classes that the file's network gives to images.
+            predict: the class that the file's network gives to each test image.
+            rounds: whether the conversion rounds weights or activations, and may so change any prediction.
         """
         from few_weights.training.rebuild import count_changed, trained_network
 
@@ -108,8 +143,8 @@ class Exporter:
         try:
             model, original = trained_network(row, self.network, self.dataset, self.folder)
             content = convert(model)
-            predictions = predict(content, self.dataset.x_test)
-            record["changed_predictions"] = count_changed(str(run), predictions, original)
+            predictions = predict(model, content)
+            record["changed_predictions"] = count_changed(str(run), predictions, original, rounds)
         except StudyError as error:
             record["problem"] = str(error)
             print(f"{file} is missing: {error}", flush=True)

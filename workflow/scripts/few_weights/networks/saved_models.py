@@ -1,4 +1,4 @@
-"""Networks as files for other programs (.keras and TFLite), and the predictions of such files."""
+"""Networks as files for other programs (.keras, TFLite, packed weights), and what such files predict."""
 
 import contextlib
 import io
@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from few_weights.engine.quantisation import pack, unpack
 from few_weights.errors import StudyError, brief
 
 #: uint8, (examples, rows, columns, channels).
@@ -59,11 +60,16 @@ def keras_bytes(model: keras.Model) -> bytes:
         return path.read_bytes()
 
 
-def convert_to_tflite(model: keras.Model) -> bytes:
-    """The network as a TFLite file, in float32, which takes images divided by 255.
+def convert_to_tflite(model: keras.Model, calibration: Images | None = None) -> bytes:
+    """The network as a TFLite file, which takes images divided by 255 and returns probabilities, in float32.
 
     It takes any number of images at a time; or a single one, if TFLite cannot represent the network
     otherwise, as with the loop of a recurrent layer.
+
+    Args:
+        model: the network.
+        calibration: images, from which the range of each activation is found, for a file that stores weights
+            and computes in int8. None for a file that does so in float32.
 
     Raises:
         StudyError: TFLite has no counterpart for an operation of the network.
@@ -90,8 +96,9 @@ def convert_to_tflite(model: keras.Model) -> bytes:
     for converter in (any_number, one):
         try:
             # The converter logs to both streams.
-            with contextlib.redirect_stdout(io.StringIO()), _quiet():
-                content = converter().convert()
+            with contextlib.redirect_stdout(io.StringIO()), _quiet(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                content = _in_int8(converter(), calibration).convert()
             predict_tflite(content, np.zeros((3, *model.input_shape[1:]), np.uint8))
             return content
         except Exception as problem:  # the converter raises many kinds of errors
@@ -102,6 +109,39 @@ def convert_to_tflite(model: keras.Model) -> bytes:
     operations = sorted(set(re.findall(r"'?tf\.(\w+)'? op ", str(error))))
     why = f"TFLite has no counterpart for {', '.join(operations)}" if operations else brief(error)
     raise StudyError(f"the network cannot be converted to TFLite: {why}") from error
+
+
+def _in_int8(converter: tf.lite.TFLiteConverter, calibration: Images | None) -> tf.lite.TFLiteConverter:
+    """The converter, set to weights and activations in int8 where it is given images."""
+    if calibration is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.representative_dataset = lambda: ([image[None] / np.float32(255)] for image in calibration)
+    return converter
+
+
+def pack_weights(model: keras.Model, weight_bits: int) -> bytes:
+    """The trainable weights of a network that was trained with so few bits each, packed."""
+    return pack([variable.numpy() for variable in model.trainable_variables], weight_bits)
+
+
+def predict_packed(content: bytes, images: Images, model: keras.Model, weight_bits: int) -> Classes:
+    """The class that a network predicts for each image with packed weights.
+
+    Args:
+        content: the packed weights.
+        images: uint8, (examples, rows, columns, channels). Divided by 255 before the network sees them.
+        model: the network, whose trainable weights are replaced.
+        weight_bits: of each weight.
+
+    Returns:
+        (examples,), integers.
+    """
+    variables = model.trainable_variables
+    values = unpack(content, [tuple(variable.shape) for variable in variables], weight_bits)
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    return predict(model, images)
 
 
 def predict_tflite(content: bytes, images: Images) -> Classes:
