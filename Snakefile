@@ -39,10 +39,11 @@ rule all:
     """Make everything that the study asks for."""
     default_target: True
     input:
-        report_files(),
+        reported,
         DATA,
         *exported_files(),
         *[files_of(architecture, *RUN_FILES) for architecture in ARCHITECTURES],
+        *files_of_stages(),
 
 
 onstart:

@@ -28,6 +28,7 @@ from few_weights.plan.certainty import certainty_rules, rules_as_json
 from few_weights.plan.console.interrupt import Interrupt
 from few_weights.plan.cost import CHEAP, training_cost, training_minutes, training_seconds
 from few_weights.plan.finished_runs import exported_names
+from few_weights.plan.halving import stages_of
 from few_weights.plan.fingerprints import code_fingerprint, network_fingerprint
 from few_weights.plan.model_descriptions import (
     baseline_widths,
@@ -102,6 +103,16 @@ if TRAINS and snakemake_private.is_main_process(workflow):
 
 # What to make; present.smk removes what cannot be made.
 ARCHITECTURES = STUDY.architectures
+# The stages before the last, and all sections that are trained.
+STAGES = stages_of(ARCHITECTURES, STUDY.halving.epochs) if STUDY.halving else []
+TRAINED = ARCHITECTURES | {section.name: section for stage in STAGES for section in stage.sections.values()}
+MODELS |= {
+    (section.name, width): MODELS[name, width]
+    for stage in STAGES
+    for name, section in stage.sections.items()
+    for width in section.widths
+    if (name, width) in MODELS
+}
 # By what seeds are added; empty without `certainty`.
 CERTAINTY = (
     certainty_rules(
@@ -113,7 +124,7 @@ CERTAINTY = (
     if STUDY.certainty
     else {}
 )
-TABLE_NAMES = tables_of_study(STUDY.refine, bool(STUDY.certainty))
+TABLE_NAMES = tables_of_study(STUDY.refine, bool(STUDY.certainty), bool(STUDY.halving))
 FIGURE_NAMES = figures_of_study(ARCHITECTURES, STUDY.dataset not in KNOWN, bool(STUDY.certainty))
 
 # The files that report.html is made from, besides the code that fills them in.
@@ -125,23 +136,26 @@ REPORT_TEMPLATES = sorted(
 
 
 wildcard_constraints:
-    architecture="|".join(map(re.escape, ARCHITECTURES)),
+    architecture="|".join(map(re.escape, TRAINED)),
     dataset=re.escape(STUDY.dataset),
     width=r"\d+",
     seed=r"\d+",
     round=r"\d+",
+    stage=r"\d+",
 
 
 # The files of a study
 
 
-def report_files():
-    """The report, its tables and its figures."""
+def report_files(figures=None):
+    """The report, its tables and its figures: all of the study, or those that are given."""
     return [
         f"{RESULTS}/report.html",
         *expand(f"{RESULTS}/tables/{{table}}.html", table=["breakpoints", "runs"]),
         *expand(f"{RESULTS}/{{table}}.csv", table=TABLE_NAMES),
-        *expand(f"{RESULTS}/figures/{{figure}}.{{kind}}", figure=FIGURE_NAMES, kind=["svg", "png"]),
+        *expand(
+            f"{RESULTS}/figures/{{figure}}.{{kind}}", figure=figures or FIGURE_NAMES, kind=["svg", "png"]
+        ),
     ]
 
 
@@ -220,7 +234,7 @@ def training_code_of(wildcards):
 
 def training_code(architecture):
     """The fingerprint of the training code, without the networks of other architectures."""
-    section = ARCHITECTURES[architecture]
+    section = TRAINED[architecture]
     file = Path(section.file) if section.file else None
     return network_fingerprint(SCRIPTS / "train.py", section.network.get("architecture"), file)
 
@@ -232,12 +246,12 @@ def prepared_by(wildcards, threads):
 
 def recipe_of(wildcards):
     """How an architecture is trained, as JSON."""
-    return ARCHITECTURES[wildcards.architecture].recipe.to_json()
+    return TRAINED[wildcards.architecture].recipe.to_json()
 
 
 def network_of(wildcards):
     """The network of an architecture, as JSON: a built-in network or one of the user's."""
-    return json.dumps(ARCHITECTURES[wildcards.architecture].network, sort_keys=True)
+    return json.dumps(TRAINED[wildcards.architecture].network, sort_keys=True)
 
 
 def cost_of(wildcards):
@@ -253,12 +267,12 @@ def cost_of(wildcards):
     if not described:
         return 0
     model = MODELS[wildcards.architecture, min(described)]
-    return training_cost(model["multiply_adds"], ARCHITECTURES[wildcards.architecture].recipe.epochs)
+    return training_cost(model["multiply_adds"], TRAINED[wildcards.architecture].recipe.epochs)
 
 
 def minutes_of(wildcards):
     """The time limit of a training on a cluster, in minutes."""
-    return training_minutes(cost_of(wildcards), ARCHITECTURES[wildcards.architecture].recipe.epochs)
+    return training_minutes(cost_of(wildcards), TRAINED[wildcards.architecture].recipe.epochs)
 
 
 def submission_of(wildcards):
@@ -284,7 +298,7 @@ def expected_runs():
     return json.dumps(
         {
             name: {**common, **vars(section.recipe), "network": section.network}
-            for name, section in ARCHITECTURES.items()
+            for name, section in TRAINED.items()
         },
         sort_keys=True,
     )
@@ -296,4 +310,6 @@ def plan_digest():
     plan = expected_runs() + json.dumps([widths, STUDY.seeds])
     if STUDY.certainty:
         plan += rules_as_json(CERTAINTY)
+    if STUDY.halving:
+        plan += json.dumps(vars(STUDY.halving))
     return hashlib.sha256(plan.encode()).hexdigest()

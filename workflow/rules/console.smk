@@ -15,7 +15,8 @@ from few_weights.plan.console.progress import ProgressReporter, Training
 def search_is_unfinished():
     """Whether a search has rounds left, which may add runs."""
     return any(
-        job.rule.name.endswith("search_widths") and not done for job, done in snakemake_private.jobs(workflow)
+        job.rule.name.endswith(("search_widths", "choose_models")) and not done
+        for job, done in snakemake_private.jobs(workflow)
     )
 
 
@@ -27,7 +28,7 @@ def training_of(job):
         return Training(
             jobid=job.jobid,
             run=Run(job.wildcards.architecture, int(job.wildcards.width), int(job.wildcards.seed)),
-            epochs=ARCHITECTURES[job.wildcards.architecture].recipe.epochs,
+            epochs=TRAINED[job.wildcards.architecture].recipe.epochs,
             seconds=training_seconds(cost_of(job.wildcards), STUDY.data.train_examples),
             log=Path(job.log[0]),
             done=False,
@@ -80,7 +81,7 @@ def prepare_trainings():
     runs = {}
     for run in (training.run for training in trainings() if not training.done):
         runs.setdefault(run.architecture, {}).setdefault(run.width, []).append(run.seed)
-    commands = {name: preparation_command(STUDY, name, training_code(name)) for name in runs}
+    commands = {name: preparation_command(STUDY, TRAINED[name], training_code(name)) for name in runs}
     prepare_networks(STUDY, commands, runs, snakemake_private.cores(workflow) or 1)
 
 

@@ -1,7 +1,7 @@
 """From the runs' files to tables.
 
 Requires the files of every run. Makes runs.csv, layers.csv and history.csv, with the content of the runs' metrics;
-search.csv, with the steps of each search; counts.csv, with the weights by every way of counting; and neighbours.csv,
+search.csv, with the steps of each search; stages.csv, with the models of each stage; counts.csv, with the weights by every way of counting; and neighbours.csv,
 which compares each breakpoint with the next smaller model, image by image.
 
 Only `merge_runs` names the runs' files as its input, and it checks all of them. The other rules depend on runs.csv,
@@ -83,6 +83,29 @@ rule merge_searches:
         code=code_of("merge_searches.py"),
     shell:
         "python {params.script:q}" " --rounds {input:q}" " --output {output.search:q}" " > {log:q} 2>&1"
+
+
+rule merge_stages:
+    """Merge the stages of successive halving into one table."""
+    input:
+        stages=stage_files(),
+        runs="<study>/runs.csv",
+    output:
+        stages="<study>/stages.csv",
+    log:
+        "<logs>/merge_stages.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        script=script("merge_stages.py"),
+        code=code_of("merge_stages.py"),
+    shell:
+        "python {params.script:q}"
+        " --stages {input.stages:q}"
+        " --runs {input.runs:q}"
+        " --output {output.stages:q}"
+        " > {log:q} 2>&1"
 
 
 rule count_weights:

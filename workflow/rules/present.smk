@@ -44,17 +44,30 @@ def files_of(architecture, *names):
     ]
 
 
+def stage_files():
+    """The JSON of every stage that is here."""
+    paths = [Path(RESULTS, "stages", f"stage-{number}.json") for number in range(1, len(STAGES) + 1)]
+    return [str(path) for path in paths if (FOLDER.parent / path.relative_to("results")).exists()]
+
+
+def figures_reported(wildcards):
+    """The figures that the report shows."""
+    return expand("<figures>/{figure}.svg", figure=FIGURE_NAMES)
+
+
 def runs_to_merge(wildcards):
     """Architecture -> width -> the seeds whose runs are here, as JSON."""
     return json.dumps(group_seeds(RUNS_HERE))
 
 
-def reason_missing(output, is_search=False):
+def reason_missing(output, name):
     """The reason why a table or figure cannot be made here, as a clause; None if it can."""
     if output.run_files and not RUNS_HERE:
         return "it is made from the runs' files, which are not here"
-    if is_search and not all(map(rounds_of, ARCHITECTURES)):
+    if name == "search" and not all(map(rounds_of, ARCHITECTURES)):
         return "it is made from the rounds of the search, which are not here"
+    if name == "stages" and len(stage_files()) < len(STAGES):
+        return "it is made from the stages before the last, which are not here"
     if output.data and not DATA_IS_HERE:
         return f"it needs {DATA_FILE}, which `snakemake --cores 1 -- {DATA}` fetches"
     missing = [f"{table}.csv" for table in output.tables if table not in TABLE_NAMES]
@@ -66,7 +79,7 @@ def available_outputs(outputs, *paths):
     there = []
     for name, output in outputs.items():
         files = [f"{RESULTS}/{path.format(name)}" for path in paths]
-        reason = reason_missing(output, name == "search")
+        reason = reason_missing(output, name)
         if reason and not RUNS_HERE and all((FOLDER / path.format(name)).exists() for path in paths):
             reason = None
             KEPT.extend(files)

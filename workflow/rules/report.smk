@@ -11,7 +11,7 @@ rule render_report:
         runs="<study>/runs.csv",
         breakpoints="<study>/breakpoints.csv",
         tables=expand("<study>/{table}.csv", table=[name for name in TABLE_NAMES if name in REPORT_TABLES]),
-        figures=expand("<figures>/{figure}.svg", figure=FIGURE_NAMES),
+        figures=figures_reported,
     output:
         report="<study>/report.html",
         breakpoints=report(

@@ -1,32 +1,37 @@
-"""Which runs there are, if a study says `refine: true` or has a section `certainty`.
+"""Which runs there are, if a study says `refine: true` or has a section `certainty` or `halving`.
 
 Requires the metrics.json of every run so far. Makes search/<architecture>/round-<round>.json: which widths to train
-next, and with `certainty` which seeds; or that the search is over and why. Without both nothing is searched: the
-widths and seeds are those of the study.
+next, and with `certainty` which seeds; or that the search is over and why. With `halving` it makes
+stages/stage-<stage>.json: which models to train for more epochs. Without all three nothing is searched: the widths and
+seeds are those of the study.
 """
 
 import itertools
 
-# The last content read of each round.
-ROUNDS = {}
+# The last content read of each round and stage.
+JUDGED = {}
 
 
-def searched(architecture, number):
-    """What a round of a search found; Snakemake calls this again when that round is done.
+def judged_by(job):
+    """What a round or stage found; Snakemake calls this again when it is done.
 
-    A round that was done at the start is judged again if one of its runs is repeated. Snakemake may still ask
-    for it meanwhile; then the previous answer is used, because the repeated run gives the same result.
+    What was done at the start is judged again if one of its runs is repeated. Snakemake may still ask for it
+    meanwhile; then the previous answer is used, because the repeated run gives the same result.
     """
-    job = checkpoints.search_widths.get(architecture=architecture, round=number)
     path = Path(job.output[0])
     try:
-        ROUNDS[path] = json.loads(path.read_bytes())
+        JUDGED[path] = json.loads(path.read_bytes())
     except FileNotFoundError:
-        if path not in ROUNDS:
+        if path not in JUDGED:
             raise snakemake_private.not_done_yet(job) from None
     except ValueError:
         raise WorkflowError(f"{path} is damaged: delete it and start again; it will be made again") from None
-    return ROUNDS[path]
+    return JUDGED[path]
+
+
+def searched(architecture, number):
+    """What a round of a search found."""
+    return judged_by(checkpoints.search_widths.get(architecture=architecture, round=number))
 
 
 def search_rounds(architecture):
@@ -47,6 +52,8 @@ def seeds_before_round(wildcards):
 
 def seeds_of(architecture):
     """Width -> the seeds that an architecture is trained with, including those added by its search."""
+    if STUDY.halving:
+        return dict.fromkeys(widths_after(len(STAGES), architecture), STUDY.seeds)
     if not (STUDY.refine or STUDY.certainty):
         return dict.fromkeys(ARCHITECTURES[architecture].widths, STUDY.seeds)
     *_, last = search_rounds(architecture)
@@ -78,7 +85,7 @@ def certainty_options(wildcards):
 def preparation_of(wildcards, threads):
     """How a round prepares the runs that it adds, as options; not recorded, as for every function of threads."""
     name = wildcards.architecture
-    command = preparation_command(STUDY, name, training_code(name))
+    command = preparation_command(STUDY, TRAINED[name], training_code(name))
     return ["--prepare", json.dumps(command), "--prepared", str(prepared_file(STUDY.name, name))]
 
 
@@ -130,4 +137,111 @@ checkpoint search_widths:
         " {params.prepare:q}"
         " --expected {params.expected:q}"
         " --output {output.found:q}"
+        " > {log:q} 2>&1"
+
+
+def widths_after(stages, architecture):
+    """The widths of an architecture that are left after so many stages."""
+    if stages == 0:
+        return ARCHITECTURES[architecture].widths
+    return judged_by(checkpoints.choose_models.get(stage=stages))["next"].get(architecture, [])
+
+
+def trained_in_stage(number):
+    """Section of a stage, counted from 1 -> width -> the seeds it is trained with."""
+    return {
+        section.name: dict.fromkeys(widths_after(number - 1, name), STUDY.seeds)
+        for name, section in STAGES[number - 1].sections.items()
+    }
+
+
+def files_of_stage(number, *names):
+    """The named files of every run of a stage."""
+    return [
+        path
+        for section, seeds in trained_in_stage(number).items()
+        for path in files_at(section, seeds, *names)
+    ]
+
+
+def sections_of_stage(wildcards):
+    """Section of a stage -> architecture, as JSON."""
+    sections = STAGES[int(wildcards.stage) - 1].sections
+    return json.dumps({section.name: name for name, section in sections.items()})
+
+
+def preparations_after_stage(wildcards, threads):
+    """How the stage prepares the runs of the next one, as JSON; not recorded, as for every function of threads."""
+    number = int(wildcards.stage)
+    sections = STAGES[number].sections if number < len(STAGES) else ARCHITECTURES
+    return json.dumps(
+        {
+            name: [
+                preparation_command(STUDY, section, training_code(section.name)),
+                str(prepared_file(STUDY.name, section.name)),
+            ]
+            for name, section in sections.items()
+        }
+    )
+
+
+def stage_files():
+    """The JSON of every stage before the last."""
+    return [f"{RESULTS}/stages/stage-{number}.json" for number in range(1, len(STAGES) + 1)]
+
+
+def files_of_stages():
+    """Every file of every run of the stages before the last, as input functions."""
+    return [
+        lambda wildcards, number=number: files_of_stage(number, *RUN_FILES)
+        for number in range(1, len(STAGES) + 1)
+    ]
+
+
+def reported(wildcards):
+    """The report, its tables and its figures; no curve of an architecture that no model of is left."""
+    dropped = {f"curve-{name}" for name in ARCHITECTURES if STUDY.halving and not seeds_of(name)}
+    return report_files([name for name in FIGURE_NAMES if name not in dropped])
+
+
+def figures_reported(wildcards):
+    """The figures that the report shows."""
+    return [path for path in reported(wildcards) if path.endswith(".svg")]
+
+
+checkpoint choose_models:
+    """Judge one stage: which models to train for more epochs."""
+    input:
+        lambda wildcards: files_of_stage(int(wildcards.stage), "metrics.json"),
+    output:
+        judged="<study>/stages/stage-{stage}.json",
+    log:
+        "<logs>/choose_models-{stage}.log",
+    priority: 10**9
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        script=script("choose_models.py"),
+        study=STUDY.name,
+        folder=unrecorded(FOLDER),
+        sections=sections_of_stage,
+        trained=lambda wildcards: json.dumps(trained_in_stage(int(wildcards.stage))),
+        expected=expected_runs(),
+        keep=STUDY.halving.keep if STUDY.halving else 1,
+        seeds=STUDY.seeds,
+        prepare=preparations_after_stage,
+        code=code_of("choose_models.py", also=["workflow/schemas/metrics.schema.yaml"]),
+    shell:
+        "python {params.script:q}"
+        " --study {params.study:q}"
+        " --folder {params.folder:q}"
+        " --stage {wildcards.stage}"
+        " --sections {params.sections:q}"
+        " --trained {params.trained:q}"
+        " --expected {params.expected:q}"
+        " --keep {params.keep}"
+        " --seeds {params.seeds}"
+        " --prepare {params.prepare:q}"
+        " --output {output.judged:q}"
         " > {log:q} 2>&1"

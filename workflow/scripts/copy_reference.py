@@ -17,8 +17,8 @@ def main() -> None:
     study = results_folder(arguments.configfile)
     reference = study.with_name("reference") / study.name
 
-    refined, certain = ((study / f"{name}.csv").exists() for name in ("search", "certainty"))
-    outputs = [study / "report.html", *(study / f"{name}.csv" for name in tables_of_study(refined, certain))]
+    optional = ((study / f"{name}.csv").exists() for name in ("search", "certainty", "stages"))
+    outputs = [study / "report.html", *(study / f"{name}.csv" for name in tables_of_study(*optional))]
     outputs += sorted((study / "figures").glob("*.svg"))
     outputs += sorted((study / "figures").glob("*.png"))
     if missing := [str(path) for path in outputs if not path.exists()]:

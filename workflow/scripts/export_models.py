@@ -1,6 +1,6 @@
 """Export one architecture's trained networks.
 
-Each becomes a .keras file, and one that was trained with few bits per weight also its packed weights, .packed.
+Each becomes a .keras file, and one that was trained with few bits per weight also its packed weights.
 Those at the breakpoints also become TFLite, in float32 and in int8. All go into one .zip with exports.json,
 which has one record per network. For a network that cannot be exported the record says why, and the rest is
 exported all the same. Of a breakpoint's seeds, the one with the most correct predictions on the selection

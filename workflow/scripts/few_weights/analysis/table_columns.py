@@ -307,11 +307,25 @@ CERTAINTY = Table(
     may_be_empty=True,
 )
 
+#: Only of a study with `halving`.
+STAGES = Table(
+    "stages",
+    "a stage and model",
+    (
+        *_columns(WHOLE, "stage epochs"),
+        *_columns(TEXT, "architecture"),
+        *_columns(WHOLE, "width parameters weight_bytes seeds"),
+        *_columns(NUMBER, "validation_accuracy train_seconds"),
+        *_columns(WHOLE, "beaten_by"),
+        *_columns(YES_NO, "goes_on"),
+    ),
+)
+
 #: Table name -> its columns.
 TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
         *(RUNS, LAYERS, HISTORY, MODELS, SHARES, PARETO),
-        *(BREAKPOINTS, TARGETS, BOOTSTRAP, NEIGHBOURS, COUNTS, SEARCH, CERTAINTY),
+        *(BREAKPOINTS, TARGETS, BOOTSTRAP, NEIGHBOURS, COUNTS, SEARCH, CERTAINTY, STAGES),
     )
 }

@@ -82,6 +82,16 @@ def gelu() -> layers.Layer:
     return layers.Activation("gelu")
 
 
+def silu() -> layers.Layer:
+    """SiLU (Hendrycks and Gimpel 2016; Elfwing and others 2018), x sigmoid(x): like GELU, and cheaper."""
+    return layers.Activation("silu")
+
+
+def averaging() -> layers.Layer:
+    """2 x 2 average pooling."""
+    return layers.AveragePooling2D(pool_size=2, strides=2, padding="valid")
+
+
 def depthwise(padding: str = "same") -> layers.Layer:
     """A depthwise convolution: one 3 x 3 kernel per channel, without bias.
 
@@ -112,7 +122,7 @@ def small_stem(filters: int, padding: str = "same") -> list[layers.Layer]:
     ]
 
 
-def readout(classes: int) -> list[layers.Layer]:
+def readout(classes: int, bias: bool = True) -> list[layers.Layer]:
     """From 3 x 3 pixels to classes: one weight per channel and position, then a dense layer on the channels.
 
     Global average pooling would save those weights, but lose where in the image things are.
@@ -121,7 +131,11 @@ def readout(classes: int) -> list[layers.Layer]:
         depthwise("valid"),
         layers.Flatten(),
         layers.Dense(
-            classes, activation="softmax", kernel_initializer="lecun_uniform", bias_initializer="zeros"
+            classes,
+            activation="softmax",
+            use_bias=bias,
+            kernel_initializer="lecun_uniform",
+            bias_initializer="zeros",
         ),
     ]
 
@@ -307,5 +321,34 @@ def strided_recurrent(width: int, image_shape: tuple[int, int, int], classes: in
             gelu(),
             *recurrence(width),
             *readout(classes),
+        ]
+    )
+
+
+@architecture
+def looped(
+    width: int, image_shape: tuple[int, int, int], classes: int, first: int = 3, second: int = 3
+) -> keras.Model:
+    """One separable convolution, applied `first` times at half the image's size and `second` at a quarter.
+
+    It is nearly all of the network, so most weights are used six times, at two scales. On MNIST n² + 38 n
+    parameters at width n.
+    """
+    spatial, mixing = depthwise(), pointwise(width)
+    blocks = [[Again(spatial), Again(mixing), silu()] for _ in range(first + second)]
+    blocks[0] = [spatial, mixing, silu()]
+    return keras.Sequential(
+        [
+            layers.Input(image_shape),
+            layers.Conv2D(
+                width, kernel_size=3, padding="same", use_bias=False, kernel_initializer="he_uniform"
+            ),
+            silu(),
+            averaging(),
+            *sum(blocks[:first], []),
+            averaging(),
+            *sum(blocks[first:], []),
+            averaging(),
+            *readout(classes, bias=False),
         ]
     )

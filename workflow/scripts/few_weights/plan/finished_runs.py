@@ -1,5 +1,6 @@
 """Which of a study's runs and exported networks are there."""
 
+import contextlib
 import csv
 import json
 import zipfile
@@ -11,7 +12,8 @@ from few_weights.plan.study import Study
 
 
 def planned_runs(study: Study, folder: Path) -> list[Run]:
-    """The runs that a study asks for, with those that its search has asked for so far.
+    """The runs that a study asks for, with those that its search has asked for so far; with `halving`, of the
+    last stage.
 
     Args:
         study: the study.
@@ -20,6 +22,11 @@ def planned_runs(study: Study, folder: Path) -> list[Run]:
     planned = {
         name: dict.fromkeys(section.widths, len(study.seeds)) for name, section in study.architectures.items()
     }
+    if study.halving:
+        last = folder / "stages" / f"stage-{len(study.halving.epochs)}.json"
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # nothing has gone on so far
+            following = json.loads(last.read_bytes())["next"]
+            planned = {name: dict.fromkeys(following.get(name, ()), len(study.seeds)) for name in planned}
     rounds = folder.glob("search/*/round-*.json") if study.refine or study.certainty else []
     for path in sorted(rounds):
         try:

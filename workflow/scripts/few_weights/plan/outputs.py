@@ -41,12 +41,24 @@ TABLES = {
     "counts": Output("the weights of each model by every way of counting", ("runs",), run_files=True),
     # Only of a study with `certainty`.
     "certainty": Output("the seeds and the interval of each width, one row per round and target", ("runs",)),
+    # Only of a study with `halving`.
+    "stages": Output("the models of each stage, and which went on", ("runs",), run_files=True),
     # Only of a study with `refine: true`.
     "search": Output("the path of each search, one row per round and target", run_files=True),
 }
 
 #: The tables that report.html shows, in addition to runs and breakpoints.
-REPORT_TABLES = ("models", "pareto", "targets", "bootstrap", "neighbours", "counts", "certainty", "search")
+REPORT_TABLES = (
+    "models",
+    "pareto",
+    "targets",
+    "bootstrap",
+    "neighbours",
+    "counts",
+    "certainty",
+    "search",
+    "stages",
+)
 
 #: The figures, figures/<name>.svg and .png; report.html shows them all.
 FIGURES = {
@@ -79,14 +91,15 @@ FIGURES = {
 EACH = ("curve", "certainty")
 
 
-def tables_of_study(refine: bool, certainty: bool) -> list[str]:
+def tables_of_study(refine: bool, certainty: bool, halving: bool) -> list[str]:
     """The names of a study's tables.
 
     Args:
         refine: whether it searches for widths.
         certainty: whether it adds seeds until it is sure.
+        halving: whether it trains its models in stages.
     """
-    there = {"search": refine, "certainty": certainty}
+    there = {"search": refine, "certainty": certainty, "stages": halving}
     return [name for name in TABLES if there.get(name, True)]
 
 

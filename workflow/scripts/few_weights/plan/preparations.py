@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from few_weights.plan.environment import CACHE
-from few_weights.plan.study import Study
+from few_weights.plan.study import Architecture, Study
 
 SCRIPT = Path(__file__).parents[2] / "prepare_networks.py"
 
@@ -75,17 +75,16 @@ def forget_prepared(study: str) -> None:
     shutil.rmtree(CACHE / "prepared" / study, ignore_errors=True)
 
 
-def preparation_command(study: Study, architecture: str, code: str) -> list[str]:
+def preparation_command(study: Study, section: Architecture, code: str) -> list[str]:
     """The command that prepares runs of an architecture, without the runs.
 
     Args:
         study: the study.
-        architecture: its name.
+        section: the architecture.
         code: the fingerprint of the training code.
     """
-    section = study.architectures[architecture]
     options: dict[str, Sequence[object]] = {
-        "architecture": [architecture],
+        "architecture": [section.name],
         "network": [json.dumps(section.network, sort_keys=True)],
         "recipe": [section.recipe.to_json()],
         "image-shape": study.data.image_shape,

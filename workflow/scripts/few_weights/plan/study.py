@@ -37,6 +37,19 @@ class Architecture:
 
 
 @dataclass(frozen=True)
+class Halving:
+    """The section `halving` of a study.
+
+    Attributes:
+        epochs: of each stage before the last, ascending.
+        keep: the share of a stage's models that goes on to the next.
+    """
+
+    epochs: list[int]
+    keep: float
+
+
+@dataclass(frozen=True)
 class Study:
     """A checked study with all defaults filled in; config/README.md explains every key.
 
@@ -49,6 +62,7 @@ class Study:
         validation_examples: how many of the last training images are held out for choosing between models.
         refine: whether to search for the exact breakpoint between the widths given.
         certainty: when to stop adding seeds; None for a study with the same seeds everywhere.
+        halving: the stages before the last; None for a study that trains all its models to the end.
         export_models: whether to write the trained networks for other programs.
         published_records: whether the comparison shows published results of other people.
         architectures: the sections by name, in the order of the YAML.
@@ -63,6 +77,7 @@ class Study:
     validation_examples: int
     refine: bool
     certainty: Certainty | None
+    halving: Halving | None
     export_models: bool
     published_records: bool
     architectures: dict[str, Architecture]

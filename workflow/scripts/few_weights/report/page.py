@@ -64,6 +64,7 @@ def render_report(
             notice=notice(runs, breakpoints, figures, tables, notes),
             certainty=certainty_table(breakpoints, runs, tables),
             tables=summary_tables_of(tables, runs, breakpoints),
+            stages=summary_tables.stages_sentence(tables["stages"]) if "stages" in tables else "",
             with_bootstrap="bootstrap" in tables,
             with_mcnemar="neighbours" in tables,
             collapsed=collapsed(runs),
@@ -94,6 +95,7 @@ def summary_tables_of(
         "counts": summary_tables.counts_as_text,
         "certainty": summary_tables.certainty_as_text,
         "search": summary_tables.search_as_text,
+        "stages": summary_tables.stages_as_text,
     }
     made = {name: make(tables[name]) for name, make in makers.items() if name in tables}
     return made | {"cost": summary_tables.cost_as_text(runs)}
@@ -119,7 +121,8 @@ def notice(
     names = figures_of_study(architectures, runs["dataset"].iloc[0] not in KNOWN, certainty)
     optional = [] if certainty else ["certainty"]
     expected = [f"figures/{name}.svg" for name in names if name not in figures]
-    expected += [f"{name}.csv" for name in REPORT_TABLES if name not in (*tables, "search", *optional)]
+    optional += ["search", "stages"]
+    expected += [f"{name}.csv" for name in REPORT_TABLES if name not in (*tables, *optional)]
     missing = [file for file in expected if not any(file in sentence for sentence in sentences)]
     if missing:
         are, them = ("is", "it") if len(missing) == 1 else ("are", "them")

@@ -124,6 +124,43 @@ def search_as_text(search: pd.DataFrame) -> TextTable:
     return TextTable(["Architecture", "Target", "Round", "Verdict"], texts)
 
 
+def stages_as_text(stages: pd.DataFrame) -> TextTable:
+    """stages.csv: the models of each stage, the most accurate for their size first."""
+    ordered = stages.sort_values(
+        ["stage", "beaten_by", "validation_accuracy"], ascending=[True, True, False], kind="stable"
+    )
+    last = stages["stage"].max()
+    texts = [
+        [
+            str(row.stage),
+            str(row.epochs),
+            row.architecture,
+            str(row.width),
+            wording.count(row.parameters),
+            wording.count(row.weight_bytes),
+            str(row.seeds),
+            wording.percent(row.validation_accuracy, 2),
+            str(row.beaten_by),
+            "" if row.stage == last else "yes" if row.goes_on else "no",
+            f"{row.train_seconds / 60:,.1f}",
+        ]
+        for row in rows(ordered)
+    ]
+    headings = ["Stage", "Epochs", "Architecture", "Width", "Weights", "Bytes", "Seeds", "Held-out mean"]
+    return TextTable([*headings, "Beaten by", "Goes on", "Training, minutes"], texts)
+
+
+def stages_sentence(stages: pd.DataFrame) -> str:
+    """How many models and core hours the stages took, as a sentence."""
+    parts = [
+        f"{len(models)} models in stage {stage} ({models['epochs'].min()} epochs"
+        + (f" to {models['epochs'].max()}" if models["epochs"].nunique() > 1 else "")
+        + f", {models['train_seconds'].sum() / 3600:.2f} core hours)"
+        for stage, models in stages.groupby("stage")
+    ]
+    return ", ".join(parts)
+
+
 def cost_as_text(runs: pd.DataFrame) -> TextTable:
     """What a run of each model costs: means over its runs, and the most memory that any of them took."""
     headings = ["Architecture", "Width", "Weights", "Runs", "Epochs", "Seconds per epoch", "Training, s"]

@@ -10,9 +10,10 @@ from jsonschema import Draft202012Validator
 from few_weights.errors import StudyError
 from few_weights.plan.certainty import Certainty, certainty_rules
 from few_weights.plan.data_facts import DataFacts
+from few_weights.plan.halving import stage_name
 from few_weights.plan.recipe import Network, Recipe
 from few_weights.plan.runs import LARGEST_SEED
-from few_weights.plan.study import Architecture, Baseline, Source, Study
+from few_weights.plan.study import Architecture, Baseline, Halving, Source, Study
 from few_weights.plan.study_file.convert_values import (
     DefaultsValidator,
     convert_mapping,
@@ -34,7 +35,13 @@ from few_weights.plan.study_file.yaml_reader import Written, read_study
 RESERVED_NAMES = {"benchmark", "data", "reference"}
 
 #: Keys that a YAML and a `Study`, or a section and its `Recipe`, have in common.
-COMMON_KEYS = {field.name for field in fields(Study)} - {"name", "architectures", "certainty", "data"}
+COMMON_KEYS = {field.name for field in fields(Study)} - {
+    "name",
+    "architectures",
+    "certainty",
+    "halving",
+    "data",
+}
 RECIPE_KEYS = {field.name for field in fields(Recipe)}
 
 #: From the values of a study that fits the schema to: the facts of its data (None where there are none), the
@@ -63,6 +70,7 @@ def resolve_study(config: Mapping[str, Any] | Written, find_facts: FindFacts) ->
             name: _architecture(name, section) for name, section in values["architectures"].items()
         },
         certainty=Certainty(**values["certainty"]) if "certainty" in values else None,
+        halving=Halving(**values["halving"]) if "halving" in values else None,
         data=facts,
         **{key: values[key] for key in COMMON_KEYS},
     )
@@ -147,7 +155,7 @@ def _contradictions(study: Mapping[str, Any], facts: DataFacts | None) -> list[s
             f"validation_examples: must be less than the {facts.train_examples} training images of "
             f"{study['dataset']}, not {study['validation_examples']}"
         )
-    problems += _too_few_seeds(study)
+    problems += _too_few_seeds(study) + _wrong_stages(study)
     known = [*architecture_names(), *study["architectures"]]
     for name, section in study["architectures"].items():
         optimizer = section["optimizer"]["name"]
@@ -162,6 +170,40 @@ def _contradictions(study: Mapping[str, Any], facts: DataFacts | None) -> list[s
             problems.append(
                 f"architectures.{name}.baseline.architecture: {unknown_architecture(unknown, known)}"
             )
+    return problems
+
+
+def _wrong_stages(study: Mapping[str, Any]) -> list[str]:
+    """Why the stages of a study with halving cannot be trained, or could not choose honestly."""
+    if "halving" not in study:
+        return []
+    problems = []
+    epochs, sections = study["halving"]["epochs"], study["architectures"]
+    if epochs != sorted(epochs):
+        problems.append(
+            f"halving.epochs: must grow from stage to stage, as in {sorted(epochs)}, not {epochs}"
+        )
+    for name, section in sections.items():
+        if section["epochs"] <= max(epochs):
+            problems.append(
+                f"architectures.{name}.epochs: the last stage must take more than the {max(epochs)} epochs of "
+                f"the one before, not {section['epochs']}"
+            )
+        problems += [
+            f"architectures.{other}: halving needs this name for a stage of {name}; choose another"
+            for other in sections
+            if other in {stage_name(name, number) for number in epochs}
+        ]
+    if not study["validation_examples"]:
+        problems.append(
+            "halving: chooses models, which would be by the test images; hold out others for that with "
+            "validation_examples"
+        )
+    problems += [
+        f"halving: cannot be combined with {key}; search first, then refine what it found in another study"
+        for key in ("refine", "certainty")
+        if study.get(key)
+    ]
     return problems
 
 
