@@ -186,8 +186,8 @@ def _wrong_stages(study: Mapping[str, Any]) -> list[str]:
     for name, section in sections.items():
         if section["epochs"] <= max(epochs):
             problems.append(
-                f"architectures.{name}.epochs: the last stage must take more than {max(epochs)} epochs, as many as "
-                f"the one before takes, not {section['epochs']}"
+                f"architectures.{name}.epochs: the last stage must take more epochs than the one before, "
+                f"{max(epochs)}, not {section['epochs']}"
             )
         problems += [
             f"architectures.{other}: halving needs this name for a stage of {name}; choose another"
