@@ -28,6 +28,7 @@ LONGEST_FIRST = (
     "test_plan.py",
     "test_documented_commands.py",
     "test_certainty_rounds.py",
+    "test_halving.py",
     "test_refinement.py",
     "test_reproduce.py",
     "test_own.py",

@@ -62,6 +62,16 @@ def test_a_block_that_is_applied_again_counts_once_but_is_computed_each_time():
     assert multiply_adds(model) == 196 * 54 + (2 * 144 + 2 * 36) * block + 54 + 60
 
 
+@pytest.mark.parametrize("width", [3, 8])
+def test_the_block_of_a_looped_network_counts_once_but_is_computed_six_times(width):
+    model = build("looped", width, (28, 28, 1), 10)
+    # stem, block, readout by position, dense layer without bias
+    block = 9 * width + width**2
+    parts = 9 * width + block + width + 9 * width + 10 * width
+    assert trainable_parameters(model) == model.count_params() == parts == width**2 + 38 * width
+    assert multiply_adds(model) == 784 * 9 * width + 3 * (196 + 49) * block + 19 * width
+
+
 def test_most_weights_are_in_the_first_dense_layer():
     """95 % of mlp 32 and 96 % of cnn 2 are in the first dense layer (the article's 25,120 and 4,616)."""
     for name, width, expected in (("mlp", 32, 25_120), ("cnn", 2, 4_616)):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from samples.networks import CLASSES, FULL_MATRIX, IMAGE, SGD, build, images_of
@@ -23,6 +23,7 @@ from few_weights.engine.quantisation import (
 from few_weights.engine.trainer import Trainer
 from few_weights.networks import counts
 
+REPEATABLE = settings(deadline=None, derandomize=True)
 BITS = st.integers(2, 8)
 WEIGHTS = arrays(
     np.float32,
@@ -40,6 +41,7 @@ def rounded(variables, bits):
     return [part.reshape(variable.shape) for part, variable in zip(parts, variables, strict=True)]
 
 
+@REPEATABLE
 @given(st.lists(WEIGHTS, min_size=1, max_size=4), BITS)
 def test_weights_of_few_bits_survive_packing(variables, bits):
     """The bytes are as many as promised, and the unpacked weights are the same bits."""
@@ -52,6 +54,7 @@ def test_weights_of_few_bits_survive_packing(variables, bits):
         np.testing.assert_array_equal(unpacked, value)
 
 
+@REPEATABLE
 @given(WEIGHTS, BITS)
 def test_rounding_leaves_few_values_and_small_errors(variable, bits):
     (value,) = rounded([variable], bits)

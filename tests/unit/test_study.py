@@ -129,6 +129,46 @@ def test_one_mistake_is_one_line(path, value, expected):
     assert message.count("\n  - ") == 1, message
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"halving": {"epochs": [4, 2], "keep": 0.5}},
+            "halving.epochs: must grow from stage to stage, as in [2, 4]",
+        ),
+        (
+            {"halving": {"epochs": [2, 12], "keep": 0.5}},
+            "architectures.vgg.epochs: the last stage must take more epochs than the one before, 12, not 12",
+        ),
+        ({"halving": {"epochs": [2], "keep": 1}}, "halving.keep: must be less than 1, not 1"),
+        ({"validation_examples": 0}, "halving: chooses models, which would be by the test images"),
+        ({"refine": True}, "halving: cannot be combined with refine"),
+        ({"certainty": {"level": 0.9, "at_most": 80}}, "halving: cannot be combined with certainty"),
+    ],
+)
+def test_stages_that_cannot_be_trained_are_refused(changes, expected):
+    study = {"halving": {"epochs": [2, 4], "keep": 0.5}, "validation_examples": 500} | changes
+    assert f"\n  - {expected}" in problems_of(ARTICLE | study)
+
+
+def test_a_section_with_the_name_of_a_stage_is_refused():
+    vgg = ARTICLE["architectures"]["vgg"]
+    sections = {"vgg": vgg, "vgg-2-epochs": vgg | {"architecture": "vgg"}}
+    study = {
+        "halving": {"epochs": [2, 4], "keep": 0.5},
+        "validation_examples": 500,
+        "architectures": sections,
+    }
+    expected = "architectures.vgg-2-epochs: halving needs this name for a stage of vgg; choose another"
+    assert expected in problems_of(ARTICLE | study)
+
+
+def test_weights_of_few_bits_need_an_optimizer_that_can_train_them():
+    quantisation = {"weight_bits": 4, "rounded_after": 0.3}
+    message = problems_of(changed(["architectures", "vgg", "quantisation"], quantisation))
+    assert "architectures.vgg.quantisation: adadelta cannot train weights of few bits" in message
+
+
 OWN = {key: ARTICLE["architectures"]["vgg"][key] for key in ("widths", "epochs", "batch_size", "optimizer")}
 
 
@@ -138,8 +178,8 @@ OWN = {key: ARTICLE["architectures"]["vgg"][key] for key in ("widths", "epochs",
         (
             "mine",
             {},
-            "unknown architecture 'mine'; known are: cnn, deep_separable, mlp, pooled_mlp, recurrent, "
-            "separable, strided_recurrent, vgg",
+            "unknown architecture 'mine'; known are: cnn, deep_separable, looped, mlp, pooled_mlp, "
+            "recurrent, separable, strided_recurrent, vgg",
         ),
         ("mine", {"file": "no.py"}, "architectures.mine.file: there is no no.py in "),
         (

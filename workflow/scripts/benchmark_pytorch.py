@@ -89,6 +89,13 @@ def _strided_recurrent(width: int) -> list[nn.Module]:
     return [*first, *_recurrence(stem, width), *_readout(width)]
 
 
+def _looped(width: int) -> list[nn.Module]:
+    block = [_depthwise(width, 1), nn.Conv2d(width, width, 1), nn.SiLU()]  # the same modules each time
+    stem = [nn.Conv2d(1, width, 3, padding=1, bias=False), nn.SiLU(), nn.AvgPool2d(2)]
+    body = [*block, *block, *block, nn.AvgPool2d(2), *block, *block, *block, nn.AvgPool2d(2)]
+    return [*stem, *body, _depthwise(width, 0), nn.Flatten(), nn.Linear(width, 10, bias=False)]
+
+
 NETWORKS: dict[str, Callable[[int], list[nn.Module]]] = {
     "mlp": _mlp,
     "pooled_mlp": _pooled_mlp,
@@ -98,6 +105,7 @@ NETWORKS: dict[str, Callable[[int], list[nn.Module]]] = {
     "deep_separable": lambda width: _separable_network(width, deep=True),
     "recurrent": _recurrent,
     "strided_recurrent": _strided_recurrent,
+    "looped": _looped,
 }
 
 

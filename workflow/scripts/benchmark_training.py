@@ -32,8 +32,8 @@ TEST_EXAMPLES = 10_000
 #: The built-in networks, by the study in config/ whose widths and recipes are used.
 STUDIES = {
     "article": ("mlp", "pooled_mlp", "cnn", "vgg"),
-    "frontier": ("recurrent", "strided_recurrent"),
-    "frontier-search": ("separable", "deep_separable"),
+    "frontier": ("looped",),
+    "frontier-search": ("separable", "deep_separable", "recurrent", "strided_recurrent"),
 }
 
 #: These take minutes per epoch, so they train on a third of the images, and their time is scaled up.

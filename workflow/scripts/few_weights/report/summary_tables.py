@@ -151,14 +151,15 @@ def stages_as_text(stages: pd.DataFrame) -> TextTable:
 
 
 def stages_sentence(stages: pd.DataFrame) -> str:
-    """How many models and core hours the stages took, as a sentence."""
-    parts = [
-        f"{len(models)} models in stage {stage} ({models['epochs'].min()} epochs"
-        + (f" to {models['epochs'].max()}" if models["epochs"].nunique() > 1 else "")
-        + f", {models['train_seconds'].sum() / 3600:.2f} core hours)"
-        for stage, models in stages.groupby("stage")
-    ]
-    return ", ".join(parts)
+    """How many models each stage trained and how long that took, such as "6 models for 1 epoch (0.1 core
+    hours), then 3 for 4 epochs (0.2 core hours)"."""
+    parts: list[str] = []
+    for _, models in stages.groupby("stage"):
+        least, most = models["epochs"].min(), models["epochs"].max()
+        epochs = f"{least} to {most} epochs" if least < most else f"{least} epoch{'s' if least > 1 else ''}"
+        hours = models["train_seconds"].sum() / 3600
+        parts.append(f"{len(models)}{'' if parts else ' models'} for {epochs} ({hours:.2f} core hours)")
+    return ", then ".join(parts)
 
 
 def cost_as_text(runs: pd.DataFrame) -> TextTable:
