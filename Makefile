@@ -47,7 +47,7 @@ lint: env
 	$(BIN)/mypy
 	@if [ -x $(BIN)/actionlint ]; then echo "$(BIN)/actionlint"; $(BIN)/actionlint; fi
 
-check: lint  ## format, lint, types and the fast tests: under two minutes on two cores
+check: lint  ## format, lint, types and the fast tests: one to five minutes on two cores
 	$(BIN)/python -m pytest tests/unit -m "not slow" --numprocesses=2
 
 # Three processes on two cores, since the tests on Slurm mostly wait. The tests of a file stay together, because they
