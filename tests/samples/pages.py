@@ -12,6 +12,7 @@ import render_report as script
 
 from few_weights.plan.certainty import Rules
 from few_weights.plan.outputs import figures_of_study
+from few_weights.report.figures.all_weights import plot_all_weights
 from few_weights.report.figures.comparison import plot_comparison
 from few_weights.report.figures.curve import plot_curve
 from few_weights.report.figures.first_layer import plot_first_layer
@@ -51,6 +52,7 @@ def svgs_of(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> dict[str, str]:
         "learning": plot_learning(history_of(runs), runs, breakpoints),
         "mistakes": plot_mistakes(smallest, images, labels, np.zeros(4, int)),
         "first-layer": plot_first_layer(smallest, {"conv/kernel": np.ones((3, 3, 1, 2))}, (28, 28, 1)),
+        "all-weights": plot_all_weights(smallest, {"conv/kernel": np.ones((3, 3, 1, 2))}),
         "timeline": plot_timeline(runs),
     }
     figures |= {

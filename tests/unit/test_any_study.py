@@ -18,7 +18,7 @@ from few_weights.analysis.published import Record
 from few_weights.analysis.table_columns import TABLES
 from few_weights.data import datasets
 from few_weights.plan.runs import Run
-from few_weights.report.figures import data, first_layer, mistakes, smallest_network, style
+from few_weights.report.figures import all_weights, data, first_layer, mistakes, smallest_network, style
 from few_weights.report.figures.comparison import plot_comparison
 from few_weights.report.figures.curve import plot_curve
 from few_weights.report.figures.learning import plot_learning
@@ -211,6 +211,7 @@ class Study:
             "first-layer": first_layer.plot_first_layer(
                 chosen, self.weights(images.image_shape), shape, types
             ),
+            "all-weights": all_weights.plot_all_weights(chosen, self.weights(images.image_shape)),
             "timeline": plot_timeline(runs),
             "data": data.plot_data(self.dataset, images, datasets.summarise(images)),
         }

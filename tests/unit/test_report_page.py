@@ -39,7 +39,7 @@ def test_ids_are_unique_and_every_reference_resolves(page):
 
 def test_every_figure_has_a_text_alternative(page):
     names = [value for tag, name, value in Attributes(page).found if (tag, name) == ("svg", "aria-label")]
-    assert len(names) == 8 and "vgg: 400 weights are enough for 97 %" in names
+    assert len(names) == 9 and "vgg: 400 weights are enough for 97 %" in names
 
 
 def test_numbers_are_those_of_the_tables(page):

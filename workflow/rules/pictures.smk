@@ -1,7 +1,7 @@
 """The figures that are drawn from images or from one run's files, too.
 
 Requires the data, the tables, and predictions.npz and weights.npz of the smallest sufficient network. Makes
-figures/mistakes, figures/first-layer, and figures/data, for your own data.
+figures/mistakes, figures/first-layer, figures/all-weights, and figures/data, for your own data.
 """
 
 
@@ -47,6 +47,25 @@ use rule plot_mistakes as plot_first_layer with:
     params:
         figure="first-layer",
         code=code_of_figure("first-layer"),
+
+
+# Draw all weights of the smallest sufficient network.
+use rule plot_comparison as plot_all_weights with:
+    output:
+        svg=report(
+            "<figures>/all-weights.svg",
+            caption="../report/all-weights.rst",
+            category="The smallest sufficient network",
+            labels={"figure": "all weights"},
+        ),
+        png="<figures>/all-weights.png",
+    log:
+        "<logs>/plot_all_weights.log",
+    localrule: True
+    params:
+        figure="all-weights",
+        options=[],
+        code=code_of_figure("all-weights"),
 
 
 # Draw some images of each class of your own data, and how many images there are.

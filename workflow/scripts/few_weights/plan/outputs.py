@@ -76,6 +76,7 @@ FIGURES = {
     "first-layer": Output(
         "the weights of its first layer", ("runs", "breakpoints", "layers"), run_files=True, data=True
     ),
+    "all-weights": Output("all of its weights", ("runs", "breakpoints"), run_files=True),
     "timeline": Output("when each training job ran", ("runs",)),
     # One for each architecture, curve-<architecture>.
     "curve": Output("accuracy against weights of one architecture", ("runs", "breakpoints")),
