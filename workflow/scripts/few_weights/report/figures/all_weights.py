@@ -32,9 +32,9 @@ MOST_ARRAYS, MOST_LETTERS = 24, 45
 def tiled(array: Weights) -> Weights:
     """An array as a picture (rows, columns), at least as wide as high; NaN between kernels.
 
-    Kernels (rows, columns, channels, filters) stand in a grid of channels by filters, or side by side if there
-    is one filter; those of 1 x 1, and dense layers, are a matrix; any other array keeps its last axis as the
-    columns. A large picture is shrunk, and has nothing between the kernels.
+    Kernels (rows, columns, channels, filters) stand in a grid of channels by filters, or side by side if
+    there is one filter; those of 1 x 1, and dense layers, are a matrix; any other array keeps its last axis
+    as the columns. A large picture is shrunk, and has nothing between the kernels.
     """
     values = np.nan_to_num(array.astype(float), nan=0.0, posinf=0.0, neginf=0.0)
     if array.ndim == 4 and array.shape[:2] != (1, 1):
