@@ -78,6 +78,17 @@ def test_pareto_front_by_hand():
     assert front["to_parameters"].isna().tolist() == [False, False, True]
 
 
+def test_the_front_by_bytes_counts_weights_of_few_bits():
+    """vgg 2 has as many weights as cnn 2 and is less accurate, but takes fewer bytes."""
+    runs = runs_of({("vgg", 1): [9_000], ("cnn", 2): [9_600], ("vgg", 2): [9_500]})
+    runs["weight_bytes"] = pd.array([None, None, 250], "Int64")
+    assert model_tables.pareto_table(runs)["architecture"].tolist() == ["vgg", "cnn"]
+    front = model_tables.bytes_table(runs)
+    assert front["parameters"].tolist() == [1000, 1000]
+    assert front["from_bytes"].tolist() == [250, 4000]
+    assert front["to_bytes"].tolist()[0] == 3999 and pd.isna(front["to_bytes"].iloc[1])
+
+
 def test_no_model_beats_one_on_the_front():
     rng = np.random.default_rng(1)
     accuracies = {("cnn", width): [int(rng.integers(9_000, 9_900))] for width in range(1, 30)}

@@ -1,7 +1,7 @@
 """From the table of runs to the answer.
 
-Requires runs.csv. Makes models.csv, shares.csv and pareto.csv, which summarise the seeds of each model; and
-breakpoints.csv, targets.csv and bootstrap.csv, which say how few weights are enough and how certain that is; with
+Requires runs.csv. Makes models.csv, shares.csv and pareto.csv, which summarise the seeds of each model; with
+`quantisation` also bytes.csv; and breakpoints.csv, targets.csv and bootstrap.csv, which say how few weights are enough and how certain that is; with
 `certainty` also certainty.csv, which says why each seed was added.
 """
 
@@ -31,6 +31,24 @@ rule summarise_models:
         " --shares {output.shares:q}"
         " --pareto {output.pareto:q}"
         " > {log:q} 2>&1"
+
+
+rule find_byte_front:
+    """Find the models that no other beats in both bytes and accuracy."""
+    input:
+        runs="<study>/runs.csv",
+    output:
+        front="<study>/bytes.csv",
+    log:
+        "<logs>/find_byte_front.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    params:
+        script=script("find_byte_front.py"),
+        code=code_of("find_byte_front.py"),
+    shell:
+        "python {params.script:q}" " --runs {input.runs:q}" " --output {output.front:q}" " > {log:q} 2>&1"
 
 
 rule find_breakpoints:

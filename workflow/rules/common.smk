@@ -124,7 +124,12 @@ CERTAINTY = (
     if STUDY.certainty
     else {}
 )
-TABLE_NAMES = tables_of_study(STUDY.refine, bool(STUDY.certainty), bool(STUDY.halving))
+TABLE_NAMES = tables_of_study(
+    STUDY.refine,
+    bool(STUDY.certainty),
+    bool(STUDY.halving),
+    any(section.recipe.quantisation for section in ARCHITECTURES.values()),
+)
 FIGURE_NAMES = figures_of_study(ARCHITECTURES, STUDY.dataset not in KNOWN, bool(STUDY.certainty))
 
 # The files that report.html is made from, besides the code that fills them in.

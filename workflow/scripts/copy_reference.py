@@ -17,7 +17,7 @@ def main() -> None:
     study = results_folder(arguments.configfile)
     reference = study.with_name("reference") / study.name
 
-    optional = ((study / f"{name}.csv").exists() for name in ("search", "certainty", "stages"))
+    optional = ((study / f"{name}.csv").exists() for name in ("search", "certainty", "stages", "bytes"))
     outputs = [study / "report.html", *(study / f"{name}.csv" for name in tables_of_study(*optional))]
     outputs += sorted((study / "figures").glob("*.svg"))
     outputs += sorted((study / "figures").glob("*.png"))

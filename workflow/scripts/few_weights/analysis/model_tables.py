@@ -8,7 +8,7 @@ import pandas as pd
 from few_weights.analysis.divergence import has_collapsed, has_diverged
 from few_weights.analysis.rows import as_table, by_model
 from few_weights.analysis.seeds import accuracy_statistics, selection_of, share_reaching
-from few_weights.analysis.table_columns import MODELS, PARETO, SHARES
+from few_weights.analysis.table_columns import BYTES, MODELS, PARETO, SHARES, Table
 
 
 def flops_per_image(multiply_adds: int) -> int:
@@ -86,13 +86,23 @@ def pareto_table(runs: pd.DataFrame) -> pd.DataFrame:
     one for a budget from `from_parameters` up to `to_parameters` (empty for the last: any larger budget). Of
     models equal in both, the first in runs.csv counts.
     """
+    return _front(runs, "parameters", PARETO)
+
+
+def bytes_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """bytes.csv: the models that no other beats, as in pareto.csv, but by the bytes of their weights."""
+    return _front(runs, "weight_bytes", BYTES)
+
+
+def _front(runs: pd.DataFrame, size: str, columns: Table) -> pd.DataFrame:
     models = models_table(runs)
     models["selection_accuracy"] = models[f"{selection_of(runs)}_accuracy"]
     models = models.sort_values(
-        ["parameters", "selection_accuracy"], ascending=[True, False], kind="stable", ignore_index=True
+        [size, "selection_accuracy"], ascending=[True, False], kind="stable", ignore_index=True
     )
     best_before = models["selection_accuracy"].cummax().shift(fill_value=-1.0)
     front = models[models["selection_accuracy"] > best_before].reset_index(drop=True)
-    front["from_parameters"] = front["parameters"]
-    front["to_parameters"] = front["parameters"].shift(-1) - 1
-    return front[PARETO.names].astype(PARETO.types)
+    unit = size.removeprefix("weight_")
+    front[f"from_{unit}"] = front[size]
+    front[f"to_{unit}"] = front[size].shift(-1) - 1
+    return front[columns.names].astype(columns.types)

@@ -187,6 +187,20 @@ PARETO = Table(
     ),
 )
 
+#: Only of a study with `quantisation`.
+BYTES = Table(
+    "bytes",
+    "a model",
+    (
+        *_columns(TEXT, "architecture"),
+        *_columns(WHOLE, "width parameters from_bytes"),
+        *_columns(WHOLE_OR_EMPTY, "to_bytes"),
+        *_columns(TEXT, "selection"),
+        *_columns(NUMBER, "selection_accuracy test_accuracy"),
+        *_columns(WHOLE, "seeds"),
+    ),
+)
+
 #: The columns of breakpoints.csv that only a study with `certainty` has. An end of a range may be empty.
 OF_CERTAINTY = (
     *_columns(NUMBER, "level collapse alpha", required=False),
@@ -325,7 +339,7 @@ STAGES = Table(
 TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
-        *(RUNS, LAYERS, HISTORY, MODELS, SHARES, PARETO),
+        *(RUNS, LAYERS, HISTORY, MODELS, SHARES, PARETO, BYTES),
         *(BREAKPOINTS, TARGETS, BOOTSTRAP, NEIGHBOURS, COUNTS, SEARCH, CERTAINTY, STAGES),
     )
 }

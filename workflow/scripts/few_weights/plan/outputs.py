@@ -29,6 +29,8 @@ TABLES = {
     "models": Output("one row per model: its size, and its accuracy over seeds", ("runs",)),
     "shares": Output("one row per model and target: how many seeds reach it", ("runs",)),
     "pareto": Output("the models that no other beats in both size and accuracy", ("runs",)),
+    # Only of a study with `quantisation`.
+    "bytes": Output("the models that no other beats in both bytes and accuracy", ("runs",)),
     "breakpoints": Output("one row per architecture and target: the answer", ("runs",)),
     "targets": Output("the breakpoints' weights, one row per target, one column per architecture", ("runs",)),
     "bootstrap": Output("how often each model would be the breakpoint with other seeds", ("runs",)),
@@ -51,6 +53,7 @@ TABLES = {
 REPORT_TABLES = (
     "models",
     "pareto",
+    "bytes",
     "targets",
     "bootstrap",
     "neighbours",
@@ -92,15 +95,16 @@ FIGURES = {
 EACH = ("curve", "certainty")
 
 
-def tables_of_study(refine: bool, certainty: bool, halving: bool) -> list[str]:
+def tables_of_study(refine: bool, certainty: bool, halving: bool, quantised: bool) -> list[str]:
     """The names of a study's tables.
 
     Args:
         refine: whether it searches for widths.
         certainty: whether it adds seeds until it is sure.
         halving: whether it trains its models in stages.
+        quantised: whether it trains weights of few bits.
     """
-    there = {"search": refine, "certainty": certainty, "stages": halving}
+    there = {"search": refine, "certainty": certainty, "stages": halving, "bytes": quantised}
     return [name for name in TABLES if there.get(name, True)]
 
 

@@ -91,6 +91,7 @@ def summary_tables_of(
     makers: dict[str, Callable[[pd.DataFrame], TextTable]] = {
         "targets": lambda table: summary_tables.targets_as_text(table, architectures),
         "pareto": lambda table: summary_tables.pareto_as_text(table, runs),
+        "bytes": lambda table: summary_tables.bytes_as_text(table, runs),
         "models": summary_tables.models_as_text,
         "counts": summary_tables.counts_as_text,
         "certainty": summary_tables.certainty_as_text,
@@ -121,7 +122,7 @@ def notice(
     names = figures_of_study(architectures, runs["dataset"].iloc[0] not in KNOWN, certainty)
     optional = [] if certainty else ["certainty"]
     expected = [f"figures/{name}.svg" for name in names if name not in figures]
-    optional += ["search", "stages"]
+    optional += ["search", "stages", "bytes"]
     expected += [f"{name}.csv" for name in REPORT_TABLES if name not in (*tables, *optional)]
     missing = [file for file in expected if not any(file in sentence for sentence in sentences)]
     if missing:

@@ -48,6 +48,26 @@ def pareto_as_text(pareto: pd.DataFrame, runs: pd.DataFrame) -> TextTable:
     return TextTable(headings, texts)
 
 
+def bytes_as_text(front: pd.DataFrame, runs: pd.DataFrame) -> TextTable:
+    """bytes.csv: the best model for each range of bytes."""
+    selection_examples = int(runs[f"{selection_of(runs)}_examples"].max())
+    test_examples = int(runs["test_examples"].max())
+    texts = [
+        [
+            row.architecture,
+            str(row.width),
+            wording.count(row.parameters),
+            wording.count(row.from_bytes),
+            "any" if pd.isna(row.to_bytes) else wording.count(row.to_bytes),
+            wording.accuracy(row.selection_accuracy, selection_examples),
+            wording.accuracy(row.test_accuracy, test_examples),
+        ]
+        for row in rows(front)
+    ]
+    headings = ["Architecture", "Width", "Weights", "Bytes from", "to", "Selection mean", "Test mean"]
+    return TextTable(headings, texts)
+
+
 def models_as_text(models: pd.DataFrame) -> TextTable:
     """models.csv in short: each model's size and what its seeds reach on the test images."""
     headings = ["Architecture", "Width", "Weights", "Bytes", "FLOPs per image", "Seeds", "Collapsed"]
