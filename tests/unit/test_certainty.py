@@ -171,7 +171,7 @@ def test_a_model_whose_runs_all_diverged_counts_as_0():
 
 def test_planned_runs_are_those_of_the_rounds(tmp_path):
     class Planned:
-        seeds, refine, certainty = [0, 1], True, True
+        seeds, refine, certainty, halving = [0, 1], True, True, None
         architectures = {"vgg": type("Section", (), {"widths": [2, 8]})}
 
     folder = tmp_path / "search" / "vgg"
