@@ -304,8 +304,6 @@ def draw_small(draw, shape):
     choices += [("MaxPooling2D", pooling), ("AveragePooling2D", pooling)]
     if min(shape[:2]) >= 2:
         choices += [("MaxPooling2D", {}), ("MaxPooling2D", {}), ("AveragePooling2D", {})]
-    if min(shape[:2]) >= 4:
-        choices += [("Cropping2D", {"cropping": draw(st.sampled_from([1, [[1, 0], [0, 2]]]))})]
     return draw(st.sampled_from(choices))
 
 
