@@ -85,7 +85,7 @@ def test_report_from_disk(browser, address, width, scheme):
     assert visit.errors == []
 
     figures = page.locator("figure svg")
-    assert figures.count() == 11  # six, and a curve for each of four architectures
+    assert figures.count() == 11  # seven, and a curve for each of four architectures
     for number in range(figures.count()):
         box = figures.nth(number).bounding_box()
         assert box["width"] > 300 and box["height"] > 80, figures.nth(number).get_attribute("aria-label")
