@@ -1,8 +1,11 @@
 """The built-in networks have the parameters that the article's formulas say; every count by hand."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from samples.networks import build
 
 from few_weights.errors import StudyError
@@ -101,6 +104,14 @@ def test_unknown_and_impossible_networks_are_refused():
         build("vgg", 1, (8, 8, 1), 10)
 
 
+def types_in(content):
+    """The types of the tensors of a TFLite file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        interpreter = tf.lite.Interpreter(model_content=content)
+    return {tensor["dtype"] for tensor in interpreter.get_tensor_details()}
+
+
 def test_a_network_with_shared_weights_can_be_saved_and_read_back(tmp_path):
     """As .keras, with its weights still shared, and as TFLite."""
     model = build("recurrent", 6, (28, 28, 1), 10)
@@ -111,8 +122,11 @@ def test_a_network_with_shared_weights_can_be_saved_and_read_back(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert loaded.count_params() == 370
     np.testing.assert_array_equal(loaded.predict(images / np.float32(255), verbose=0), expected)
-    classes = saved_models.predict_tflite(saved_models.convert_to_tflite(model), images)
-    assert np.mean(classes == expected.argmax(1)) > 0.99
+    plain, rounded = (saved_models.convert_to_tflite(model, of) for of in (None, images[:50]))
+    assert np.mean(saved_models.predict_tflite(plain, images) == expected.argmax(1)) > 0.99
+    assert np.mean(saved_models.predict_tflite(rounded, images) == expected.argmax(1)) > 0.8
+    assert {np.int8 in types_in(plain), np.float32 in types_in(plain)} == {False, True}
+    assert np.int8 in types_in(rounded)
 
 
 def test_weights_are_counted_by_every_rule():

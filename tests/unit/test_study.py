@@ -169,6 +169,29 @@ def test_weights_of_few_bits_need_an_optimizer_that_can_train_them():
     assert "architectures.vgg.quantisation: adadelta cannot train weights of few bits" in message
 
 
+@pytest.mark.parametrize(("after", "refused"), [(0.9995, False), (0.99999, True)])
+def test_weights_of_few_bits_need_a_step_that_rounds_them(after, refused):
+    """60,000 images in batches of 128 for 12 epochs are 5,628 steps."""
+    optimizer = {
+        "name": "full_matrix_adam",
+        "learning_rate": 0.02,
+        "beta_1": 0.9,
+        "beta_2": 0.995,
+        "refresh": 9,
+    }
+    section = ARTICLE["architectures"]["vgg"] | {
+        "optimizer": optimizer,
+        "widths": [2],
+        "quantisation": {"weight_bits": 4, "rounded_after": after},
+    }
+    study = ARTICLE | {"architectures": {"vgg": section}}
+    if not refused:
+        assert resolve(study).architectures["vgg"].recipe.quantisation
+        return
+    expected = "architectures.vgg.quantisation.rounded_after: 0.99999 of 5628 steps leaves none with rounded"
+    assert expected in problems_of(study)
+
+
 OWN = {key: ARTICLE["architectures"]["vgg"][key] for key in ("widths", "epochs", "batch_size", "optimizer")}
 
 

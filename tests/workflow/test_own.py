@@ -37,6 +37,14 @@ STUDY = {
             ],
             "widths": [2],
             **RECIPE,
+            "optimizer": {
+                "name": "full_matrix_adam",
+                "learning_rate": 0.01,
+                "beta_1": 0.9,
+                "beta_2": 0.99,
+                "refresh": 30,
+            },
+            "quantisation": {"weight_bits": 8, "rounded_after": 0.3},
         },
     },
 }
@@ -127,7 +135,12 @@ def test_saved_networks_are_right_as_often_as_the_metrics_say(finished):
     files = {path.name for path in (finished.folder / "results/own/exports").glob("*.*")}
     assert set(exports["file"]) == files and exports["problem"].isna().all()
     keras = exports[exports["target"].isna()]
-    assert set(keras["file"]) == {"mine-width-8-seed-0.keras", "listed-width-2-seed-0.keras"}
+    listed = "listed-width-2-seed-0"
+    assert set(keras["file"]) == {"mine-width-8-seed-0.keras", f"{listed}.keras", f"{listed}.packed"}
+    packed = keras.set_index("file").loc[f"{listed}.packed"]
+    runs = pd.read_csv(finished.folder / "results/own/runs.csv").set_index("architecture")
+    # A byte per weight, and two for the scale of each of four variables.
+    assert packed["bytes"] == runs.loc["listed", "weight_bytes"] == runs.loc["listed", "parameters"] + 8
     assert (keras["test_accuracy"] == keras["exported_test_accuracy"]).all()
     exports = exports[exports["target"].notna()]
     assert sorted(exports[["architecture", "target"]].values.tolist()) == sorted(
@@ -140,19 +153,28 @@ def test_saved_networks_are_right_as_often_as_the_metrics_say(finished):
     assert (exports.loc[~in_int8, "changed_predictions"] == 0).all()
     assert (exports.loc[~in_int8, "test_accuracy"] == exports.loc[~in_int8, "exported_test_accuracy"]).all()
     assert (exports["test_accuracy"] - exports["exported_test_accuracy"]).abs().max() < 0.02
-    for export in exports.itertuples():
+    for export in (*exports.itertuples(), *keras.itertuples()):
         assert (finished.folder / "results/own/exports" / export.file).stat().st_size == export.bytes
 
 
 def test_an_exported_file_that_is_deleted_is_made_again(finished):
     files = [
         finished.folder / "results/own/exports" / name
-        for name in ("mine-width-8-seed-0.keras", "mine-0.3.tflite", "mine-0.3-int8.tflite")
+        for name in (
+            "mine-width-8-seed-0.keras",
+            "listed-width-2-seed-0.packed",
+            "mine-0.3.tflite",
+            "mine-0.3-int8.tflite",
+        )
     ]
     before = [file.read_bytes() for file in files]
     for file in files:
         file.unlink()
-    assert finished.workflow.planned_jobs(*finished.arguments) == {"unpack_keras": 1, "unpack_tflite": 2}
+    assert finished.workflow.planned_jobs(*finished.arguments) == {
+        "unpack_keras": 1,
+        "unpack_packed": 1,
+        "unpack_tflite": 2,
+    }
     finished.workflow.snakemake(*finished.arguments)
     assert [file.read_bytes() for file in files] == before
 

@@ -1,8 +1,8 @@
 """From the table of runs to the answer.
 
 Requires runs.csv. Makes models.csv, shares.csv and pareto.csv, which summarise the seeds of each model; with
-`quantisation` also bytes.csv; and breakpoints.csv, targets.csv and bootstrap.csv, which say how few weights are enough and how certain that is; with
-`certainty` also certainty.csv, which says why each seed was added.
+`quantisation` also bytes.csv; breakpoints.csv, targets.csv and bootstrap.csv, which say how few weights are enough and
+how certain that is; with `certainty` also certainty.csv, which says why each seed was added.
 """
 
 

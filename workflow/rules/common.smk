@@ -28,8 +28,8 @@ from few_weights.plan.certainty import certainty_rules, rules_as_json
 from few_weights.plan.console.interrupt import Interrupt
 from few_weights.plan.cost import CHEAP, training_cost, training_minutes, training_seconds
 from few_weights.plan.finished_runs import exported_names
-from few_weights.plan.halving import stages_of
 from few_weights.plan.fingerprints import code_fingerprint, network_fingerprint
+from few_weights.plan.halving import stages_of
 from few_weights.plan.model_descriptions import (
     baseline_widths,
     describe_models,

@@ -83,7 +83,7 @@ def gelu() -> layers.Layer:
 
 
 def silu() -> layers.Layer:
-    """SiLU (Hendrycks and Gimpel 2016; Elfwing and others 2018), x sigmoid(x): like GELU, and cheaper."""
+    """SiLU (Hendrycks and Gimpel 2016; Elfwing and others 2018), x sigmoid(x), a smooth ReLU like GELU."""
     return layers.Activation("silu")
 
 

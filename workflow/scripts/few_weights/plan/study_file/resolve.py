@@ -1,5 +1,6 @@
 """From the values of a study's YAML to a checked `Study` with all defaults filled in."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -158,12 +159,8 @@ def _contradictions(study: Mapping[str, Any], facts: DataFacts | None) -> list[s
     problems += _too_few_seeds(study) + _wrong_stages(study)
     known = [*architecture_names(), *study["architectures"]]
     for name, section in study["architectures"].items():
-        optimizer = section["optimizer"]["name"]
-        if "quantisation" in section and optimizer != "full_matrix_adam":
-            problems.append(
-                f"architectures.{name}.quantisation: {optimizer} cannot train weights of few bits; choose "
-                "the optimizer full_matrix_adam, or remove quantisation"
-            )
+        if "quantisation" in section:
+            problems += _useless_quantisation(name, section, study, facts)
         baseline = section.get("baseline")
         if baseline and baseline["architecture"] not in known:
             unknown = baseline["architecture"]
@@ -171,6 +168,29 @@ def _contradictions(study: Mapping[str, Any], facts: DataFacts | None) -> list[s
                 f"architectures.{name}.baseline.architecture: {unknown_architecture(unknown, known)}"
             )
     return problems
+
+
+def _useless_quantisation(
+    name: str, section: Mapping[str, Any], study: Mapping[str, Any], facts: DataFacts | None
+) -> list[str]:
+    """Why a section's training would not end with weights of few bits."""
+    optimizer = section["optimizer"]["name"]
+    if optimizer != "full_matrix_adam":
+        return [
+            f"architectures.{name}.quantisation: {optimizer} cannot train weights of few bits; choose "
+            "the optimizer full_matrix_adam, or remove quantisation"
+        ]
+    if facts is None:
+        return []
+    batches = math.ceil((facts.train_examples - study["validation_examples"]) / section["batch_size"])
+    steps = batches * min([section["epochs"], *study.get("halving", {}).get("epochs", ())])
+    after = section["quantisation"]["rounded_after"]
+    if round(after * steps) < steps:
+        return []
+    return [
+        f"architectures.{name}.quantisation.rounded_after: {after:.12g} of {steps} steps leaves none with "
+        "rounded weights; write a smaller share"
+    ]
 
 
 def _wrong_stages(study: Mapping[str, Any]) -> list[str]:
