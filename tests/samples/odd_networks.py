@@ -36,6 +36,11 @@ def net(width, image_shape, classes):
     out, h, c = layers.LSTM(width, return_state=True)(x)
     return end(x0, layers.Concatenate()([out, h, c]), classes)
 """,
+    "a list of layers that hand on several tensors": """
+def net(width, image_shape, classes):
+    body = [layers.Reshape((image_shape[0], -1)), layers.LSTM(width, return_state=True), layers.Concatenate()]
+    return Sequential([layers.Input(image_shape), *body, layers.Dense(classes, activation="softmax")])
+""",
     "two towers with the same names": """
 def tower(name, width, image_shape):
     x0 = layers.Input(image_shape)
@@ -108,6 +113,18 @@ def net(width, image_shape, classes):
 
 
 WRONG = {
+    "random numbers of no generator of its own": (
+        """
+class Noise(layers.Layer):
+    def call(self, x, training=False):
+        return keras.random.dropout(x, 0.1) if training else x
+
+def net(width, image_shape, classes):
+    x0, x = flat(image_shape)
+    return end(x0, Noise()(layers.Dense(width)(x)), classes)
+""",
+        r"uses whole numbers \(.*\) that Keras does not store with it, .*random.SeedGenerator",
+    ),
     "whole numbers as input": (
         """
 def net(width, image_shape, classes):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from few_weights.engine.group_program import OPTIONAL
 from few_weights.engine.layouts import Map
 from few_weights.engine.machine_code import LANES, Program
 
@@ -18,8 +19,9 @@ def run(write, *arrays, numbers=()):
         numbers: integers that it takes first.
     """
     program = Program()
-    code = program.function("piece", numbers=len(numbers), pointers=len(arrays), may_overlap=True)
-    write(code, *code.arguments)
+    names = [[f"{kind}_{each}" for each in range(len(of))] for kind, of in (("a", arrays), ("n", numbers))]
+    code = program.define("piece", *names, may_overlap=True)
+    write(code, *code.named.values())
     code.finish()
     program.compile("piece")["piece"](*numbers, *(array.ctypes.data for array in arrays))
 
@@ -61,6 +63,9 @@ class KindRun:
         for name, array in (weights or {}).items():
             self.memory[name] = np.append(np.float32(array).ravel(), np.zeros(BEHIND, np.float32))
             self.memory[f"{name}_gradient"] = np.zeros_like(self.memory[name])
+        for name in OPTIONAL:
+            self.memory.setdefault(name, np.zeros(BEHIND, np.float32))
+            self.memory.setdefault(f"{name}_gradient", np.zeros(BEHIND, np.float32))
         for name in ("scratch", "shared"):
             self.memory[name] = np.zeros(getattr(kind, f"{name}_size") + BEHIND, np.float32)
 
@@ -68,9 +73,8 @@ class KindRun:
         """Run the function that a method of the kind writes."""
         program = Program()
         code = getattr(self.kind, method)(program, "piece", *options)
-        nothing = np.zeros(BEHIND, np.float32)
         arguments = [
-            self.numbers[name] if name in self.numbers else self.memory.get(name, nothing).ctypes.data
+            self.numbers[name] if name in self.numbers else self.memory[name].ctypes.data
             for name in code.named
         ]
         program.compile("piece")["piece"](*arguments)
@@ -82,7 +86,11 @@ class KindRun:
 
     def backward(self, upstream, *options):
         """The gradient of the first input; the options are those of `write_backward`."""
-        self.memory["upstream"] = self._packed(self.kind.output, upstream)
+        packed = self._packed(self.kind.output, upstream)
+        # Its border may hold anything: other kinds that read the tensor may have added to it.
+        self.memory["upstream"] = np.full_like(packed, np.nan)
+        inside = self._inside(packed, self.kind.output)
+        self._inside(self.memory["upstream"], self.kind.output)[...] = inside
         self.call("write_backward", *(options or (True,)))
         return self.values_of("values_gradient", self.maps["values"])
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 from few_weights.engine.again import Again
+from few_weights.engine.kinds import activation as activations
 
 
 class Doubling(layers.Dense):
@@ -66,7 +67,8 @@ def add_layers(body, x):
     return x, made
 
 
-ACTIVATIONS = ["relu", "linear", "gelu", "silu", "tanh", "sigmoid", "elu", "leaky_relu", "relu6", *FUNCTIONS]
+IN_MACHINE_CODE = list(activations.ACTIVATIONS)
+ACTIVATIONS = [*IN_MACHINE_CODE, "leaky_relu", "relu6", *FUNCTIONS]
 
 
 def rarely(draw, one_in=8):
@@ -271,8 +273,7 @@ def draw_for_winograd(draw, shape):
 
 def draw_small(draw, shape):
     """Layers that small networks are made of, with settings that machine code supports."""
-    names = ["relu", "gelu", "linear", "silu", "tanh", "elu", "sigmoid"]
-    activation = {"activation": draw(st.sampled_from(names))}
+    activation = {"activation": draw(st.sampled_from(IN_MACHINE_CODE))}
     bias = {"use_bias": draw(st.booleans())}
     choices = [
         ("Activation", activation),
@@ -300,10 +301,14 @@ def draw_small(draw, shape):
         ("Dense", {"units": 3} | activation),
     ]
     choices += [("Reshape", {"target_shape": [shape[1], shape[0], shape[2]]})]
+    sides = [[draw(st.integers(0, 2)) for _ in range(2)] for _ in range(2)]
+    choices += [("ZeroPadding2D", {"padding": draw(st.sampled_from([1, [1, 2], sides]))})]
     pooling = {"padding": kernel["padding"], "pool_size": draw_window(draw, shape, 3)}
     choices += [("MaxPooling2D", pooling), ("AveragePooling2D", pooling)]
+    choices += [(name, {"keepdims": True}) for name in ("GlobalMaxPooling2D", "GlobalAveragePooling2D")]
     if min(shape[:2]) >= 2:
         choices += [("MaxPooling2D", {}), ("MaxPooling2D", {}), ("AveragePooling2D", {})]
+        choices += [("Cropping2D", {"cropping": [[1, 0], [0, 1]]})]
     return draw(st.sampled_from(choices))
 
 

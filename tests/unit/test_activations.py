@@ -17,13 +17,17 @@ CORNERS = [0.0, -0.0, 1e-20, -1e-20, 0.6, 0.7, 3.0, -3.0, 5.9, -5.9, 20.0, -20.0
 
 
 def compute(kind, x, upstream):
-    """What the functions of an activation make of x: its output, and 1 plus its gradient."""
+    """What the functions of an activation make of x: its output, and its gradient, to which 1 is added unless
+    it is computed in place."""
     output, gradient = np.zeros_like(x), np.ones_like(x)
     program = Program()
     forward = kind.write_forward(program, "forward")
     backward = kind.write_backward(program, "backward", True)
     functions = program.compile("forward", "backward")
     arrays = {"values": x, "output": output, "upstream": upstream, "values_gradient": gradient}
+    if kind.in_place:
+        output[...], gradient = x, upstream.copy()
+        arrays |= {"upstream": gradient}
     for name, code in (("forward", forward), ("backward", backward)):
         functions[name](*(arrays[each].ctypes.data for each in code.named))
     return output, gradient
@@ -46,6 +50,18 @@ def test_an_activation_and_its_gradient_are_those_of_keras(name):
     np.testing.assert_allclose(output, expected, rtol=1e-5, atol=1e-6)
     known = ~np.isnan(x)  # the gradient at NaN does not matter: the loss is NaN already
     np.testing.assert_allclose(gradient[known], (1 + their_gradient.numpy())[known], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name, each in ACTIVATIONS.items() if each.from_output])
+def test_an_activation_whose_slope_goes_by_its_output_is_the_same_in_place(name):
+    rng = np.random.default_rng(1)
+    shape = Map(rows=3, columns=5, channels=2)
+    x, upstream = (np.float32(rng.normal(0, 3, shape.size)) for _ in range(2))
+    x[: len(CORNERS) - 1] = CORNERS[:-1]
+    values, gradient = compute(Activation(shape, shape, name), x, upstream)
+    in_place, its_gradient = compute(Activation(shape, shape, name, in_place=True), x, upstream)
+    np.testing.assert_array_equal(in_place, values)
+    np.testing.assert_allclose(1 + its_gradient, gradient, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

@@ -75,6 +75,15 @@ def test_the_block_of_a_looped_network_counts_once_but_is_computed_six_times(wid
     assert multiply_adds(model) == 784 * 9 * width + 3 * (196 + 49) * block + 19 * width
 
 
+@pytest.mark.parametrize("width", [2, 4])
+def test_each_filter_of_a_doubled_network_gives_two_channels(width):
+    model, channels = build("looped_doubled", width, (28, 28, 1), 10), 2 * width
+    block = 9 * channels + channels**2
+    parts = 9 * width + block + channels + 9 * channels + 10 * channels
+    assert trainable_parameters(model) == model.count_params() == parts == 4 * width**2 + 67 * width
+    assert multiply_adds(model) == 784 * 9 * width + 3 * (196 + 49) * block + 19 * channels
+
+
 def test_most_weights_are_in_the_first_dense_layer():
     """95 % of mlp 32 and 96 % of cnn 2 are in the first dense layer (the article's 25,120 and 4,616)."""
     for name, width, expected in (("mlp", 32, 25_120), ("cnn", 2, 4_616)):

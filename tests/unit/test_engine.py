@@ -103,6 +103,12 @@ def test_a_schedule_warms_up_and_ends_at_zero():
     np.testing.assert_allclose([float(rate(step)) for step in range(9)], expected, atol=1e-7)
 
 
+def test_a_warm_up_leaves_at_least_one_step():
+    schedule = {"name": "warmup_cosine", "warmup": 0.95}
+    rate = optimizers.build_optimizer({"name": "sgd", "learning_rate": 0.4}, schedule, steps=8)._learning_rate
+    np.testing.assert_allclose([float(rate(step)) for step in (0, 7, 8)], [0, 0.4, 0], atol=1e-7)
+
+
 @pytest.mark.parametrize(
     ("name", "width", "optimizer", "expected"),
     [
@@ -235,6 +241,7 @@ def test_an_epoch_reports_means_over_its_examples():
     expected, predictions = trainer.evaluate(images, labels)
     assert loss == pytest.approx(expected, rel=1e-5)
     assert accuracy == pytest.approx(np.mean(predictions == labels))
+    assert trainer.evaluate(images, (labels + 1) % CLASSES)[0] != pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from samples.networks import ADAM, FULL_MATRIX, RMSPROP, build
 from samples.single_steps import noise
 
 from few_weights.engine import group_program, preparation
+from few_weights.engine.group_plan import READERS
+from few_weights.engine.layer_readers import ADDITION
 from few_weights.engine.machine_code import LANES
 
 pytestmark = pytest.mark.slow
@@ -53,7 +55,7 @@ def watched(monkeypatch):
 
 
 def everything():
-    """Every kind of layer, with odd sizes, borders and channels that do not fill a vector."""
+    """With `normalised` every layer that has a reader, at odd sizes and with channels that fill no vector."""
     inputs = layers.Input((11, 13, 3))
     x = layers.Conv2D(5, 3, padding="same", use_bias=False)(inputs)
     y = layers.DepthwiseConv2D((3, 2), padding="same", depth_multiplier=2)(x)
@@ -62,12 +64,13 @@ def everything():
     x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
     y = layers.SeparableConv2D(9, 4, padding="same", strides=2, activation="silu")(x)
     z = layers.AveragePooling2D(2, padding="same")(layers.LayerNormalization()(x))
-    x = layers.Concatenate()([y, z, layers.LeakyReLU()(z)])
+    x = layers.Concatenate()([y, z, layers.LeakyReLU()(z), layers.PReLU()(z)])
+    x = layers.ZeroPadding2D(((1, 0), (0, 2)))(layers.Cropping2D(((0, 1), (1, 0)))(x))
     one = layers.Dense(7, activation="tanh")(layers.Flatten()(layers.MaxPooling2D(2)(x)))
-    two = layers.Dense(7, activation="elu")(layers.GlobalAveragePooling2D()(x))
+    two = layers.ELU()(layers.Dense(7)(layers.GlobalAveragePooling2D()(x)))
     three = layers.Dense(7, kernel_regularizer="l2")(layers.GlobalMaxPooling2D()(layers.ReLU()(x)))
     x = layers.Dropout(0.3)(layers.Add()([one, two, three]))
-    return keras.Model(inputs, layers.Dense(6, activation="softmax")(x))
+    return keras.Model(inputs, layers.Softmax()(layers.Dense(6)(x)))
 
 
 def normalised():
@@ -76,9 +79,12 @@ def normalised():
     body += [layers.Activation("relu"), layers.MaxPooling2D(), layers.DepthwiseConv2D(3, padding="same")]
     body += [layers.BatchNormalization(), layers.Reshape((6, 5, 5)), layers.Conv2D(2, 3, padding="same")]
     body += [layers.Flatten(), layers.Dense(9), layers.BatchNormalization(scale=False)]
-    return keras.Sequential(
-        [layers.Input((11, 13, 3)), *body[:-4], *body[-4:], layers.Dense(6, activation="softmax")]
-    )
+    return keras.Sequential([layers.Input((11, 13, 3)), *body, layers.Dense(6, activation="softmax")])
+
+
+def test_every_layer_that_has_a_reader_is_among_them():
+    used = {type(layer) for layer in [*everything().layers, *normalised().layers]}
+    assert {kind for kind in READERS if kind is not ADDITION} <= used
 
 
 def recurrent():

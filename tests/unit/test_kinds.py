@@ -3,13 +3,21 @@
 The images have odd sizes. A batch of 13 images leaves lanes empty, and the last one has a single image.
 """
 
+import functools
+
 import keras
+import numpy as np
 import pytest
 from keras import layers
-from samples.networks import SGD
+from samples.model_trainer import ModelTrainer
+from samples.networks import SGD, images_of
 from samples.single_steps import require_steps_of_keras
 
 from few_weights.engine.again import Again
+from few_weights.engine.group_plan import Planner
+from few_weights.engine.kinds.activation import ACTIVATIONS
+from few_weights.engine.kinds.zero_padding import ZeroPadding
+from few_weights.engine.preparation import prepare
 
 pytestmark = pytest.mark.slow
 
@@ -40,6 +48,21 @@ LAYERS = {
         layers.Conv2D(3, 3),
         layers.Dense(4),
         layers.Conv2D(2, 3, padding="same"),
+    ],
+    "a gradient with a border that others have added to": lambda: [
+        layers.Conv2D(3, 1),
+        layers.Conv2D(3, 3, padding="same"),
+        layers.DepthwiseConv2D(3, padding="same"),
+    ],
+    "a gradient with a border from strides": lambda: [
+        layers.Conv2D(3, 1),
+        layers.Conv2D(3, 3, padding="same"),
+        layers.Conv2D(3, 3, strides=2, padding="same"),
+    ],
+    "prelu with axes counted from the end": lambda: [
+        layers.Conv2D(3, 3),
+        layers.PReLU("random_uniform", shared_axes=[-1]),
+        layers.Conv2D(2, 3),
     ],
     "valid": lambda: [layers.Conv2D(3, 5), layers.Conv2D(2, 3, activation="relu")],
     "same": lambda: [layers.Conv2D(3, 3, padding="same", activation="relu"), layers.Conv2D(2, 2)],
@@ -100,7 +123,27 @@ LAYERS = {
         layers.Cropping2D(((1, 0), (2, 1))),
         layers.DepthwiseConv2D(3, padding="same"),
     ],
+    "zero padding": lambda: [
+        layers.Conv2D(3, 3),
+        layers.ZeroPadding2D(((1, 0), (2, 1))),
+        layers.Activation("sigmoid"),
+        layers.DepthwiseConv2D(3, padding="same"),
+    ],
+    "zero padding first": lambda: [layers.ZeroPadding2D((2, 1)), layers.Conv2D(3, 3, padding="same")],
+    "zero padding and batch normalisation": lambda: [
+        layers.Conv2D(3, 3, padding="same"),
+        layers.BatchNormalization(),
+        layers.ZeroPadding2D(((0, 2), (1, 0))),
+        layers.Activation("tanh"),
+        layers.BatchNormalization(),
+        layers.Conv2D(2, 3),
+    ],
     "global max": lambda: [layers.Conv2D(6, 3), layers.GlobalMaxPooling2D(), layers.Dense(4)],
+    "global max, then in place": lambda: [
+        layers.Conv2D(6, 3),
+        layers.GlobalMaxPooling2D(keepdims=True),
+        layers.Activation("sigmoid"),
+    ],
     "global mean": lambda: [layers.Conv2D(6, 3), layers.GlobalAveragePooling2D(), layers.Dense(4)],
     "global, as a map": lambda: [
         layers.Conv2D(9, 3),
@@ -198,9 +241,46 @@ def test_steps_of_a_layer_are_those_of_keras(make_layers):
     by_machine_code(lambda: network(*make_layers()))
 
 
-@pytest.mark.parametrize(
-    "name", ["linear", "relu", "gelu", "tanh", "sigmoid", "silu", "elu", "leaky"], ids=str
-)
+#: Layers that may replace their input, after each that may be replaced.
+IN_PLACE = [(name, layers.Activation, "tanh") for name in LAYERS]
+IN_PLACE += [(name, layers.Dropout, 0.4) for name in ("valid", "leaky", "global max", "layer normalisation")]
+
+
+@pytest.mark.parametrize(("name", "follows", "setting"), IN_PLACE)
+def test_what_follows_in_place_changes_no_bit(name, follows, setting, monkeypatch):
+    """An activation or dropout that may replace its input gives the same bits with a buffer of its own."""
+    images, labels = images_of(13, IMAGE)
+
+    def weights():
+        keras.utils.set_random_seed(0)
+        model = network(*LAYERS[name](), follows(setting))
+        for variable in model.variables:
+            if "seed_generator" in variable.path:
+                variable.assign([5, 0])
+        trainer = ModelTrainer(model, STEPS, 13, images, labels, epochs=100)
+        assert trainer.path.startswith("by machine code"), trainer.path
+        trainer.train_epoch(np.arange(13))
+        return model.get_weights()
+
+    in_place = weights()
+    monkeypatch.setattr(Planner, "_can_replace", lambda *_: False)
+    for one, other in zip(in_place, weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_an_argument_that_no_function_is_given_is_named(monkeypatch):
+    def write_forward(self, program, name):
+        code = program.define(name, ["value", "output"])
+        code.finish()
+        return code
+
+    monkeypatch.setattr(ZeroPadding, "write_forward", write_forward)
+    model = network(layers.Conv2D(3, 3), layers.ZeroPadding2D(1), layers.Conv2D(2, 3))
+    with pytest.raises(ValueError, match="^ZeroPadding.* asks for value, which no function is given$"):
+        prepare(model, SGD, 8, 16, epochs=1000)
+
+
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "leaky"])
 def test_steps_of_an_activation_are_those_of_keras(name):
     """Of values up to about 20, of both signs; their means are small enough for a softmax."""
 
@@ -298,6 +378,61 @@ def nested_models():
     x = layers.Flatten()(block(layers.ReLU()(block(inputs))))
     x = layers.Concatenate()([layers.Dense(3)(x), branch(inputs)])
     return keras.Model([inputs], [layers.Softmax()(layers.Dense(5)(x))])
+
+
+def masked_normalisation():
+    inputs = layers.Input(IMAGE)
+    x = layers.Conv2D(3, 3)(inputs)
+    mask = np.ones((1, 7, 9), bool)
+    mask[:, :3] = False
+    x = layers.Flatten()(layers.BatchNormalization()(x, mask=mask))
+    return keras.Model(inputs, layers.Dense(5, activation="softmax")(x))
+
+
+def masked_softmax():
+    inputs = layers.Input(IMAGE)
+    x = layers.Dense(5)(layers.Flatten()(inputs))
+    return keras.Model(inputs, layers.Softmax()(x, mask=np.array([[1, 1, 1, 0, 1]], bool)))
+
+
+def masked_model():
+    inputs = layers.Input(IMAGE)
+    block = keras.Sequential([layers.Input(IMAGE), layers.Conv2D(2, 3)])
+    x = layers.Flatten()(block(inputs, mask=np.ones((1, 9), bool)))
+    return keras.Model(inputs, layers.Dense(5, activation="softmax")(x))
+
+
+def penalised_model():
+    inputs = layers.Input(IMAGE)
+    block = keras.Sequential([layers.Input(IMAGE), layers.Conv2D(2, 3), layers.ReLU()], name="block")
+    block.activity_regularizer = keras.regularizers.L2(0.1)
+    return keras.Model(inputs, layers.Dense(5, activation="softmax")(layers.Flatten()(block(inputs))))
+
+
+def first_used_at_another_size(make_layer):
+    """A layer's own shapes are those of its first use."""
+    layer = make_layer()
+    keras.Sequential([layers.Input((20, 24, 2)), layer])
+    return network(layer)
+
+
+#: Networks, each with what the reason must name.
+BY_KERAS = [(model, "mask") for model in (masked_normalisation, masked_softmax, masked_model)]
+BY_KERAS += [(penalised_model, "block")]
+BY_KERAS += [
+    (functools.partial(first_used_at_another_size, make_layer), "another size")
+    for make_layer in (
+        lambda: layers.Conv2D(2, 3, activation="relu"),
+        lambda: layers.Conv2D(2, 3, activation="gelu"),
+        layers.MaxPooling2D,
+    )
+]
+
+
+@pytest.mark.parametrize(("make_model", "reason"), BY_KERAS)
+def test_what_machine_code_cannot_tell_goes_by_keras(make_model, reason):
+    path = prepare(make_model(), STEPS, 13, 100, epochs=1000).path
+    assert path.startswith("by Keras") and reason in path
 
 
 def no_dense_layer():

@@ -19,9 +19,8 @@ VALUES = 1 + np.random.default_rng(0).random((8, *SHAPE)).astype(np.float32)
 
 def dropout(rate=0.3, seed=7, spatial=False, step=0, first=0):
     values, output = Map(*SHAPE, 1, 2, 0, 1), Map(*SHAPE)
-    return KindRun(
-        Dropout(values, output, rate, seed, spatial), [VALUES], [values], None, step=step, first=first
-    )
+    kind, weights = Dropout(values, output, rate, seed, spatial), {"seed": np.zeros(2, np.float32)}
+    return KindRun(kind, [VALUES], [values], weights, step=step, first=first)
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.1, 0.3, 0.5, 0.9])

@@ -5,7 +5,7 @@ import pytest
 from samples.pieces import KindRun
 
 from few_weights.engine.kinds import convolution
-from few_weights.engine.kinds.activation import Activation
+from few_weights.engine.kinds.activation import ACTIVATIONS, Activation
 from few_weights.engine.kinds.batch_normalization import BatchNormalization
 from few_weights.engine.kinds.convolution import Convolution
 from few_weights.engine.kinds.depthwise import Depthwise
@@ -13,6 +13,7 @@ from few_weights.engine.kinds.dropout import Dropout
 from few_weights.engine.kinds.layer_normalization import LayerNormalization
 from few_weights.engine.kinds.merge import Merge
 from few_weights.engine.kinds.pooling import Pooling
+from few_weights.engine.kinds.zero_padding import ZeroPadding
 from few_weights.engine.layouts import Map
 
 VALUES = Map(8, 9, 3, 1, 2, 0, 1)
@@ -40,6 +41,7 @@ KINDS = {
     "concatenation": (Merge((VALUES, PADDED), Map(8, 9, 6), False), {}),
     "mean pooling": (Pooling(VALUES, Map(2, 3, 3), (4, 3), (4, 3), (0, 0), False), {}),
     "max pooling": (Pooling(VALUES, Map(4, 9, 3), (2, 1), (2, 1), (0, 0), True), {}),
+    "zero padding": (ZeroPadding(VALUES, Map(11, 10, 3, 0, 1, 2, 0), 1, 0), {}),
     "convolution": (
         Convolution(PADDED, Map(8, 9, 5), (3, 3), (1, 1), (1, 1), (1, 1), True),
         {"kernel": normal(3, 3, 3, 5), "bias": normal(5)},
@@ -53,10 +55,15 @@ def run_of(kind, weights):
     return KindRun(kind, inputs, maps, weights, count=5, batch=5, step=1, first=0)
 
 
-def gradients_of(kind, weights, before, overwrite):
-    """The gradients of all inputs and weights, after `before` was in those of the inputs."""
+def gradients_of(kind, weights, before, overwrite, replaced=False):
+    """The gradients of all inputs and weights, after `before` was in those of the inputs.
+
+    With `replaced`, something else is in the place of the output by then.
+    """
     run = run_of(kind, weights)
     run.forward()
+    if replaced:
+        run.memory["output"][...] = np.nan
     upstream = normal(5, kind.output.rows, kind.output.columns, kind.output.channels)
     names = [name for name in run.memory if name.startswith("values") and name.endswith("_gradient")]
     for name in names:
@@ -76,6 +83,21 @@ def test_gradients_are_written_over_what_is_there_or_added_to_it(name):
     found = gradients_of(kind, weights, 1, overwrite=False)
     for one, other in zip(expected[: -len(weights) or None], found, strict=False):
         np.testing.assert_allclose(one + 1, other, rtol=1e-5, atol=1e-5)
+
+
+OTHERS = {
+    "cropping": Pooling(VALUES, Map(6, 5, 3), (1, 1), (1, 1), (-1, -2), False),
+    "global max": Pooling(VALUES, Map(1, 1, 3), (8, 9), (8, 9), (0, 0), True, shared=True),
+    **{name: Activation(VALUES, OUTPUT, name) for name in (*ACTIVATIONS, "leaky_relu")},
+}
+
+
+@pytest.mark.parametrize("name", [*KINDS, *OTHERS])
+def test_only_kinds_that_say_so_need_their_output_for_the_gradient(name):
+    kind, weights = KINDS[name] if name in KINDS else (OTHERS[name], {})
+    kept, replaced = (gradients_of(kind, weights, 0, False, replaced) for replaced in (False, True))
+    same = all(np.array_equal(one, other) for one, other in zip(kept, replaced, strict=True))
+    assert same or kind.needs_output
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ OTHERS = {
     "momentum": [0.5],
     "negative_slope": [0.3],
     "noise_shape": [[None, 1, 1, 3]],
-    "padding": ["same", "valid"],
+    "padding": ["same", "valid", 2, [1, 0], [[1, 0], [0, 2]]],
     "pool_size": [[2, 3]],
     "quantization_config": [],
     "rate": [1.0, 0.4],

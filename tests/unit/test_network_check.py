@@ -4,6 +4,7 @@ import pytest
 from samples.networks import ADAM
 from samples.odd_networks import CLASSES, HEAD, IMAGE, NOT_EXPORTED, RIGHT, WRONG
 
+from few_weights.engine.preparation import prepare
 from few_weights.errors import StudyError
 from few_weights.networks import check, counts
 from few_weights.networks.weights import named_weights
@@ -34,6 +35,7 @@ def test_unusual_networks_that_are_right_pass(examine, what):
     assert sum(row["parameters"] for row in table) == counts.trainable_parameters(model)
     named = named_weights(model)
     assert [array.shape for array in named.values()] == [tuple(w.shape) for w in model.weights]
+    assert prepare(model, ADAM, 13, 100).path.startswith("by ")
 
 
 @pytest.mark.parametrize("what", WRONG)

@@ -57,6 +57,16 @@ def test_no_step_is_long_where_the_second_moment_is_rounding():
     assert np.linalg.norm(np.diff(path, axis=0), axis=1).max() < 0.01 * 20**0.5 * 3
 
 
+def test_a_gradient_that_is_not_finite_gives_weights_that_are_not():
+    """Which is noticed as a divergence; looking for eigenvectors would fail instead."""
+    parameters = keras.Variable(np.ones(3, np.float32))
+    optimizer = FullMatrixAdam(0.01, 0.9, 0.99, refresh=2)
+    optimizer.build([parameters])
+    for value in (1.0, np.nan, 1.0, 1.0):
+        optimizer.apply([keras.ops.full((3,), value)], [parameters])
+    assert np.isnan(parameters).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "width", "path"),

@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from samples.networks import ADADELTA, ADAM, FULL_MATRIX, NADAM
 
 from few_weights.data.datasets import Dataset
+from few_weights.plan.preparations import Preparation, prepare_runs
 from few_weights.plan.recipe import Recipe
 from few_weights.plan.runs import Run
 from few_weights.training import prepared
@@ -105,7 +107,25 @@ def test_a_run_that_is_not_prepared_prepares_itself(dataset, tmp_path):
     assert read(run, identity) is None
 
 
-def test_a_prepared_run_imports_no_tensorflow(dataset, tmp_path, pytestconfig):
+def test_a_seed_that_changes_a_setting_prepares_its_own_code(dataset, tmp_path):
+    (tmp_path / "nets.py").write_text(
+        "import keras\n"
+        "import numpy as np\n"
+        "from keras import layers\n"
+        "def net(width, image_shape, classes):\n"
+        "    body = [layers.Flatten(), layers.Dense(width), layers.LeakyReLU(float(np.random.random()))]\n"
+        "    body += [layers.Dense(classes, activation='softmax')]\n"
+        "    return keras.Sequential([layers.Input(image_shape), *body])\n"
+    )
+    network = {"file": str(tmp_path / "nets.py"), "function": "net", "options": {}}
+    identity = write(tmp_path / "net.npz", network, RECIPE, dataset)
+    read = [
+        prepared.read_prepared(tmp_path / "net.npz", Run("net", 3, seed), identity, None) for seed in (0, 1)
+    ]
+    assert read[0] is not None and read[1] is None
+
+
+def test_a_prepared_run_imports_no_tensorflow(dataset, tmp_path, pytestconfig, monkeypatch):
     """Where TensorFlow cannot be imported at all, prepare_networks.py having run before."""
     scripts = pytestconfig.rootpath / "workflow" / "scripts"
     recipe = RECIPE.to_json()
@@ -113,10 +133,10 @@ def test_a_prepared_run_imports_no_tensorflow(dataset, tmp_path, pytestconfig):
     data = tmp_path / "own.npz"
     kinds = {"x_train": "x_train", "y_train": "y_train", "x_test": "x_test", "y_test": "y_test"}
     np.savez(data, **{name: getattr(dataset, kind) for name, kind in kinds.items()})
-    shape = [str(size) for size in dataset.image_shape]
-    options = ["--runs", '{"2": [0]}', "--image-shape", *shape, "--classes", "10"]
-    command = [sys.executable, str(scripts / "prepare_networks.py"), *common, *options, "--examples", "200"]
-    subprocess.run([*command, "--output", str(tmp_path / "net.npz")], check=True, capture_output=True)
+    request = {"architecture": "net", "network": BUILT_IN, "recipe": RECIPE.as_mapping(), "code": "1"}
+    request |= {"image_shape": dataset.image_shape, "classes": 10, "examples": 200}
+    monkeypatch.chdir(tmp_path)
+    prepare_runs([Preparation(request, {2: [0]}, str(tmp_path / "net.npz"))])
     (tmp_path / "broken").mkdir()
     for name in ("tensorflow", "keras"):
         (tmp_path / "broken" / f"{name}.py").write_text("raise ImportError('not here')")
@@ -130,3 +150,29 @@ def test_a_prepared_run_imports_no_tensorflow(dataset, tmp_path, pytestconfig):
     metrics = json.loads(outputs["output"].read_text())
     assert metrics["versions"]["tensorflow"] != "unknown"
     assert metrics["execution"]["bits"] in job.stdout
+
+
+def test_networks_prepared_in_one_process_are_as_in_processes_of_their_own(dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    layers = {"layers": [{"Flatten": {}}, {"Dense": {"units": 3}}, {"Dense": {"units": 10}}, "Softmax"]}
+    bad = {"layers": [{"Conv2D": {"filters": 2, "kernel_size": 30}}, *layers["layers"]]}
+    networks = {"net": BUILT_IN, "bad": bad, "list": layers}
+    common = {"recipe": RECIPE.as_mapping(), "image_shape": dataset.image_shape, "classes": 10}
+    common |= {"examples": 200, "code": "1"}
+
+    def wanted(folder):
+        return [
+            Preparation({"architecture": name, "network": each} | common, {2: [0, 1]}, f"{folder}/{name}.npz")
+            for name, each in networks.items()
+        ]
+
+    prepare_runs(wanted("together"), cores=1)
+    for each in wanted("apart"):
+        prepare_runs([each])
+    # The images are smaller than the kernel: its runs will say so.
+    assert sorted(path.stem for path in Path("together").glob("*.npz")) == ["list", "net"]
+    for name in ("net", "list"):
+        one, other = (np.load(f"{folder}/{name}.npz") for folder in ("together", "apart"))
+        assert one.files == other.files and len(one.files) > 4
+        for array in one.files:
+            np.testing.assert_array_equal(one[array], other[array])

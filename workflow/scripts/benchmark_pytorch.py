@@ -89,11 +89,33 @@ def _strided_recurrent(width: int) -> list[nn.Module]:
     return [*first, *_recurrence(stem, width), *_readout(width)]
 
 
-def _looped(width: int) -> list[nn.Module]:
-    block = [_depthwise(width, 1), nn.Conv2d(width, width, 1), nn.SiLU()]  # the same modules each time
-    stem = [nn.Conv2d(1, width, 3, padding=1, bias=False), nn.SiLU(), nn.AvgPool2d(2)]
+class _Doubled(nn.Module):
+    """All channels twice."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.cat([images, images], 1)
+
+
+def _loop(channels: int) -> list[nn.Module]:
+    block = [
+        _depthwise(channels, 1),
+        nn.Conv2d(channels, channels, 1),
+        nn.SiLU(),
+    ]  # the same modules each time
     body = [*block, *block, *block, nn.AvgPool2d(2), *block, *block, *block, nn.AvgPool2d(2)]
-    return [*stem, *body, _depthwise(width, 0), nn.Flatten(), nn.Linear(width, 10, bias=False)]
+    return [*body, _depthwise(channels, 0), nn.Flatten(), nn.Linear(channels, 10, bias=False)]
+
+
+def _full_stem(filters: int) -> list[nn.Module]:
+    return [nn.Conv2d(1, filters, 3, padding=1, bias=False), nn.SiLU(), nn.AvgPool2d(2)]
+
+
+def _looped(width: int) -> list[nn.Module]:
+    return [*_full_stem(width), *_loop(width)]
+
+
+def _looped_doubled(width: int) -> list[nn.Module]:
+    return [*_full_stem(width), _Doubled(), *_loop(2 * width)]
 
 
 NETWORKS: dict[str, Callable[[int], list[nn.Module]]] = {
@@ -106,6 +128,7 @@ NETWORKS: dict[str, Callable[[int], list[nn.Module]]] = {
     "recurrent": _recurrent,
     "strided_recurrent": _strided_recurrent,
     "looped": _looped,
+    "looped_doubled": _looped_doubled,
 }
 
 

@@ -32,7 +32,7 @@ TEST_EXAMPLES = 10_000
 #: The built-in networks, by the study in config/ whose widths and recipes are used.
 STUDIES = {
     "article": ("mlp", "pooled_mlp", "cnn", "vgg"),
-    "frontier": ("looped",),
+    "frontier": ("looped", "looped_doubled"),
     "frontier-search": ("separable", "deep_separable", "recurrent", "strided_recurrent"),
 }
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from few_weights.data.datasets import Dataset, data_sha256, load_dataset
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
-from few_weights.plan.recipe import Network, Recipe
+from few_weights.plan.recipe import Network, Recipe, file_of
 from few_weights.plan.runs import Run
 from few_weights.training.checkpoint import Array, Checkpoint
 from few_weights.training.gpus import share_gpu
@@ -159,7 +159,7 @@ def prepare_with_keras(
     run: Run, network: Network, dataset: Dataset, arguments: argparse.Namespace
 ) -> tuple[PreparedRun, str]:
     """Build the network in this process, which imports TensorFlow; also returns the device."""
-    prepare_imports(network)
+    prepare_imports(own_code=file_of(network) is not None)
     if arguments.jobs_per_gpu:
         # Held until the process ends.
         arguments.slot = share_gpu(arguments.jobs_per_gpu)

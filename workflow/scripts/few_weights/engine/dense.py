@@ -41,8 +41,8 @@ class Dense:
 
     def write_forward(self, program: Program, name: str) -> Code:
         """Write the forward pass. Its arguments: (groups; features, weights, bias, units)."""
-        code = program.function(name, numbers=1, pointers=4)
-        groups, features, weights, bias, units = code.arguments
+        code = program.define(name, ["features", "weights", "bias", "units"], ["groups"])
+        groups, features, weights, bias, units = code.named.values()
         result = self.units.matrix(units, 0, 0, code)
         with code.loop(groups) as group, code.loop(self.size) as unit:
             code.store(code.load_broadcast(bias, unit), *result.at(code, unit, group))
@@ -72,9 +72,10 @@ class Dense:
         Args:
             to_features: whether to compute the gradient of the features.
         """
-        code = program.function(name, numbers=1, pointers=7)
-        groups, features, weights, units, upstream, *gradients = code.arguments
-        gradient, bias_gradient, features_gradient = gradients
+        gradients = ["weights_gradient", "bias_gradient", "features_gradient"]
+        code = program.define(name, ["features", "weights", "units", "upstream", *gradients], ["groups"])
+        groups, features, weights, units, upstream, *rest = code.named.values()
+        gradient, bias_gradient, features_gradient = rest
         output = self.units.matrix(units, 0, 0, code)
         received = self.units.matrix(upstream, 0, 0, code)
         for first, count in code.parts(self.size, LANES):

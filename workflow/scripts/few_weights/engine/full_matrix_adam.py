@@ -142,7 +142,10 @@ class FullMatrixAdam(keras.optimizers.Optimizer):
         weighted = tf.sqrt((1 - self.beta_2) * self.beta_2**ages)[:, None] * self._recent
         moment = self.beta_2**self.refresh * self._covariance
         moment += tf.matmul(weighted, weighted, transpose_a=True)
-        variance, basis = tf.linalg.eigh(moment)
+        # Of numbers that are not finite there are no eigenvectors, and looking for them fails.
+        finite = tf.reduce_all(tf.math.is_finite(moment))
+        variance, basis = tf.linalg.eigh(tf.where(finite, moment, tf.zeros_like(moment)))
+        basis = tf.where(finite, basis, math.nan)
         mean = tf.linalg.matvec(basis, tf.linalg.matvec(self._basis, self._mean), transpose_a=True)
         # By the Cauchy-Schwarz inequality the variance is at least this share of mean². But the smallest
         # eigenvalues are rounding errors, and may be negative: without the bound, a step along them may have

@@ -22,8 +22,8 @@ def write_gather(program: Program, name: str, target: Features, pixels: bool) ->
 
     Its arguments: (count; data, labels, order, images, image labels).
     """
-    code = program.function(name, numbers=1, pointers=5)
-    count, data, labels, order, images, image_labels = code.arguments
+    code = program.define(name, ["data", "labels", "order", "images", "image_labels"], ["count"])
+    count, data, labels, order, images, image_labels = code.named.values()
     last = code.subtract(count, 1)
     load: Callable[[ir.Value, Number], ir.Value] = code.load
     if pixels:
@@ -57,6 +57,7 @@ def write_gather(program: Program, name: str, target: Features, pixels: bool) ->
 
             with code.loop(target.columns // LANES * LANES, LANES) as column:
                 move(column)
+            # The last ones together with some that have been moved already, as vectors are whole.
             if target.columns % LANES:
                 move(target.columns - LANES)
     code.finish()

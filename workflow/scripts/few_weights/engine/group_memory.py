@@ -61,6 +61,7 @@ class GroupMemory:
             for step in (self._plan.steps[number] for number in numbers):
                 for buffer in (*self._inputs(step), self._output(step)):
                     used.setdefault(buffer, set()).add(phase)
+                # The sums over its input are taken in the phase before.
                 if isinstance(step.kind, BatchNormalization):
                     used[self._inputs(step)[0]].add(phase - 1)
         return used

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from few_weights.engine.again import Again
-from few_weights.engine.kinds.activation import ACTIVATIONS, FROM_OUTPUT, Activation
+from few_weights.engine.kinds.activation import ACTIVATIONS, Activation
 from few_weights.engine.kinds.dropout import Dropout
 from few_weights.engine.kinds.kind import Kind
 from few_weights.engine.layouts import Map
@@ -156,10 +156,13 @@ class Planner:
         """Add one use of a layer; of a model, all of its layers."""
         if self._softmax is not None:
             raise UnsupportedLayerError("a softmax before the end")
+        if options.get("mask") is not None:
+            raise UnsupportedLayerError(f"{layer.name}'s mask")
         graph = getattr(layer, "_functional", layer)
         if isinstance(graph, keras.Function):
-            if not has_only(layer, layer.variables):
+            if not isinstance(layer, keras.Model) or not has_only(layer, layer.variables):
                 raise UnsupportedLayerError(layer.name)
+            # As Keras calls its graphs, in order and with nested inputs; there is no public way.
             outputs: list[Tensor] = keras.tree.flatten(
                 graph._run_through_graph(inputs, operation_fn=lambda operation: operation, call_fn=self.use)
             )
@@ -205,7 +208,7 @@ class Planner:
         """Add a step; returns its output.
 
         Args:
-            make: makes its kind.
+            make: makes its kind from the maps of its inputs and output, when their borders are known.
             inputs, output: its tensors.
             copies: whether it only copies, and is left out where that is superfluous.
             in_place: whether its kind can replace its input by its output, if nothing else needs the input.
@@ -229,12 +232,13 @@ class Planner:
         raise UnsupportedLayerError(f"{layer.name}'s activation")
 
     def add_activation(self, name: str, tensor: Tensor, slope: float = 0.0) -> Tensor:
-        """Add an activation by its name in `ACTIVATIONS`; `slope` is that of leaky_relu below 0."""
+        """Add an activation by its name in `ACTIVATIONS`, or leaky_relu, whose slope below 0 is `slope`."""
         return self.add(
             lambda inputs, output: Activation(inputs[0], output, name, slope),
             [tensor],
             self.tensor(tensor.shape),
-            in_place=name in FROM_OUTPUT and (name != "leaky_relu" or slope > 0),
+            # A negative slope has the sign of y differ from that of x.
+            in_place=slope > 0 if name == "leaky_relu" else ACTIVATIONS[name].from_output,
         )
 
     def reshape(self, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -287,12 +291,16 @@ class Planner:
             plan.steps.append(Step(kind, draft.inputs, output, draft.weights))
 
     def _share(self, tensor: int, other: int) -> None:
-        """Let a tensor, and those that share its buffer, share the buffer of another one."""
+        """Move another tensor, and those that share its buffer, to the buffer of a tensor."""
         before, after = self.plan.buffers[other], self.plan.buffers[tensor]
         self.plan.buffers = [after if number == before else number for number in self.plan.buffers]
 
     def _can_replace(self, tensor: int, kind: Kind) -> bool:
-        """Whether a kind may put its output in the place of a tensor: nothing else reads it."""
+        """Whether a kind may put its output in the place of a tensor.
+
+        It may not replace the image, nor a tensor that shares a buffer of another size, nor one that anything
+        else reads, be it under another shape, nor one that its writer needs for the gradient.
+        """
         plan = self.plan
         sharing = [number for number, buffer in enumerate(plan.buffers) if buffer == plan.buffers[tensor]]
         uses = [number for draft in self._drafts for number in draft.inputs]
@@ -306,8 +314,12 @@ class Planner:
 
     @staticmethod
     def _allows(writer: Kind, kind: Kind) -> bool:
-        """Whether the gradient of a kind can do without its own output, which another kind replaces."""
-        if not isinstance(writer, Activation) or writer.name == "linear":
+        """Whether `kind` may replace the output of `writer`, whose gradient then has to do without it."""
+        if not writer.needs_output:
             return True
         # Dropout leaves the sign of what it keeps, and passes no gradient elsewhere.
-        return isinstance(kind, Dropout) and writer.name in ("relu", "leaky_relu")
+        return (
+            isinstance(kind, Dropout)
+            and isinstance(writer, Activation)
+            and writer.name in ("relu", "leaky_relu")
+        )

@@ -1,8 +1,8 @@
 """The program that trains a network of a `GroupPlan`, a group of images at a time.
 
 Without batch normalisation all layers of a group are computed, forward and backward, before the next group:
-    what a group needs stays in the cache. Batch normalisation needs sums over the whole batch. It divides the
-    program into phases; in each of them all groups are computed in turn, and every group has its own buffers.
+what a group needs stays in the cache. Batch normalisation needs sums over the whole batch. It divides the
+program into phases; in each of them all groups are computed in turn, and every group has its own buffers.
 """
 
 import math
@@ -22,6 +22,9 @@ from few_weights.engine.layouts import Features, Map
 from few_weights.engine.loss import write_loss
 from few_weights.engine.machine_code import LANES, ZERO, Code, Number, Program
 from few_weights.engine.updates import Update, write_update
+
+#: Weights that a layer may lack. Its functions are given the arena instead, and leave it alone.
+OPTIONAL = ("bias", "gamma", "beta")
 
 
 class Batch(NamedTuple):
@@ -143,9 +146,13 @@ class GroupProgram:
             "step": batch.step,
             "first": first,
         }
-        # A layer without a bias, say, does not use that pointer.
+        for weight in OPTIONAL:
+            offsets.setdefault(weight, 0)
+            offsets.setdefault(f"{weight}_gradient", 0)
+        if unknown := set(function.named) - set(offsets) - set(numbers):
+            raise ValueError(f"{step.kind} asks for {', '.join(unknown)}, which no function is given")
         arguments = {
-            name: numbers[name] if name in numbers else code.at(arena, offsets.get(name, 0))
+            name: numbers[name] if name in numbers else code.at(arena, offsets[name])
             for name in function.named
         }
         code.invoke(function, **arguments)

@@ -28,6 +28,7 @@ from few_weights.engine.kinds.layer_normalization import LayerNormalization
 from few_weights.engine.kinds.merge import Merge
 from few_weights.engine.kinds.pooling import Pooling
 from few_weights.engine.kinds.prelu import PReLU
+from few_weights.engine.kinds.zero_padding import ZeroPadding
 from few_weights.engine.layouts import Map
 from few_weights.engine.machine_code import LANES
 from few_weights.engine.plain import has_only, is_plain, seconds_by_keras
@@ -195,10 +196,9 @@ def _read_leaky_relu(planner: Planner, layer: Any, inputs: Sequence[Tensor]) -> 
 @reads(layers.PReLU)
 def _read_prelu(planner: Planner, layer: Any, inputs: Sequence[Tensor]) -> Tensor:
     _require(layer, ("shared_axes",), ("alpha",))
-    # Axes are counted from 1, after the batch's; rows and columns that a tensor lacks have size 1.
-    axes = layer.shared_axes or ()
+    # Keras makes shared axes 1 long, whichever way they are counted; rows and columns may be missing.
     missing = 3 - len(inputs[0].shape)
-    rows, columns, channels = (axis < missing or axis - missing + 1 in axes for axis in range(3))
+    rows, columns, channels = (size == 1 for size in (1,) * missing + tuple(layer.alpha.shape))
     return planner.add(
         lambda maps, output: PReLU(maps[0], output, (rows, columns, channels)),
         inputs,
@@ -254,6 +254,17 @@ def _read_cropping(planner: Planner, layer: Any, inputs: Sequence[Tensor]) -> Te
     # As the mean of each single value that is left.
     return planner.add(
         lambda maps, output: Pooling(maps[0], output, (1, 1), (1, 1), (-top, -left), largest=False),
+        inputs,
+        planner.tensor(_output_shape(layer, inputs[0])),
+    )
+
+
+@reads(layers.ZeroPadding2D)
+def _read_zero_padding(planner: Planner, layer: Any, inputs: Sequence[Tensor]) -> Tensor:
+    _require(layer, ("padding",))
+    (top, _), (left, _) = layer.padding
+    return planner.add(
+        lambda maps, output: ZeroPadding(maps[0], output, top, left),
         inputs,
         planner.tensor(_output_shape(layer, inputs[0])),
     )

@@ -13,12 +13,13 @@ def write_loss(program: Program, name: str, logits: Features) -> Code:
     over `batch` images, of which `count` are here.
 
     A loss is the cross-entropy in nats after a softmax; a prediction is the class with the largest logit, as
-    float32.
+    float32. Lanes without an image have a gradient of 0; what they leave in the other two is not read.
 
     Its arguments: (count, batch; logits, image labels, gradient of the logits, losses, predictions).
     """
-    code = program.function(name, numbers=2, pointers=5)
-    count, batch, values, labels, gradient, losses, predictions = code.arguments
+    pointers = ["values", "labels", "values_gradient", "losses", "predictions"]
+    code = program.define(name, pointers, ["count", "batch"])
+    count, batch, values, labels, gradient, losses, predictions = code.named.values()
     builder = code.builder
     share = code.broadcast(builder.fdiv(ir.Constant(FLOAT, 1.0), builder.sitofp(batch, FLOAT)))
     lanes = ir.Constant(ir.VectorType(count.type, LANES), list(range(LANES)))
@@ -34,6 +35,7 @@ def write_loss(program: Program, name: str, logits: Features) -> Code:
             larger = builder.fcmp_ordered(">", score, largest)
             largest = builder.select(larger, score, largest)
             predicted = builder.select(larger, constant(number), predicted)
+        # No power overflows, and the softmax stays the same.
         shifted = [builder.fsub(score, largest) for score in scores]
         powers = [functions.exp(code, score) for score in shifted]
         total = code.sum(powers)

@@ -52,30 +52,17 @@ class Program:
 
         Args:
             name: unique in the program.
-            pointers: the names of its pointers to float32, which come last.
+            pointers: the names of its pointers to float32, which come last. No two may point to the same
+                memory, unless the function only reads there.
             numbers: the names of the integers that it takes first.
-            may_overlap: whether its pointers may point to the same memory.
-        """
-        code = self.function(name, len(numbers), len(pointers), may_overlap)
-        code.named = dict(zip((*numbers, *pointers), code.arguments, strict=True))
-        for argument_name, argument in code.named.items():
-            argument.name = argument_name
-        return code
-
-    def function(self, name: str, numbers: int = 0, pointers: int = 0, may_overlap: bool = False) -> "Code":
-        """Add a function without a return value.
-
-        Args:
-            name: unique in the program.
-            numbers: how many integers it takes first.
-            pointers: how many pointers to float32 it takes after them. No two may point to the same memory,
-                unless the function only reads there.
             may_overlap: allow it.
         """
-        kind = ir.FunctionType(ir.VoidType(), [INDEX] * numbers + [POINTER] * pointers)
+        kind = ir.FunctionType(ir.VoidType(), [INDEX] * len(numbers) + [POINTER] * len(pointers))
         function = ir.Function(self.module, kind, name)
         function.attributes.add("noinline")
-        for argument in [] if may_overlap else function.args[numbers:]:
+        for argument_name, argument in zip((*numbers, *pointers), function.args, strict=True):
+            argument.name = argument_name
+        for argument in [] if may_overlap else function.args[len(numbers) :]:
             argument.add_attribute("noalias")
         return Code(self, function)
 
@@ -90,14 +77,12 @@ class Program:
 
 
 class Code:
-    """A function that is being written; `arguments` are its arguments as values."""
+    """A function that is being written; `named` are its arguments by name."""
 
     def __init__(self, program: Program, function: ir.Function) -> None:
         self.program = program
         self.function = function
-        self.arguments = function.args
-        #: The arguments by name, of a function that `Program.define` made.
-        self.named: dict[str, ir.Value] = {}
+        self.named: dict[str, ir.Value] = {argument.name: argument for argument in function.args}
         # Variables are created in a separate first block, where LLVM looks for those to put into registers.
         self._variables = ir.IRBuilder(function.append_basic_block())
         self.builder = ir.IRBuilder(function.append_basic_block())

@@ -33,7 +33,7 @@ def build_optimizer(
     """
     settings = dict(optimizer)
     if schedule is not None:
-        warmup = round(schedule["warmup"] * steps)
+        warmup = min(round(schedule["warmup"] * steps), steps - 1)
         settings["learning_rate"] = keras.optimizers.schedules.CosineDecay(
             initial_learning_rate=0.0,
             warmup_target=settings["learning_rate"],

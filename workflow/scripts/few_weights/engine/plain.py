@@ -84,8 +84,12 @@ def seconds_by_keras(steps: int) -> float:
 
 
 def _is_graph(model: keras.Model) -> bool:
-    """Whether a model computes its graph of layers; a user's class may compute something else with it."""
-    return "call" not in vars(model) and type(model).call.__module__.startswith("keras.")
+    """Whether a model computes its graph of layers and nothing else, as a user's class may."""
+    return (
+        "call" not in vars(model)
+        and type(model).call.__module__.startswith("keras.")
+        and getattr(model, "activity_regularizer", None) is None
+    )
 
 
 def _are_same(variables: Iterable[keras.Variable], expected: Iterable[keras.Variable]) -> bool:

@@ -132,6 +132,8 @@ def choose_path(
     """
     # A class derived from Sequential may compute something else.
     body = list(model.layers) if type(model) is keras.Sequential else [model]
+    if stranger := _first_of_another_size(model, body):
+        return [], None, f"by Keras, and not by machine code for {stranger.name}, first used at another size"
     leading: list[keras.Layer] = []
     while len(body) > 1 and any(is_plain(body[0], kind, settings) for kind, settings in WEIGHTLESS.items()):
         leading.append(body.pop(0))
@@ -140,6 +142,21 @@ def choose_path(
     if isinstance(plan, str):
         return [], None, f"by Keras, and not by machine code {plan}"
     return leading, plan, f"by machine code, {plan}{once}"
+
+
+def _first_of_another_size(model: keras.Model, body: Sequence[keras.Layer]) -> keras.Layer | None:
+    """The first layer that another network has used before, at another size: the shapes that a layer
+    records are those of its first use, and a plan goes by them."""
+    shape = model.inputs[0].shape
+    for layer in body:
+        if isinstance(layer, keras.Model):
+            break  # the layers of a model, and those after it, are planned from the shapes of their inputs
+        if not (isinstance(layer.input, keras.KerasTensor) and isinstance(layer.output, keras.KerasTensor)):
+            break  # a layer of several tensors goes by Keras
+        if layer.input.shape != shape:
+            return layer
+        shape = layer.output.shape
+    return None
 
 
 def _plan_or_reason(

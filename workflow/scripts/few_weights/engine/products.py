@@ -57,7 +57,11 @@ def write_product(
 
 
 def _cost(rows: int, columns: int, width: int) -> float:
-    """A measure of the time of a product in blocks of `width` columns: loads, and unused accumulators."""
+    """A measure of the time of a product in blocks of `width` columns.
+
+    A block takes the time of its loads or of its multiplications, whichever is longer; a multiplication takes
+    about 0.6 times as long as a load. Blocks at the edge, with unused accumulators, take as long as others.
+    """
     height = ACCUMULATORS // width
     blocks = -(-rows // height) * -(-columns // width)
     return blocks * max(width + min(height, rows), ACCUMULATORS * 0.6)
@@ -100,6 +104,7 @@ def write_dots(
     """
     rows, depth, columns = shape
     for column, across in code.parts(columns, LANES):
+        # As many sums as one vector holds once the lanes have been added up.
         for row, down in code.parts(rows, max(1, LANES // across)):
             cells = [(r, c) for r in range(down) for c in range(across)]
             accumulators = [code.variable(ZERO) for _ in cells]
@@ -112,6 +117,7 @@ def write_dots(
             if across == LANES:
                 _store_sums(code, totals, result.at(code, row, column), LANES, add)
                 continue
+            # The sums of each row to the front of a vector; what follows is not stored.
             for r in range(down):
                 lanes = [min(r * across + c, LANES - 1) for c in range(LANES)]
                 part = code.shuffle(totals, totals, lanes)

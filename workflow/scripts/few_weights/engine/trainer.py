@@ -57,7 +57,7 @@ class Trainer:
         self.loop = loop
         self._images, self._labels = images, labels
         self._train_data: Any = None if augmented else loop.prepare(images, labels)
-        self._test_data: dict[int, tuple[NDArray[np.uint8], Any]] = {}
+        self._test_data: dict[tuple[int, int], tuple[Any, ...]] = {}
 
     def train_epoch(
         self, order: NDArray[np.integer], shifts: NDArray[np.integer] | None = None
@@ -84,12 +84,13 @@ class Trainer:
     ) -> tuple[float, NDArray[np.uint8]]:
         """Mean cross-entropy in nats, and the class predicted for each image.
 
-        The images are converted once: pass the same array after each epoch.
+        The images are converted once: pass the same arrays after each epoch.
         """
-        if id(images) not in self._test_data:
-            # The images are stored, too, so that no other array can reuse their id.
-            self._test_data[id(images)] = (images, self.loop.prepare(images, labels))
-        loss, predictions = self.loop.evaluate(self._test_data[id(images)][1])
+        arrays = id(images), id(labels)
+        if arrays not in self._test_data:
+            # The arrays are stored, too, so that no others can reuse their ids.
+            self._test_data[arrays] = (images, labels, self.loop.prepare(images, labels))
+        loss, predictions = self.loop.evaluate(self._test_data[arrays][2])
         return loss / len(images), predictions
 
     def state(self) -> list[NDArray[Any]]:

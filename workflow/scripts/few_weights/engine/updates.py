@@ -121,8 +121,8 @@ def update_of(name: str, settings: Settings) -> Update | None:
 
 def write_update(program: Program, name: str, update: Update, settings: Settings, size: int) -> Code:
     """Write a step of `size` weights. Its arguments: (rate, weights, gradients, the optimizer's state...)."""
-    code = program.function(name, pointers=3 + len(update.state))
-    rate, weights, gradients, *state = code.arguments
+    code = program.define(name, ["rate", "weights", "gradients", *update.state])
+    rate, weights, gradients, *state = code.named.values()
     learning_rate = code.load_broadcast(rate, 0)
     with code.loop(size, LANES) as offset:
         before = [code.load(pointer, offset) for pointer in (weights, gradients, *state)]

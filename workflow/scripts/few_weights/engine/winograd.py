@@ -93,8 +93,8 @@ class Convolution:
 
         Its arguments: (kernel, transformed kernel).
         """
-        code = program.function(name, pointers=2)
-        kernel, transformed = code.arguments
+        code = program.define(name, ["kernel", "transformed"])
+        kernel, transformed = code.named.values()
         size = self.images.channels * self.output.channels
         with code.loop(size, LANES) as first:
             weights = [code.load(kernel, code.add(first, size * index)) for index in range(9)]
@@ -111,8 +111,9 @@ class Convolution:
         Its arguments: (gradient of the transformed kernel, bias gradient [filter, lane], kernel gradient,
         bias gradient).
         """
-        code = program.function(name, pointers=4)
-        transformed_gradient, bias_gradient_lanes, gradient, bias_gradient = code.arguments
+        sums = ["transformed_gradient", "bias_gradient_lanes"]
+        code = program.define(name, [*sums, "kernel_gradient", "bias_gradient"])
+        transformed_gradient, bias_gradient_lanes, gradient, bias_gradient = code.named.values()
         filters = self.output.channels
         size = self.images.channels * filters
         for first, lanes in code.parts(size, LANES):
@@ -140,8 +141,9 @@ class Convolution:
 
         Its arguments: (images, transformed kernel, bias, output, argmax, scratch, other scratch).
         """
-        code = program.function(name, pointers=7)
-        images, kernel, bias, output, argmax, inputs, outputs = code.arguments
+        buffers = ["output", "argmax", "inputs", "outputs"]
+        code = program.define(name, ["images", "transformed", "bias", *buffers])
+        images, kernel, bias, output, argmax, inputs, outputs = code.named.values()
         channels, filters = self.images.channels, self.output.channels
         with self._blocks(code) as first:
             self._transform_input(code, first, images, inputs)
@@ -179,9 +181,11 @@ class Convolution:
         Args:
             to_images: whether to compute the gradient of the images.
         """
-        code = program.function(name, pointers=10)
-        images, kernel, output, argmax, upstream, *gradients, inputs, outputs = code.arguments
-        kernel_gradient, bias_gradient_lanes, images_gradient = gradients
+        gradients = ["transformed_gradient", "bias_gradient_lanes", "images_gradient"]
+        known = ["images", "transformed", "output", "argmax", "upstream"]
+        code = program.define(name, [*known, *gradients, "inputs", "outputs"])
+        images, kernel, output, argmax, upstream, *rest = code.named.values()
+        kernel_gradient, bias_gradient_lanes, images_gradient, inputs, outputs = rest
         channels, filters = self.images.channels, self.output.channels
         if to_images:
             with code.loop(self.images.size, LANES) as offset:

@@ -163,7 +163,9 @@ def write_network(
 
     def write_pass(code: Code, first_example: Number) -> ir.Value:
         """Write the forward pass of a batch; returns its number of groups."""
-        examples, _, data, all_labels, order, losses, predictions, *_ = code.arguments
+        examples, data, all_labels, order, losses, predictions = (
+            code.named[name] for name in ("examples", "data", "labels", "order", "losses", "predictions")
+        )
         count = code.smaller(code.subtract(examples, first_example), batch_size)
         chosen = code.at(order, first_example)
         code.call(gather, count, data, all_labels, chosen, network_input.at(code), labels.at(code))

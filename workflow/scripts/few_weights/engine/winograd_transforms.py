@@ -60,7 +60,12 @@ def _nonzero_weighted_sum(code: Code, factors: Sequence[float], vectors: Sequenc
 
 
 def evaluate_input(code: Code, pixels: Sequence[ir.Value]) -> list[ir.Value]:
-    """From six pixels to their values at the points, each times the polynomial that is 0 at the others."""
+    """From six pixels to their part at each of the six points.
+
+    At a finite point it is the product of the pixels with the coefficients of the polynomial (of degree 4, or
+    less) that is 0 at the other finite points; at infinity, of the polynomial that is 0 at all five. The
+    points are 0, NEAR, -NEAR, FAR and -FAR, so x⁴ - squares x² + product is 0 at all of them but 0.
+    """
     squares, product = NEAR**2 + FAR**2, (NEAR * FAR) ** 2
 
     def without_signed(three: Sequence[ir.Value]) -> ir.Value:
@@ -75,7 +80,7 @@ def evaluate_input(code: Code, pixels: Sequence[ir.Value]) -> list[ir.Value]:
 
 
 def evaluate_input_transposed(code: Code, values: Sequence[ir.Value]) -> list[ir.Value]:
-    """From the gradients of the input's values at the points to those of six pixels."""
+    """From the gradients at the points to those of six pixels: the transpose of `evaluate_input`."""
     squares, product = NEAR**2 + FAR**2, (NEAR * FAR) ** 2
     even, odd = _pair_sums(code, values)
     zero, infinity = values[0], values[5]
@@ -90,7 +95,11 @@ def evaluate_input_transposed(code: Code, values: Sequence[ir.Value]) -> list[ir
 
 
 def interpolate_output(code: Code, values: Sequence[ir.Value]) -> list[ir.Value]:
-    """From the products at the points to four pixels of the output."""
+    """From the products at the points to four pixels of the output.
+
+    Pixel k is the sum over the finite points of the product there times the point to the power of k; the last
+    one has the product at infinity, too.
+    """
     even, odd = _pair_sums(code, values)
     return [
         code.sum([values[0], *even]),

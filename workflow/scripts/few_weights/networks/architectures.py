@@ -122,6 +122,17 @@ def small_stem(filters: int, padding: str = "same") -> list[layers.Layer]:
     ]
 
 
+def full_size_stem(filters: int) -> list[layers.Layer]:
+    """A 3 x 3 convolution without bias, then average pooling to half the size."""
+    return [
+        layers.Conv2D(
+            filters, kernel_size=3, padding="same", use_bias=False, kernel_initializer="he_uniform"
+        ),
+        silu(),
+        averaging(),
+    ]
+
+
 def readout(classes: int, bias: bool = True) -> list[layers.Layer]:
     """From 3 x 3 pixels to classes: one weight per channel and position, then a dense layer on the channels.
 
@@ -325,30 +336,45 @@ def strided_recurrent(width: int, image_shape: tuple[int, int, int], classes: in
     )
 
 
+def loop(channels: int, classes: int, first: int, second: int) -> list[layers.Layer]:
+    """One separable convolution, applied `first` times and, after a pooling, `second` times; a readout."""
+    spatial, mixing = depthwise(), pointwise(channels)
+    blocks = [[Again(spatial), Again(mixing), silu()] for _ in range(first + second)]
+    blocks[0] = [spatial, mixing, silu()]
+    return [
+        *sum(blocks[:first], []),
+        averaging(),
+        *sum(blocks[first:], []),
+        averaging(),
+        *readout(classes, bias=False),
+    ]
+
+
 @architecture
 def looped(
     width: int, image_shape: tuple[int, int, int], classes: int, first: int = 3, second: int = 3
 ) -> keras.Model:
     """One separable convolution, applied `first` times at half the image's size and `second` at a quarter.
 
-    It is nearly all of the network, so most weights are used six times, at two scales. On MNIST n² + 38 n
-    parameters at width n.
+    Its n² + 10 n weights are used six times, at two scales. On MNIST n² + 38 n parameters at width n.
     """
-    spatial, mixing = depthwise(), pointwise(width)
-    blocks = [[Again(spatial), Again(mixing), silu()] for _ in range(first + second)]
-    blocks[0] = [spatial, mixing, silu()]
     return keras.Sequential(
-        [
-            layers.Input(image_shape),
-            layers.Conv2D(
-                width, kernel_size=3, padding="same", use_bias=False, kernel_initializer="he_uniform"
-            ),
-            silu(),
-            averaging(),
-            *sum(blocks[:first], []),
-            averaging(),
-            *sum(blocks[first:], []),
-            averaging(),
-            *readout(classes, bias=False),
-        ]
+        [layers.Input(image_shape), *full_size_stem(width), *loop(width, classes, first, second)]
     )
+
+
+@architecture
+def looped_doubled(
+    width: int, image_shape: tuple[int, int, int], classes: int, first: int = 3, second: int = 3
+) -> keras.Model:
+    """Variant of `looped` whose first convolution gives each of its values to two channels of the block.
+
+    With n filters and 2 n channels it has 4 n² + 67 n parameters on MNIST.
+    """
+    inputs = x = layers.Input(image_shape)
+    for layer in full_size_stem(width):
+        x = layer(x)
+    x = layers.Concatenate()([x, x])
+    for layer in loop(2 * width, classes, first, second):
+        x = layer(x)
+    return keras.Model(inputs, x)

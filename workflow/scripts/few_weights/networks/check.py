@@ -301,9 +301,14 @@ def _train_step(
 
 
 def _require_known(label: str, unknown: Sequence[tf.Variable]) -> None:
-    """Refuse a network that uses weights which Keras does not know of."""
-    # The state of a random generator is two integers.
+    """Refuse a network that uses weights, or whole numbers, which Keras does not know of."""
     weights = [variable for variable in unknown if variable.dtype.is_floating]
+    if states := [variable.name for variable in unknown if not variable.dtype.is_floating]:
+        raise StudyError(
+            f"{label} uses whole numbers ({states[0]}) that Keras does not store with it, such as the state "
+            "of a random generator, so a training that is resumed would not go on from them; give the layer "
+            "its own generator, `self.seed_generator = keras.random.SeedGenerator()`, and pass it as `seed`"
+        )
     if weights:
         largest = max(weights, key=lambda variable: (np.prod(variable.shape), variable.name))
         raise StudyError(

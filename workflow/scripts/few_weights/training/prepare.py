@@ -82,6 +82,10 @@ def prepare_architecture(
             model = preparation.model
             if seed != seeds[0]:
                 model = _build(Run(name, width, seed), network, image_shape, classes)
+                # A user's function may draw a layer's setting at random. Then the code is another, and the
+                # run, which does not find itself in the file, prepares its own.
+                if model.get_config() != preparation.model.get_config():
+                    continue
             for number, variable in enumerate(model.variables):
                 arrays[f"{width}/{seed}/{number}"] = np.asarray(variable)
     return arrays

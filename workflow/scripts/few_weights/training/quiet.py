@@ -7,18 +7,20 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from few_weights.plan.recipe import Network
 
+def prepare_imports(own_code: bool) -> None:
+    """Set what must be set before TensorFlow and Keras are imported.
 
-def prepare_imports(network: Network) -> None:
-    """Set what must be set before TensorFlow and Keras are imported; `network` is what will be built."""
+    Args:
+        own_code: whether a network of a user's file will be built.
+    """
     # Imports and compilers create millions of objects that stay. Looking for garbage among them takes a
     # second, and the little there is goes with the process.
     gc.disable()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # oneDNN convolves up to three times faster; TensorFlow leaves it off on processors without AVX-512.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    if "file" not in network:
+    if not own_code:
         # Keras imports these where they are installed; a training job needs neither, unless a user's file
         # does, and starts in three quarters of the time without them. None makes an import fail.
         for name in ("matplotlib", "pandas"):

@@ -43,8 +43,9 @@ def trained_network(
     )
     path = run.weights_path(folder)
     weights = read_run_arrays(path, run, row.get("weights_sha256"))
-    if not all(np.all(np.isfinite(array)) for array in weights.values() if array.dtype.kind == "f"):
-        raise StudyError(f"{run} diverged in training: its weights are not finite, so it is not exported")
+    finite = all(np.all(np.isfinite(array)) for array in weights.values() if array.dtype.kind == "f")
+    if row.get("diverged_in_epoch") or not finite:
+        raise StudyError(f"{run} diverged in training, so it is not exported")
     try:
         set_weights(model, weights)
     except StudyError as error:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from llvmlite import ir
 
@@ -80,21 +80,31 @@ def _linear_slope(code: Code, x: ir.Value, y: ir.Value) -> ir.Value:
     return constant(1.0)
 
 
-#: By Keras' name: the function of x, and its derivative from x and y.
-ACTIVATIONS: dict[str, tuple[Callable[..., ir.Value], Callable[..., ir.Value]]] = {
-    "linear": (_linear, _linear_slope),
-    "relu": (_relu, _relu_slope),
-    "gelu": (_gelu, _gelu_slope),
-    "tanh": (functions.tanh, _tanh_slope),
-    "sigmoid": (functions.sigmoid, _sigmoid_slope),
-    "silu": (_silu, _silu_slope),
-    "elu": (_elu, _elu_slope),
-    "hard_sigmoid": (_hard_sigmoid, _hard_sigmoid_slope),
+class Function(NamedTuple):
+    """An activation.
+
+    Attributes:
+        value: (code, x) -> y.
+        slope: (code, x, y) -> the derivative at x.
+        from_output: whether the slope goes by y alone. Then y may replace x in its buffer.
+    """
+
+    value: Callable[[Code, ir.Value], ir.Value]
+    slope: Callable[[Code, ir.Value, ir.Value], ir.Value]
+    from_output: bool = False
+
+
+#: By Keras' name.
+ACTIVATIONS = {
+    "linear": Function(_linear, _linear_slope),
+    "relu": Function(_relu, _relu_slope, from_output=True),
+    "gelu": Function(_gelu, _gelu_slope),
+    "tanh": Function(functions.tanh, _tanh_slope, from_output=True),
+    "sigmoid": Function(functions.sigmoid, _sigmoid_slope, from_output=True),
+    "silu": Function(_silu, _silu_slope),
+    "elu": Function(_elu, _elu_slope, from_output=True),
+    "hard_sigmoid": Function(_hard_sigmoid, _hard_sigmoid_slope, from_output=True),
 }
-
-
-#: Those whose derivative needs y only.
-FROM_OUTPUT = ("relu", "leaky_relu", "tanh", "sigmoid", "elu")
 
 
 @dataclass(frozen=True)
@@ -103,10 +113,10 @@ class Activation(Plain):
 
     Args:
         values, output: what goes in and comes out.
-        name: of `ACTIVATIONS`.
+        name: of `ACTIVATIONS`, or leaky_relu.
         slope: that of leaky_relu below 0.
         in_place: whether output and values are in one buffer, and their gradients in another one; only for
-            FROM_OUTPUT.
+            functions with `from_output`, and for leaky_relu with a positive slope.
     """
 
     values: Map
@@ -121,15 +131,20 @@ class Activation(Plain):
         """Unless upstream is replaced."""
         return not self.in_place
 
+    @property
+    def needs_output(self) -> bool:
+        """Whether the derivative depends on it."""
+        return self.name != "linear"
+
     def _function(self, code: Code, x: ir.Value) -> ir.Value:
         if self.name == "leaky_relu":
             return code.builder.fmul(x, self._derivative(code, x, x))
-        return ACTIVATIONS[self.name][0](code, x)
+        return ACTIVATIONS[self.name].value(code, x)
 
     def _derivative(self, code: Code, x: ir.Value, y: ir.Value) -> ir.Value:
         if self.name == "leaky_relu":
             return code.builder.select(_positive(code, y), constant(1.0), constant(self.slope))
-        return ACTIVATIONS[self.name][1](code, x, y)
+        return ACTIVATIONS[self.name].slope(code, x, y)
 
     def _each(self, code: Code) -> Iterator[tuple[Number, Number]]:
         """Loops over all values; the offsets of input and output."""

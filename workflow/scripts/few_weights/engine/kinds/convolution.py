@@ -42,8 +42,12 @@ class Convolution(Plain):
     @property
     def shared_size(self) -> int:
         """The sums of the kernel's gradient in each lane, and upstream in a border."""
-        padded = self._padded.size if self._gathers and self._padded != self.output else 0
-        return self._sums_size + padded
+        return self._sums_size + (self._padded.size if self._gathers and self._copies else 0)
+
+    @property
+    def _copies(self) -> bool:
+        """Whether upstream has to be copied: its own border may hold anything, whatever its size."""
+        return self.size != (1, 1) or self._padded != self.output
 
     @property
     def _sums_size(self) -> int:
@@ -219,7 +223,7 @@ class Convolution(Plain):
         """
         filters, padded = self.output.channels, self._padded
         received = code.named["upstream"]
-        if padded != self.output:
+        if self._copies:
             upstream, received = received, code.at(code.named["shared"], self._sums_size)
             run = self.output.columns * filters * LANES
             with code.loop(self.output.rows) as row, code.loop(run, LANES) as offset:

@@ -59,6 +59,11 @@ class Pooling(Plain):
         )
 
     @property
+    def needs_output(self) -> bool:
+        """To find all values that are equal to the largest."""
+        return self.shared
+
+    @property
     def _clipped(self) -> bool:
         """Whether some windows reach outside."""
         ends = [
