@@ -11,7 +11,7 @@ from samples.data import (
     plain,
 )
 
-from few_weights.data import datasets
+from few_weights.data import convert_images, datasets
 from few_weights.data.conversion import convert, require_roles, roles
 from few_weights.errors import StudyError
 
@@ -57,6 +57,7 @@ def test_four_uint8_arrays_are_not_changed():
         ("y", lambda y: CLASS_NAMES.astype("S")[y], "class 0 is ant, 1 is bee"),
         ("y", lambda y: CLASS_NAMES[y][:, np.newaxis], "class 0 is ant, 1 is bee"),
         ("y", lambda y: np.array(["8", "9", "10", "11"])[y], "class 0 is 8, 1 is 9, 2 is 10, 3 is 11"),
+        ("y", lambda y: np.array(["1", "2" * 5_000, "3", "4"])[y], "class 0 is 1, 1 is 222"),
     ],
 )
 def test_lossless_conversions_give_the_same_arrays(kind, change, said):
@@ -206,6 +207,26 @@ def test_more_than_256_classes_are_refused():
     arrays |= {f"x_{part}": rng.integers(0, 256, (300, 2, 2), dtype=np.uint8) for part in PARTS}
     with pytest.raises(StudyError, match="y_train contains 300 different labels; there may be at most 256"):
         convert(arrays)
+
+
+@pytest.mark.parametrize(("part", "other"), [PARTS, PARTS[::-1]])
+def test_parts_of_8_and_of_16_bits_are_refused(part, other):
+    with pytest.raises(
+        StudyError, match=f"x_{part} reaches 255 and x_{other} 6.554e.04; scale x_{other} to 255"
+    ):
+        convert(changed("x", lambda x: x.astype(np.uint16) * 257, [other]))
+
+
+def test_images_of_8_and_of_16_bits_in_one_array_are_refused(monkeypatch):
+    monkeypatch.setattr(convert_images, "CHUNK", 64)
+
+    def mix(x):
+        mixed = x.astype(np.uint16) * 257
+        mixed[:3] = x[:3]
+        return mixed
+
+    with pytest.raises(StudyError, match="beyond 255"):
+        convert(changed("x", mix, PARTS))
 
 
 @pytest.mark.parametrize(("part", "other"), [PARTS, PARTS[::-1]])

@@ -47,6 +47,13 @@ def label_last(row):
         ("train.csv test.csv", lambda rows: text_of(map(label_last, [HEADER, *rows]))),
         # as pandas writes a table whose columns have no names, and one with its index
         ("train.csv test.csv", lambda rows: text_of([range(65), *rows])),
+        # and one whose columns have numbers, but for that of the labels
+        ("train.csv test.csv", lambda rows: text_of(map(label_last, [["digit", *range(64)], *rows]))),
+        ("train.csv test.csv", lambda rows: text_of([["digit", *range(1, 65)], *rows])),
+        (
+            "train.csv test.csv",
+            lambda rows: text_of(map(label_last, [["digit", *HEADER[1:]], *rows])),
+        ),
         (
             "train.csv test.csv",
             lambda rows: text_of([["", *HEADER], *([i, *row] for i, row in enumerate(rows))]),
@@ -121,6 +128,12 @@ def test_a_mistake_in_a_csv_is_named_with_its_line(text, message):
     write("folder/train.csv", text_of(rows_of("train")))
     write("folder/test.csv", text(rows_of("test")))
     assert message in refusal("folder")
+
+
+def test_columns_in_another_order_are_refused():
+    write("folder/train.csv", text_of([HEADER, *rows_of("train")]))
+    write("folder/test.csv", text_of(row[::-1] for row in [HEADER, *rows_of("test")]))
+    assert " have the same columns in another order" in refusal("folder")
 
 
 def test_the_message_about_one_of_two_csv_files_asks_for_their_folder():

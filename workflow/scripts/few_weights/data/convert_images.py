@@ -150,8 +150,9 @@ def _range(name: str, array: Array) -> _Range:
                 continue
             whole = whole and bool((chunk == np.rint(chunk)).all())
         low, high = min(low, chunk.min().item()), max(high, chunk.max().item())
-        if array.dtype.kind != "b" and high > 255:
-            times_257 = times_257 and whole and not (chunk % 257).any()
+        # Also for values up to 255: those next to them may have 16 bits.
+        if times_257 := times_257 and whole:
+            times_257 = not (chunk % 257 if array.dtype.itemsize > 1 else chunk).any()
     if not_finite:
         raise StudyError(
             f"{name} contains {not_finite:,} values that are NaN or infinite; replace them, "
@@ -273,13 +274,21 @@ def _require_levels(ranges: Mapping[str, _Range], high: float) -> None:
 
 
 def _require_one_scale(ranges: Mapping[str, _Range]) -> None:
-    """Refuse parts of which one lies in 0 to 1 and another in 0 to 255."""
+    """Refuse parts on two scales: in 0 to 1, in 0 to 255, or beyond."""
     small = [name for name, r in ranges.items() if r.high <= 1 + 0.5 / 255]
     if small:
         large, values = max(ranges.items(), key=lambda item: item[1].high)
         raise StudyError(
             f"{small[0]} reaches {ranges[small[0]].high:.4g} and {large} {values.high:.4g}; "
             "divide both by 255, or neither"
+        )
+    bytes_ = [name for name, r in ranges.items() if r.high <= 255]
+    name, values = max(ranges.items(), key=lambda item: item[1].high)
+    if bytes_ and values.high > 255:
+        raise StudyError(
+            f"{bytes_[0]} reaches {ranges[bytes_[0]].high:.4g} and {name} {values.high:.4g}; "
+            f"scale {name} to 255, too: if {values.high:g} is white, write "
+            f"({name} * (255 / {values.high:g})).round().astype('uint8')"
         )
 
 

@@ -63,7 +63,8 @@ def _quoted(label: np.generic) -> str:
 def _sorted_texts(texts: Array) -> list[str]:
     """Sorted texts in numerical order if all are whole numbers, else as they are, in alphabetical order."""
     labels: list[str] = texts.tolist()
-    if all(re.fullmatch(r"[+-]?\d+", label) for label in labels):
+    # Python refuses to read a number of thousands of digits; nobody numbers classes so.
+    if all(re.fullmatch(r"[+-]?\d{1,18}", label) for label in labels):
         return sorted(labels, key=lambda label: (int(label), label))
     return labels
 

@@ -48,14 +48,22 @@ def read_csv_folder(tables: Iterable[Path]) -> tuple[Arrays, list[str]]:
             )
     arrays: Arrays = {}
     sentences: list[str] = []
+    columns: dict[Path, list[Hashable]] = {}
     for part, file in by_part.items():
-        arrays[f"x_{part}"], arrays[f"y_{part}"], done = _read_csv(file)
+        arrays[f"x_{part}"], arrays[f"y_{part}"], columns[file], done = _read_csv(file)
         sentences += [sentence for sentence in done if sentence not in sentences]
+    first, *others = columns
+    for other in others:
+        if columns[other] != columns[first] and set(columns[other]) == set(columns[first]):
+            raise StudyError(
+                f"{first.name} and {other.name} have the same columns in another order, so that pixels would "
+                "be confused; write both in the same order"
+            )
     return arrays, sentences
 
 
-def _read_csv(file: Path) -> tuple[Array, Array, list[str]]:
-    """Pixels (examples, pixels), labels (examples,), and what was done, in sentences."""
+def _read_csv(file: Path) -> tuple[Array, Array, list[Hashable], list[str]]:
+    """Pixels (examples, pixels), labels (examples,), the pixels' names, and what was done, in sentences."""
     import pandas  # takes half a second; the other formats do not need it
 
     table, header, texts = _parse(file)
@@ -68,7 +76,11 @@ def _read_csv(file: Path) -> tuple[Array, Array, list[str]]:
             raise StudyError(f"{file.name} has a first column without a name; name it label, or remove it")
         table, names = table.iloc[:, 1:], names[1:]
         done.append("CSV: the first column, row numbers without a name, is ignored")
-    label = _label_column(file, names, texts if not header else [])
+    if header:
+        # Among names such as pixel0 or 17, the only one without a number.
+        texts = [index for index, name in enumerate(names) if not name[-1:].isdigit()]
+        texts = texts if len(texts) == 1 else []
+    label = _label_column(file, names, texts)
     column = f"column {_column(table.columns[label], header)}"
     done.append(f"CSV: labels from {column}, pixels from the others, row by row")
     pixels = table.drop(columns=table.columns[label])
@@ -86,7 +98,7 @@ def _read_csv(file: Path) -> tuple[Array, Array, list[str]]:
     labels = table.iloc[:, label].to_numpy()
     if labels.dtype.kind not in "biuf":
         labels = labels.astype(str)
-    return pixels.to_numpy(), labels, done
+    return pixels.to_numpy(), labels, list(pixels.columns), done
 
 
 def _parse(file: Path) -> tuple["pandas.DataFrame", bool, list[int]]:
@@ -102,7 +114,7 @@ def _parse(file: Path) -> tuple["pandas.DataFrame", bool, list[int]]:
         header = (
             len(texts) > 1
             or any(cell.lower() in LABEL_COLUMNS for cell in cells)
-            or cells == [str(number) for number in range(len(cells))]
+            or _are_numbered([cell for index, cell in enumerate(cells) if cell and index not in texts])
         )
         table = pandas.read_csv(
             io.StringIO(text),
@@ -141,7 +153,7 @@ def _label_column(file: Path, names: list[str], texts: list[int]) -> int:
     Args:
         file: the file, for messages.
         names: the names of the columns in lower case, empty without a header.
-        texts: the columns of a table without a header whose first cell is not a number.
+        texts: the columns that may hold labels: whose first cell is not a number, or by the header.
     """
     labelled = [index for index, name in enumerate(names) if name in LABEL_COLUMNS]
     if len(labelled) > 1:
@@ -155,7 +167,13 @@ def _label_column(file: Path, names: list[str], texts: list[int]) -> int:
 
 
 def _column(name: Hashable, header: bool) -> str:
-    return f"'{name}'" if header or not isinstance(name, int) else str(name + 1)
+    return f"'{name}'" if header else str(int(str(name)) + 1)
+
+
+def _are_numbered(names: list[str]) -> bool:
+    """Whether columns are named by their numbers, as pandas names those without names."""
+    count = range(len(names))
+    return len(names) > 1 and any(names == [str(number + first) for number in count] for first in (0, 1))
 
 
 def _is_number(cell: str) -> bool:
