@@ -6,16 +6,17 @@ import functools
 import gc
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from samples import dry_runs
+from samples.dry_runs import planned_jobs
 
 import few_weights  # noqa: F401  # before any test imports NumPy, whose linear algebra it pins
 
@@ -99,8 +100,15 @@ class Workflow:
     def planned_jobs(self, *arguments: str) -> dict[str, int]:
         """The number of jobs of each rule in a dry run."""
         job = self.snakemake("--dry-run", *arguments)
-        counts = re.findall(r"^(\w+) +(\d+)$", job.stdout + job.stderr, re.MULTILINE)
-        return {rule: int(count) for rule, count in counts if rule not in ("all", "total")}
+        return planned_jobs(job.stdout + job.stderr)
+
+    def planned_jobs_without(self, paths: Iterable[Path], *arguments: str) -> list[dict[str, int]]:
+        """The same, with one of these files missing at a time."""
+        command = [sys.executable, dry_runs.__file__, str(self.folder), "--cores", "2", *arguments]
+        lines = "".join(f"{path}\n" for path in paths)
+        job = subprocess.run(command, input=lines, cwd=self.folder, capture_output=True, text=True)
+        assert job.returncode == 0, job.stdout + job.stderr
+        return [json.loads(line) for line in job.stdout.splitlines()]
 
     def edit(self, file: str, old: str, new: str) -> None:
         path = self.folder / file

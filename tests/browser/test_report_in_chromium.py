@@ -121,8 +121,8 @@ def render_reference(study: Path, folder: Path) -> str:
     """A report of a committed study's tables by the present code, with empty figures."""
     runs = read_tables.read_runs(study / "runs.csv")
     breakpoints = read_tables.read_breakpoints(study / "breakpoints.csv")
-    files = [path for path in study.glob("*.csv") if path.stem not in ("runs", "breakpoints")]
-    tables = {path.stem: read_tables.read_table(path, TABLES[path.stem]) for path in files}
+    names = TABLES.keys() & {path.stem for path in study.glob("*.csv")} - {"runs", "breakpoints"}
+    tables = {name: read_tables.read_table(study / f"{name}.csv", TABLES[name]) for name in names}
     page = folder / "report.html"
     page.write_text(
         render_report(TEMPLATES / "report.html.j2", runs, breakpoints, placeholders_of(breakpoints), tables)

@@ -195,7 +195,9 @@ def certainty_of(
 ) -> pd.DataFrame:
     """certainty.csv of the runs, of which the study gave so many seeds and all widths."""
     given = {name: list(group["width"].unique()) for name, group in runs.groupby("architecture")}
-    return certainty_table(runs, targets, given, seeds, dict.fromkeys(given, rules))
+    return certainty_table(
+        runs, targets, given, dict.fromkeys(given, range(seeds)), dict.fromkeys(given, rules)
+    )
 
 
 def layers_of(runs: pd.DataFrame) -> pd.DataFrame:

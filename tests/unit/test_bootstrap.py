@@ -33,6 +33,16 @@ def test_bootstrap_needs_several_seeds_and_the_same_for_all_widths():
     assert bootstrap_breakpoints(runs, [0.97])["architecture"].tolist() == ["vgg"]
 
 
+def test_an_architecture_may_have_more_seeds_than_another():
+    more = {("cnn", 4): [9_900, 9_690], ("vgg", 1): [9_600, 9_700, 9_800]}
+    table = bootstrap_breakpoints(runs_of(more), [0.97])
+    for architecture, width in more:
+        alone = bootstrap_breakpoints(runs_of({(architecture, width): more[architecture, width]}), [0.97])
+        pd.testing.assert_frame_equal(
+            table[table["architecture"] == architecture].reset_index(drop=True), alone
+        )
+
+
 def test_a_model_is_not_the_breakpoint_of_a_sample_in_which_all_its_runs_diverged():
     runs = runs_of({("cnn", 1): [980, 980], ("cnn", 2): [980, 9_000], ("cnn", 4): [9_900, 9_900]})
     runs["diverged_in_epoch"] = pd.array([1, 2, 1, None, None, None], "Int64")

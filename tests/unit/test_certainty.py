@@ -11,13 +11,14 @@ from few_weights.analysis import certainty
 from few_weights.analysis.breakpoints import find_breakpoints
 from few_weights.analysis.certainty import MISSES, OPEN, REACHES, answer_range, certainty_table, verdict
 from few_weights.analysis.confidence import Estimate, estimate
+from few_weights.plan.arguments import json_file
 from few_weights.plan.certainty import (
     Certainty,
     Rules,
     certainty_rules,
     most_steps,
     read_rules,
-    rules_as_json,
+    rules_as_values,
 )
 from few_weights.plan.finished_runs import planned_runs
 from few_weights.plan.runs import first_seeds
@@ -116,7 +117,8 @@ def test_a_search_that_may_add_no_width_ends():
     assert last["finished"] and models.keys() == {8, 16}
 
 
-def test_rules_share_the_error_among_all_models_that_can_be_compared():
+def test_rules_share_the_error_among_all_models_that_can_be_compared(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where the file with the rules is written
     wanted = Certainty(level=0.95, at_most=100, collapse=0.1)
     assert [most_steps(widths) for widths in ([1, 2], [1, 3], [32], [2, 16], [32, 64])] == [0, 2, 10, 8, 10]
     widths = {"mlp": [32, 64], "vgg": [2, 4]}
@@ -128,7 +130,7 @@ def test_rules_share_the_error_among_all_models_that_can_be_compared():
         assert 0.9**each.guard_seeds <= each.alpha < 0.9 ** (each.guard_seeds - 1)
     alone = certainty_rules(wanted, widths, targets=3, refine=False)["mlp"]
     assert (alone.most_added, alone.alpha) == (0, pytest.approx(0.025 / 4))
-    assert read_rules(rules_as_json(rules)) == rules
+    assert read_rules(json_file(rules_as_values(rules))) == rules
 
 
 def test_further_seeds_are_the_next_whole_numbers():
@@ -148,7 +150,7 @@ def study_runs():
 def test_the_table_and_the_answer_follow_from_runs_alone():
     runs = study_runs()
     rules = {"cnn": RULES}
-    table = certainty_table(runs, [0.97], {"cnn": [1, 2]}, 9, rules)
+    table = certainty_table(runs, [0.97], {"cnn": [1, 2]}, {"cnn": range(9)}, rules)
     last = table[table["round"] == table["round"].max()].set_index("width")
     # The collapsed run leaves the smaller width open, and the ninth seed was the last there is of it.
     assert last.loc[2, "seeds"] == 9 and last.loc[1, "verdict"] == OPEN
@@ -169,20 +171,50 @@ def test_a_model_whose_runs_all_diverged_counts_as_0():
     assert (answer.range_low_width, answer.range_high_width, answer.certain) == (2, 2, True)
 
 
-def test_planned_runs_are_those_of_the_rounds(tmp_path):
-    class Planned:
-        seeds, refine, certainty, halving = [0, 1], True, True, None
-        architectures = {"vgg": type("Section", (), {"widths": [2, 8]})}
+class Planned:
+    """A study that has asked for one architecture, as far as its rounds depend on it."""
 
-    folder = tmp_path / "search" / "vgg"
-    folder.mkdir(parents=True)
-    for number, plan in enumerate([{2: 2, 8: 4}, {2: 2, 8: 4, 5: 2}]):
-        judged = {"visited": [2, 8], "next": [], "plan": plan}
-        (folder / f"round-{number}.json").write_text(json.dumps(judged))
-    (folder / "round-2.json").write_text("{")
-    runs = planned_runs(Planned, tmp_path)
-    assert [(run.width, run.seed) for run in runs] == [
-        *((2, seed) for seed in (0, 1)),
-        *((8, seed) for seed in (0, 1, 2, 3)),
-        *((5, seed) for seed in (0, 1)),
-    ]
+    refine, halving, targets = True, None, [0.9, 0.97]
+    certainty = Certainty(level=0.95, at_most=6, collapse=0.1)
+    architectures = {"vgg": type("Section", (), {"widths": [2, 8], "seeds": [4, 1]})}
+
+
+#: What its rounds said, and then those that an earlier study has left.
+ROUNDS = [
+    {"visited": [2, 8], "plan": {"2": 2, "8": 4}, "finished": False},
+    {"visited": [2, 8], "plan": {"2": 2, "8": 4, "5": 2}, "finished": False},
+    {"visited": [2, 8, 5], "plan": {"2": 2, "8": 4, "5": 2}, "finished": True},
+]
+
+
+def planned_of(folder, rounds):
+    search = folder / "search" / "vgg"
+    search.mkdir(parents=True)
+    for number, judged in enumerate(rounds):
+        targets = [{"target": target} for target in Planned.targets]
+        (search / f"round-{number}.json").write_text(json.dumps({"targets": targets, "next": []} | judged))
+    runs = planned_runs(Planned, folder)
+    widths = dict.fromkeys(run.width for run in runs)
+    return {width: [run.seed for run in runs if run.width == width] for width in widths}
+
+
+@pytest.mark.parametrize(
+    ("rounds", "expected"),
+    [
+        ([], {2: [4, 1], 8: [4, 1]}),
+        (ROUNDS[:1], {2: [4, 1], 8: [4, 1, 5, 6]}),
+        (ROUNDS, {2: [4, 1], 8: [4, 1, 5, 6], 5: [4, 1]}),
+        # Rounds that cannot be read, or that another study asked for, and what comes after them.
+        ([ROUNDS[0], {"targets": 3}, *ROUNDS[1:]], {2: [4, 1], 8: [4, 1, 5, 6]}),
+        ([*ROUNDS, {"visited": [2, 8, 5], "plan": {"3": 2}, "finished": False}], {2: 2, 8: 4, 5: 2}),
+        ([{"visited": [2, 9], "plan": {"2": 2, "9": 4}, "finished": False}], {2: 2, 8: 2}),
+        ([ROUNDS[0], {"visited": [2, 7], "plan": {"2": 2, "7": 4}, "finished": True}], {2: 2, 8: 4}),
+        ([ROUNDS[0] | {"targets": [{"target": 0.9}]}], {2: 2, 8: 2}),
+        ([ROUNDS[0] | {"plan": {"2": 2, "8": 7}}], {2: 2, 8: 2}),
+        ([{"visited": [2, 8], "next": [5], "finished": False}], {2: 2, 8: 2}),  # without certainty
+    ],
+)
+def test_planned_runs_are_those_of_the_rounds_of_this_search(rounds, expected, tmp_path):
+    found = planned_of(tmp_path, rounds)
+    numbers = {width: len(seeds) for width, seeds in found.items()}
+    assert expected in (found, numbers)

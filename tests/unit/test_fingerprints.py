@@ -1,5 +1,7 @@
 """A fingerprint changes with the meaning of the code that a job runs, and with nothing else."""
 
+import functools
+import itertools
 import shutil
 from pathlib import Path
 
@@ -19,12 +21,20 @@ def scripts(tmp_path, monkeypatch):
     copy = tmp_path / "scripts"
     shutil.copytree(SCRIPTS, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(fingerprints, "PACKAGE", copy / "few_weights")
+    monkeypatch.chdir(tmp_path)  # where it keeps what it has read
     return copy
 
 
 def forget_files():
     """Files are read once per process, but tests change them."""
-    for cached in ("code_fingerprint", "network_fingerprint", "_read", "_imported_files"):
+    for cached in (
+        "code_fingerprint",
+        "network_fingerprint",
+        "_read",
+        "_tree",
+        "_imported_files",
+        "_is_file",
+    ):
         getattr(fingerprints, cached).cache_clear()
 
 
@@ -50,6 +60,25 @@ def test_comments_docstrings_and_layout_do_not_count(scripts):
     path = scripts / "few_weights" / "training" / "train_run.py"
     path.write_text("# a comment\n" + path.read_text().replace("    return ", "    return  ", 1))
     edit(path, '"""The order in which', '"""The sequence in which')
+    assert fingerprint(scripts) == before
+
+
+def test_what_was_read_is_kept_and_where_it_is_damaged_or_cannot_be_kept_is_read_again(scripts, monkeypatch):
+    before = fingerprint(scripts)
+    kept = list(Path(fingerprints.CACHE, "sources").iterdir())
+    assert len(kept) > 20
+    with monkeypatch.context() as patch:
+        patch.setattr(fingerprints, "_tree", functools.cache(lambda path: pytest.fail("parsed again")))
+        assert fingerprint(scripts) == before
+        # Another version of the module may read a file otherwise.
+        patch.setattr(fingerprints, "_own_source", lambda: b"")
+        with pytest.raises(pytest.fail.Exception, match="parsed again"):
+            fingerprint(scripts)
+    for path, content in zip(kept, itertools.cycle([b"", b"{}", b"[1, 2, 3]", b'["", [1]]']), strict=False):
+        path.write_bytes(content)
+    assert fingerprint(scripts) == before
+    shutil.rmtree(".snakemake")
+    Path(".snakemake").write_text("not a folder")
     assert fingerprint(scripts) == before
 
 

@@ -27,7 +27,9 @@ def runs_of(models, seeds=2):
             "epochs": 3,
             "parameters": size,
             "weight_bytes": 4 * size,
-            "validation_accuracy": accuracy / 10 + (seed - 0.5) / 100,
+            "validation_examples": 200,
+            "validation_correct": 20 * accuracy + seed,
+            "diverged_in_epoch": math.nan,
             "train_seconds": 1.5,
         }
         for width, (size, accuracy) in enumerate(models, 1)
@@ -40,7 +42,7 @@ def runs_of(models, seeds=2):
 def test_the_front_goes_on_first(models, keep):
     judged = judge_stage(runs_of(models), {"a-3-epochs": "a"}, 1, keep)
     going_on = judged["next"]["a"]
-    assert len(going_on) == math.ceil(keep * len(models))
+    assert len(going_on) == math.ceil(round(keep * len(models), 9))
     assert [model["width"] for model in judged["models"] if model["goes_on"]] == going_on
     front = {
         width
@@ -68,19 +70,45 @@ def test_the_order_of_the_runs_does_not_matter(models, random):
     assert beaten[0] == beaten[1]
 
 
+@pytest.mark.parametrize(("keep", "models", "expected"), [(0.28, 25, 7), (0.07, 100, 7), (0.1, 11, 2)])
+def test_the_share_that_goes_on_is_rounded_up_but_not_for_rounding_errors(keep, models, expected):
+    judged = judge_stage(runs_of([(1, 1)] * models), {"a-3-epochs": "a"}, 1, keep)
+    assert len(judged["next"]["a"]) == expected
+
+
+@REPEATABLE
+@given(st.lists(st.integers(0, 200), min_size=3, max_size=3), st.permutations(range(3)))
+def test_models_with_as_many_images_right_are_equal_however_they_are_spread(correct, order):
+    runs = runs_of([(1, 1), (2, 1)], seeds=3)
+    third = sum(correct) // 3
+    moved = [third, third, sum(correct) - 2 * third]
+    runs["validation_correct"] = [correct[place] for place in order] + moved
+    one, other = judge_stage(runs, {"a-3-epochs": "a"}, 1, 0.5)["models"]
+    assert one["validation_accuracy"] == other["validation_accuracy"]
+    assert (one["beaten_by"], other["beaten_by"]) == (0, 1)
+
+
+def test_a_model_whose_runs_all_diverged_has_an_accuracy_of_0():
+    runs = runs_of([(1, 5), (2, 1)])
+    runs.loc[runs["width"] == 1, "diverged_in_epoch"] = 2.0
+    judged = judge_stage(runs, {"a-3-epochs": "a"}, 1, 0.5)
+    assert [model["validation_accuracy"] for model in judged["models"]] == [0.0, 41 / 400]
+    assert [model["beaten_by"] for model in judged["models"]] == [0, 0]
+
+
 def test_the_last_stage_sends_nothing_on():
     judged = judge_stage(runs_of([(1, 5), (2, 6)]), {"a-3-epochs": "a"}, 2, None)
     assert judged["next"] == {}
     table = stages_table([judged])
     assert not table["goes_on"].any()
-    assert table["validation_accuracy"].tolist() == pytest.approx([0.5, 0.6])
+    assert table["validation_accuracy"].tolist() == pytest.approx([0.5025, 0.6025])
     assert table[["stage", "seeds", "train_seconds"]].drop_duplicates().values.tolist() == [[2, 2, 3.0]]
 
 
 def test_a_stage_trains_as_its_section_does_for_fewer_epochs():
     recipe = Recipe(9, 32, {"name": "sgd"}, augmentation={"shift": 1})
     network = {"architecture": "mlp", "options": {}}
-    section = Architecture("a", [2, 1], network, recipe, Baseline("a", 2))
+    section = Architecture("a", [2, 1], [0], network, recipe, Baseline("a", 2))
     first, second = stages_of({"a": section}, [3, 5])
     assert (first.epochs, second.epochs) == (3, 5)
     stage = first.sections["a"]

@@ -171,6 +171,21 @@ def test_a_run_that_does_not_match_the_study_is_named(tmp_path, changes, expecte
     assert f"{run.metrics_path(tmp_path)} does not match the study: {expected}" in str(error.value)
 
 
+def test_seeds_with_different_networks_are_not_one_model(tmp_path):
+    runs = [Run("vgg", 2, seed) for seed in (0, 1, 2)]
+    records = [metrics_of(run) for run in runs]
+    records[1]["layers"][0]["layer"] = "dense_7"  # a name that counts layers
+    for run, metrics in zip(runs, records, strict=True):
+        run.metrics_path(tmp_path).parent.mkdir(parents=True)
+        run.metrics_path(tmp_path).write_text(json.dumps(metrics))
+    assert merge.read_metrics(tmp_path, "tiny", runs) == records
+    records[1]["layers"][0]["type"] = "Conv2D"
+    runs[1].metrics_path(tmp_path).write_text(json.dumps(records[1]))
+    said = "(?s)^3 of the runs .* has a network of 1,000 parameters; not all seeds of this model"
+    with pytest.raises(StudyError, match=said):
+        merge.read_metrics(tmp_path, "tiny", runs)
+
+
 def test_all_arrays_of_the_runs_are_checked(tmp_path):
     runs = [Run("vgg", 2, seed) for seed in (0, 1, 2)]
     for run in runs:

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,17 +65,37 @@ def test_a_description_is_made_once_and_warns_at_every_start(described, capsys):
 def test_a_damaged_description_is_made_again(described, content):
     study, commands = described
     model_descriptions.describe_models(study)
-    (cached,) = environment.CACHE.iterdir()
+    (cached,) = environment.CACHE.glob("models-*")
     cached.write_bytes(content.encode(errors="surrogateescape"))
     assert set(model_descriptions.describe_models(study)) == {("listed", 2), ("listed", 4)}
     assert len(commands) == 2
 
 
+def test_models_that_the_start_has_described_are_not_built_again(tmp_path):
+    record = {"architecture": "cnn", "width": 2, "parameters": 7, "multiply_adds": 5, "warnings": []}
+    known, output = tmp_path / "known.json", tmp_path / "output.json"
+    known.write_text(json.dumps([record | {"width": 4}, record]))
+    network = {"network": {"architecture": "cnn", "options": {}}, "full_matrix": []}
+    for widths, parameters in (([2], [7]), ([2, 3], None)):
+        request = {
+            "image_shape": [12, 12, 1],
+            "classes": 3,
+            "networks": {"cnn": network | {"widths": widths}},
+        }
+        models = tmp_path / "models.json"
+        models.write_text(json.dumps(request))
+        command = [sys.executable, model_descriptions.SCRIPT, "--models", models]
+        subprocess.run([*command, "--output", output, "--known", known], check=True)
+        counted = [model["parameters"] for model in json.loads(output.read_text())]
+        assert len(counted) == len(widths)
+        assert counted == parameters if parameters else 7 not in counted
+
+
 def test_only_users_networks_are_trained_for_a_step(described):
     study, _ = described
     widths = {"listed": [2, 4], "cnn": [8]}
-    networks = json.loads(model_descriptions.description_request(study, widths, trained=True))["networks"]
+    networks = model_descriptions.description_request(study, widths, trained=True)["networks"]
     assert networks["listed"]["training"]["seeds"] == [3, 4]
     assert "training" not in networks["cnn"]
-    networks = json.loads(model_descriptions.description_request(study, widths))["networks"]
+    networks = model_descriptions.description_request(study, widths)["networks"]
     assert "training" not in networks["listed"]

@@ -296,3 +296,8 @@ def test_a_damaged_table_is_one_sentence_for_comparing_and_for_counting(tmp_path
             compare_script.main()
         error = capsys.readouterr().err
         assert error.startswith(f"error: {path} ") and error.count("\n") == 1
+
+
+def test_the_study_of_repeated_runs_has_a_name_that_a_study_may_have():
+    assert reproduce_script.reproduced("article") == "article-reproduced"
+    assert len(reproduce_script.reproduced("k" * 64)) == 64

@@ -93,9 +93,12 @@ def test_the_rounds_as_a_table():
 
 
 def test_a_width_must_mean_more_parameters():
-    require_growth("vgg", {4: 400, 1: 100, 2: 200})
-    with pytest.raises(StudyError, match="vgg of width 4 has 200 parameters, no more than width 2 with 200"):
-        require_growth("vgg", {4: 200, 1: 100, 2: 200})
+    require_growth("vgg", {4: 400, 1: 100, 2: 200}, "refine")
+    said = (
+        "^certainty: vgg of width 4 has 200 parameters, no more than width 2 with 200; .* remove `certainty`"
+    )
+    with pytest.raises(StudyError, match=said):
+        require_growth("vgg", {4: 200, 1: 100, 2: 200}, "certainty")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"targets": [{}]}', "null"])

@@ -11,12 +11,16 @@ from samples.runs import metrics_of
 from few_weights.plan.runs import RUN_FILES, Run
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "search_widths.py"
-#: Stands for the command that prepares networks: it writes which runs it was asked for to its output.
-PREPARE = """if True:
-    import sys
-    asked = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-    open(asked["--output"], "w").write(asked["--runs"])
-"""
+#: A network that takes little to prepare.
+REQUEST = {
+    "architecture": "mlp",
+    "network": {"architecture": "mlp", "options": {}},
+    "recipe": {"epochs": 1, "batch_size": 32, "optimizer": {"name": "sgd", "learning_rate": 0.1}},
+    "image_shape": [4, 4, 1],
+    "classes": 3,
+    "examples": 64,
+    "code": "",
+}
 
 
 @pytest.mark.parametrize(
@@ -31,20 +35,22 @@ def test_a_round_prepares_the_runs_that_it_asks_for_unless_they_are_finished(tmp
         for name in RUN_FILES:
             path.with_name(name).touch()
         path.write_text(json.dumps(metrics_of(run, correct=9_000 if run.width > 4 else 5_000)))
+    (tmp_path / "trained.json").write_text(json.dumps({4: [0, 1], 8: [0, 1]}))
     options = {
         "study": "tiny",
         "folder": tmp_path,
         "architecture": "mlp",
         "round": 0,
-        "trained": json.dumps({4: [0, 1], 8: [0, 1]}),
-        "expected": json.dumps({"mlp": {}}),
-        "prepare": json.dumps([sys.executable, "-c", PREPARE]),
+        "trained": tmp_path / "trained.json",
+        "expected": json.dumps({}),
+        "prepare": json.dumps(REQUEST),
         "prepared": tmp_path / "prepared.npz",
         "output": tmp_path / "round-0.json",
     }
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
     words += ["--given", "4", "8", "--seeds", "0", "1", "--targets", "0.7"]
-    subprocess.run([sys.executable, SCRIPT, *words], check=True)
+    subprocess.run([sys.executable, SCRIPT, *words], check=True, cwd=tmp_path)
     assert json.loads((tmp_path / "round-0.json").read_text())["next"] == [6]
-    file = tmp_path / "prepared.npz"
-    assert (json.loads(file.read_text()) if file.exists() else None) == prepared
+    done = tmp_path / "prepared.json"
+    assert (json.loads(done.read_text())[1] if done.exists() else None) == prepared
+    assert (tmp_path / "prepared.npz").exists() == done.exists()

@@ -42,6 +42,12 @@ def test_collapse_is_judged_by_the_number_of_classes():
         assert divergence.has_collapsed(runs).tolist() == [True, False]
 
 
+def test_of_models_that_are_equally_accurate_the_smallest_is_the_best():
+    runs = runs_of({("cnn", 2): [9_700, 9_740], ("vgg", 3): [9_730, 9_710]})
+    runs["parameters"] = runs["architecture"].map({"cnn": 189, "vgg": 48})
+    assert seeds.most_accurate_model(runs)["architecture"] == "vgg"
+
+
 def test_without_validation_images_the_test_chooses():
     runs = runs_of({("cnn", 2): [9_740]})
     row = model_tables.models_table(runs).iloc[0]
@@ -134,6 +140,12 @@ def test_diverged_runs_in_a_sentence():
 def test_epochs_of_a_run_that_diverged_are_those_it_was_trained_for():
     assert divergence.epochs_trained(diverge(RUNS, ("cnn", 1, 1))).tolist() == [2, 2, 2, 1, 2, 2]
     assert divergence.epochs_trained(RUNS).tolist() == [2] * 6
+
+
+def test_several_seeds_are_those_of_a_model():
+    of_each_section = [study_of({"mlp": {8: 0.95}}, seeds=(1,)), study_of({"vgg": {4: 0.985}}, seeds=(0,))]
+    assert not seeds.has_several_seeds(pd.concat(of_each_section))
+    assert seeds.has_several_seeds(pd.concat([*of_each_section, study_of({"vgg": {4: 0.98}}, seeds=(1,))]))
 
 
 def test_mean_and_interval_of_several_seeds():

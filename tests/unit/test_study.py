@@ -201,8 +201,8 @@ OWN = {key: ARTICLE["architectures"]["vgg"][key] for key in ("widths", "epochs",
         (
             "mine",
             {},
-            "unknown architecture 'mine'; known are: cnn, deep_separable, looped, mlp, pooled_mlp, "
-            "recurrent, separable, strided_recurrent, vgg",
+            "unknown architecture 'mine'; known are: cnn, deep_separable, looped, looped_doubled, mlp, "
+            "pooled_mlp, recurrent, separable, strided_recurrent, vgg",
         ),
         ("mine", {"file": "no.py"}, "architectures.mine.file: there is no no.py in "),
         (
@@ -235,6 +235,20 @@ def test_a_mistake_in_a_users_network_is_one_line(name, keys, expected):
     message = problems_of(changed(["architectures"], {name: OWN | keys}))
     assert expected in message
     assert message.count("\n  - ") == 1, message
+
+
+def test_a_section_may_have_seeds_of_its_own():
+    study = changed(["architectures", "vgg", "seeds"], [7, 8, 9])
+    seeds = {name: section.seeds for name, section in resolve(study).architectures.items()}
+    assert seeds == dict.fromkeys(seeds, ARTICLE["seeds"]) | {"vgg": [7, 8, 9]}
+    assert resolve(changed(["architectures", "vgg", "seeds"], 0)).architectures["vgg"].seeds == [0]
+    study["certainty"] = {"level": 0.95, "at_most": 2, "collapse": 0.999}
+    assert "certainty.at_most: must be at least 3, the number of seeds of vgg, not 2" in problems_of(study)
+    message = problems_of(changed(["architectures", "vgg", "seeds"], 3))
+    assert (
+        "architectures.vgg.seeds: must be a list such as [1, 2], not 3; write [3] for that one seed"
+        in message
+    )
 
 
 def test_the_network_of_a_section():
@@ -332,6 +346,16 @@ def test_further_seeds_must_exist():
     study = changed(["certainty"], {"level": 0.95, "at_most": 100}) | {"seeds": [2**32 - 99]}
     assert "certainty.at_most: further seeds would exceed 4294967295" in problems_of(study)
     assert resolve(study | {"seeds": [2**32 - 100]}).certainty
+
+
+def test_certainty_goes_by_the_seeds_of_each_section():
+    study = changed(["certainty"], {"level": 0.95, "at_most": 100}) | {"seeds": list(range(101))}
+    sections = study["architectures"]
+    own = {name: section | {"seeds": [0]} for name, section in sections.items()}
+    assert resolve(study | {"architectures": own}).certainty
+    own["vgg"] = sections["vgg"] | {"seeds": list(range(102))}
+    expected = "certainty.at_most: must be at least 102, the number of seeds of vgg, not 100"
+    assert expected in problems_of(study | {"architectures": own})
 
 
 def test_runs_are_every_width_with_every_seed():

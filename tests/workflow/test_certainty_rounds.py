@@ -20,12 +20,13 @@ STUDY = {
     "study": "sure",
     "dataset": "digits",
     "targets": [0.6, 0.7],
-    "seeds": [0, 1],
+    "seeds": [9],  # of no section
     "refine": True,
     "certainty": {"level": 0.8, "at_most": 7, "collapse": 0.55},
     "architectures": {
         "mlp": {
             "widths": [6, 8],
+            "seeds": [0, 1],
             "epochs": 2,
             "batch_size": 32,
             "optimizer": {"name": "rmsprop", "learning_rate": 0.01, "rho": 0.9},
@@ -170,6 +171,13 @@ def test_a_report_without_training_uses_the_runs_that_are_there(copy):
     shutil.rmtree(copy.folder / "results/sure/runs")
     shutil.rmtree(copy.folder / "results/sure/search")
     copy.snakemake("--snakefile", "workflow/report.smk", *CONFIG, "--dry-run")
+    # The copied tables have runs of a section that the study no longer has.
+    runs = table(copy, "runs")
+    gone = runs.head(1).assign(architecture="gone")
+    pd.concat([runs, gone]).to_csv(copy.folder / "results/sure/runs.csv", index=False)
+    job = copy.snakemake("--snakefile", "workflow/report.smk", *CONFIG, "--dry-run", check=False)
+    assert job.returncode == 1
+    assert "has runs that the study does not ask for: gone width" in job.stdout + job.stderr
 
 
 def test_too_few_seeds_at_most_are_refused(tmp_path):

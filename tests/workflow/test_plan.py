@@ -18,12 +18,17 @@ RECIPE = {"epochs": 4, "batch_size": 64, "optimizer": {"name": "sgd", "learning_
 STUDY = {
     "study": "plan",
     "dataset": "digits",
-    "targets": [0.3, 0.99],
+    # One that both networks reach, after a search that adds widths, and one that neither reaches.
+    "targets": [0.175, 0.99],
     "seeds": [0, 1],
     "validation_examples": 200,
     "refine": True,
     "export_models": True,
-    "architectures": {"mlp": {"widths": [2, 4], **RECIPE}, "pooled_mlp": {"widths": [3], **RECIPE}},
+    # A name that another one and a hyphen begin must not be mistaken for a file of that one.
+    "architectures": {
+        "mlp": {"widths": [2, 4], **RECIPE},
+        "mlp-2": {"architecture": "pooled_mlp", "widths": [3], **RECIPE},
+    },
 }
 ARGUMENTS = ("--configfile", "study.yaml")
 RUN_FILES = {"metrics.json", "predictions.npz", "weights.npz"}
@@ -87,11 +92,7 @@ def test_each_file_that_is_deleted_is_planned_again_alone(finished):
     some -= {"curve-mlp.svg", "mistakes.png"}
     tried = [path for path in files if path.name not in some or path.parent == first_run]
     assert len(tried) > 25
-    for path in tried:
-        hidden = path.with_name(f"{path.name}.hidden")
-        path.rename(hidden)
-        planned = finished.planned_jobs(*ARGUMENTS)
-        hidden.rename(path)
+    for path, planned in zip(tried, finished.planned_jobs_without(tried, *ARGUMENTS), strict=True):
         trainings = planned.pop("train_model", 0)
         assert trainings == (path.name in RUN_FILES), path
         assert ("fetch_data" in planned) == (path.parent.name == "data"), path
@@ -228,13 +229,18 @@ def test_a_report_never_trains(finished, tmp_path):
 
     shutil.copytree(finished.folder / "results", results)
     (results / "plan/runs/mlp/width-2/seed-1/metrics.json").unlink()
-    (results / "plan/runs/pooled_mlp/width-3/seed-0/weights.npz").unlink()
+    (results / "plan/runs/mlp-2/width-3/seed-0/weights.npz").unlink()
     job = reported()
-    missing = "2 of 10 runs are missing: mlp width 2 seed 1; pooled_mlp width 3 seed 0."
+    missing = "2 of 10 runs are missing: mlp width 2 seed 1; mlp-2 width 3 seed 0."
     assert re.sub(r"of \d+ runs", "of 10 runs", missing) in re.sub(r"of \d+ runs", "of 10 runs", job.stderr)
     assert "mlp width 2 seed 1" in (results / "plan/report.html").read_text()
     runs = pd.read_csv(results / "plan/runs.csv")
     assert not ((runs["architecture"] == "mlp") & (runs["width"] == 2) & (runs["seed"] == 1)).any()
+    # When the runs are back, its tables do not pass for those of the study, whatever Snakemake remembers.
+    for name in ("mlp/width-2/seed-1/metrics.json", "mlp-2/width-3/seed-0/weights.npz"):
+        shutil.copy2(finished.folder / "results/plan/runs" / name, results / "plan/runs" / name)
+    shutil.rmtree(clone.folder / ".snakemake")
+    assert clone.planned_jobs(*ARGUMENTS)["merge_runs"] == 1
 
     # Only tables and figures, as in results/reference; one table is missing there.
     shutil.rmtree(results)

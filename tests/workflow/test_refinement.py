@@ -160,6 +160,27 @@ def test_a_target_out_of_reach_ends_with_a_message_and_trains_nothing(copy):
     assert (table(copy, "targets").drop(columns="target") == "not reached").all(axis=None)
 
 
+@pytest.mark.parametrize("copied", [False, True], ids=["with Snakemake's record", "without"])
+def test_tables_of_another_target_follow_from_a_search_for_it(copy, copied):
+    """Also if they are all that is asked for."""
+    tables = [f"{RESULTS}/{name}.csv" for name in ("search", "breakpoints")]
+    if copied:
+        shutil.rmtree(copy.folder / ".snakemake")
+    else:  # after a search that ended in its first round
+        change_study(copy, targets=[0.999])
+        copy.snakemake(*CONFIG, "--", *tables)
+        for path in copy.folder.glob(f"{RESULTS}/search/*/round-[1-9]*.json"):
+            path.unlink()
+    change_study(copy, targets=[0.5])
+    copy.snakemake(*CONFIG, "--", *tables)
+    search = table(copy, "search")
+    assert set(search["target"]) == {0.5}
+    last = search.drop_duplicates("architecture", keep="last").set_index("architecture")
+    assert (last["verdict"] == "found").all()
+    found = table(copy, "breakpoints").set_index("architecture")["width"]
+    assert found.to_dict() == last["reaching_width"].to_dict()
+
+
 def test_a_changed_statistic_trains_nothing(copy):
     for module in ("seeds", "search", "mcnemar"):
         path = copy.folder / "workflow/scripts/few_weights/analysis" / f"{module}.py"

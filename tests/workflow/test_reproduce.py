@@ -39,8 +39,18 @@ def committed(tmp_path_factory) -> Workflow:
     workflow = copy_workflow(ROOT, tmp_path_factory.mktemp("committed") / "few-weights")
     (workflow.folder / "config" / "tiny.yaml").write_text(yaml.safe_dump(STUDY))
     workflow.snakemake("--configfile", "config/tiny.yaml")
+    # Left behind by an earlier study of this name.
+    for name in ("exports.csv", "bytes.csv", "figures/curve-gone.svg"):
+        (workflow.folder / "results" / "tiny" / name).write_text("stale")
+    # A study that has changed since is not finished.
+    for change in ({"targets": [0.5]}, {"seeds": [0, 1]}):
+        (workflow.folder / "changed.yaml").write_text(yaml.safe_dump(STUDY | change))
+        job = run(workflow, "copy_reference", "--configfile", "changed.yaml")
+        assert job.returncode == 1 and "does not hold what changed.yaml asks for now" in job.stderr
     job = run(workflow, "copy_reference", "--configfile", "config/tiny.yaml")
     assert job.returncode == 0, job.stderr
+    reference = workflow.folder / "results" / "reference" / "tiny"
+    assert not [path for path in reference.rglob("*") if path.is_file() and path.read_bytes() == b"stale"]
     return workflow
 
 

@@ -90,9 +90,9 @@ rule all:
 """
 
 
-def run(folder):
+def run(folder, *targets):
     """Snakemake's finished process in a folder; it must succeed."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "1"]
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *targets]
     job = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert job.returncode == 0, job.stderr
     return job
@@ -121,6 +121,10 @@ def test_a_module_with_a_prefix(tmp_path):
         output = run(tmp_path).stderr
         assert {name for name in ("inner_make", "inner_other") if f"rule {name}:" in output} == planned
     assert (tmp_path / "below" / "made.txt").exists()
+    # What is forced is not made for a user who asked for something else.
+    (tmp_path / "below" / "other.txt").unlink()
+    output = run(tmp_path, "below/other.txt").stderr
+    assert "rule inner_other:" in output and "rule inner_make:" not in output
 
 
 def test_a_job_that_runs_first_repeats_no_other_job(tmp_path):

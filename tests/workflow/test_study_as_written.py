@@ -83,3 +83,21 @@ def test_a_broken_default_study_is_named_with_its_line(fresh):
     assert job.returncode != 0
     assert "config/article.yaml, line 7: a bracket is not closed" in job.stderr
     assert "Traceback" not in job.stderr
+
+
+@pytest.mark.parametrize(
+    "more", ["", "validation_examples: 200\nhalving: {epochs: [1], keep: 0.5}\n"], ids=["plain", "halving"]
+)
+def test_commands_do_not_grow_with_the_study(fresh, more):
+    """The command of a rule may have 128 KiB; a name in a list of files is all that a section may add."""
+    head, section = STUDY.replace("epochs: 1\n", "epochs: 2\n").split("  mlp:\n")
+    longest = []
+    for sections in (1, 11):
+        names = [f"a-candidate-with-a-long-name-{number}" for number in range(sections)]
+        architectures = "".join(f"  {name}:\n    architecture: mlp\n{section}" for name in names)
+        status, output = outcome(fresh, head + architectures + more, "--printshellcmds")
+        assert status == 0, output
+        commands = [line for line in output.splitlines() if "python " in line and "--" in line]
+        assert len(commands) > sections
+        longest.append(max(map(len, commands)))
+    assert longest[1] - longest[0] < 10 * 200

@@ -67,7 +67,7 @@ rule find_breakpoints:
     params:
         script=script("find_breakpoints.py"),
         targets=STUDY.targets,
-        certainty=["--certainty", rules_as_json(CERTAINTY)] if STUDY.certainty else [],
+        certainty=["--certainty", json_file(rules_as_values(CERTAINTY))] if STUDY.certainty else [],
         code=code_of("find_breakpoints.py"),
     shell:
         "python {params.script:q}"
@@ -94,16 +94,16 @@ rule list_rounds:
     params:
         script=script("list_rounds.py"),
         targets=STUDY.targets,
-        given=json.dumps({name: section.widths for name, section in STUDY.architectures.items()}),
-        seeds=len(STUDY.seeds),
-        certainty=rules_as_json(CERTAINTY),
+        given=json_file({name: section.widths for name, section in STUDY.architectures.items()}),
+        seeds=json_file({name: section.seeds for name, section in STUDY.architectures.items()}),
+        certainty=json_file(rules_as_values(CERTAINTY)),
         code=code_of("list_rounds.py"),
     shell:
         "python {params.script:q}"
         " --runs {input.runs:q}"
         " --targets {params.targets}"
         " --given {params.given:q}"
-        " --seeds {params.seeds}"
+        " --seeds {params.seeds:q}"
         " --certainty {params.certainty:q}"
         " --output {output.rounds:q}"
         " > {log:q} 2>&1"

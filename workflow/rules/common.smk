@@ -24,7 +24,8 @@ from few_weights.data.find_facts import facts_of_study
 from few_weights.data.check_fetched import data_to_fetch
 from few_weights.errors import StudyError
 from few_weights.plan import snakemake_private
-from few_weights.plan.certainty import certainty_rules, rules_as_json
+from few_weights.plan.arguments import json_file
+from few_weights.plan.certainty import certainty_rules, rules_as_values
 from few_weights.plan.console.interrupt import Interrupt
 from few_weights.plan.cost import CHEAP, training_cost, training_minutes, training_seconds
 from few_weights.plan.finished_runs import exported_names
@@ -34,13 +35,15 @@ from few_weights.plan.model_descriptions import (
     baseline_widths,
     describe_models,
     description_code,
+    description_file,
     description_request,
 )
-from few_weights.plan.outputs import figures_of_study, REPORT_TABLES, tables_of_study
+from few_weights.plan.outputs import outputs_of_study, REPORT_TABLES
 from few_weights.plan.study_file.resolve import resolve_study
 from few_weights.plan.preparations import (
     forget_prepared,
-    preparation_command,
+    Preparation,
+    preparation_request,
     prepare_networks,
     prepared_file,
 )
@@ -124,13 +127,7 @@ CERTAINTY = (
     if STUDY.certainty
     else {}
 )
-TABLE_NAMES = tables_of_study(
-    STUDY.refine,
-    bool(STUDY.certainty),
-    bool(STUDY.halving),
-    any(section.recipe.quantisation for section in ARCHITECTURES.values()),
-)
-FIGURE_NAMES = figures_of_study(ARCHITECTURES, STUDY.dataset not in KNOWN, bool(STUDY.certainty))
+TABLE_NAMES, FIGURE_NAMES = outputs_of_study(STUDY, ARCHITECTURES, STUDY.dataset not in KNOWN)
 
 # The files that report.html is made from, besides the code that fills them in.
 REPORT_TEMPLATES = sorted(
@@ -147,6 +144,8 @@ wildcard_constraints:
     seed=r"\d+",
     round=r"\d+",
     stage=r"\d+",
+    # Not any text, or the name of an architecture could end in it.
+    target="|".join(re.escape(f"{target}{kind}") for target in STUDY.targets for kind in ("", "-int8")),
 
 
 # The files of a study
@@ -289,32 +288,31 @@ def submission_of(wildcards):
 
 
 def baselines():
-    """Architecture -> the full-size model that its breakpoint is compared with, as JSON."""
-    return json.dumps({name: vars(section.baseline) for name, section in ARCHITECTURES.items()})
+    """Architecture -> the full-size model that its breakpoint is compared with."""
+    return {name: vars(section.baseline) for name, section in ARCHITECTURES.items()}
 
 
 def expected_runs():
-    """What every run must have been trained with, as JSON, so that the rules that read runs can check it."""
+    """Architecture -> what its runs must have been trained with, so that the rules that read runs can check it."""
     common = {
         "dataset": STUDY.dataset,
         "data_sha256": DATA_SHA256,
         "validation_examples": STUDY.validation_examples,
     }
-    return json.dumps(
-        {
-            name: {**common, **vars(section.recipe), "network": section.network}
-            for name, section in TRAINED.items()
-        },
-        sort_keys=True,
-    )
+    return {
+        name: {**common, **vars(section.recipe), "network": section.network}
+        for name, section in TRAINED.items()
+    }
 
 
 def plan_digest():
     """A digest of the runs that the study asks for."""
-    widths = {name: section.widths for name, section in STUDY.architectures.items()}
-    plan = expected_runs() + json.dumps([widths, STUDY.seeds])
+    sections = {name: [section.widths, section.seeds] for name, section in ARCHITECTURES.items()}
+    plan = json.dumps([expected_runs(), sections], sort_keys=True)
+    if STUDY.refine or STUDY.certainty:
+        plan += json.dumps(STUDY.targets)
     if STUDY.certainty:
-        plan += rules_as_json(CERTAINTY)
+        plan += json.dumps(rules_as_values(CERTAINTY))
     if STUDY.halving:
         plan += json.dumps(vars(STUDY.halving))
     return hashlib.sha256(plan.encode()).hexdigest()

@@ -69,9 +69,9 @@ def print_failures():
 
 def print_summary():
     """Print what the study found, and the path of the report."""
-    table = FOLDER / "logs" / "find_breakpoints.log"
-    if table.exists():
-        print(f"\n{table.read_text()}\nReport: {(FOLDER / 'report.html').resolve()}", file=sys.stderr)
+    table, report = FOLDER / "logs" / "find_breakpoints.log", FOLDER / "report.html"
+    if table.exists() and report.exists():
+        print(f"\n{table.read_text()}\nReport: {report.resolve()}", file=sys.stderr)
 
 
 def prepare_trainings():
@@ -81,8 +81,15 @@ def prepare_trainings():
     runs = {}
     for run in (training.run for training in trainings() if not training.done):
         runs.setdefault(run.architecture, {}).setdefault(run.width, []).append(run.seed)
-    commands = {name: preparation_command(STUDY, TRAINED[name], training_code(name)) for name in runs}
-    prepare_networks(STUDY, commands, runs, snakemake_private.cores(workflow) or 1)
+    wanted = [
+        Preparation(
+            preparation_request(STUDY, TRAINED[name], training_code(name)),
+            of_architecture,
+            str(prepared_file(STUDY.name, name)),
+        )
+        for name, of_architecture in runs.items()
+    ]
+    prepare_networks(wanted, snakemake_private.cores(workflow) or 1)
 
 
 PROGRESS = ProgressReporter(logger, trainings, search_is_unfinished)
@@ -94,9 +101,11 @@ if snakemake_private.is_main_process(workflow):
         print(f"Warning: {STUDY.dataset}: {warning}", file=sys.stderr)
     logger.addHandler(PROGRESS)
     logger.addHandler(FAILURES)
-    logger.addHandler(ChecksumRecorder(FOLDER, plan_digest(), made_here))
+    logger.addHandler(ChecksumRecorder(FOLDER, plan_digest() if TRAINS else reported_plan(), made_here))
     for path in (changed := changed_files(FOLDER)):
         print(f"{path} has changed since it was made; it is made again.", file=sys.stderr)
     if TRAINS and plan_changed(FOLDER, plan_digest()):
-        changed.append(FOLDER / "runs.csv")
+        changed += [FOLDER / name for name in ("runs.csv", "search.csv", "stages.csv")]
+        # What was found for other targets, say, is no answer now.
+        changed += [*FOLDER.glob("search/*/round-*.json"), *FOLDER.glob("stages/stage-*.json")]
     snakemake_private.force(workflow, map(str, changed))

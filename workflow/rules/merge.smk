@@ -20,11 +20,14 @@ rule count_baselines:
         "../../envs/training.yaml"
     params:
         script=script("describe_models.py"),
-        models=description_request(STUDY, baseline_widths(STUDY)),
+        models=json_file(description_request(STUDY, baseline_widths(STUDY))),
         code=description_code(STUDY),
+        # The start of a study has described them; TensorFlow takes seconds to do it again.
+        known=unrecorded(description_file(STUDY)),
     shell:
         "python {params.script:q}"
         " --models {params.models:q}"
+        " --known {params.known:q}"
         " --output {output.models:q}"
         " > {log:q} 2>&1"
 
@@ -48,9 +51,9 @@ rule merge_runs:
         script=script("merge_runs.py"),
         study=STUDY.name,
         folder=unrecorded(FOLDER),
-        runs=runs_to_merge,
-        expected=expected_runs(),
-        baselines=baselines(),
+        runs=lambda wildcards: json_file(runs_to_merge(wildcards)),
+        expected=json_file(expected_runs()),
+        baselines=json_file(baselines()),
         code=code_of("merge_runs.py", also=["workflow/schemas/metrics.schema.yaml"]),
     shell:
         "python {params.script:q}"
@@ -80,9 +83,13 @@ rule merge_searches:
         "../../envs/report.yaml"
     params:
         script=script("merge_searches.py"),
+        rounds=lambda wildcards, input, threads: json_file(list(input)),
         code=code_of("merge_searches.py"),
     shell:
-        "python {params.script:q}" " --rounds {input:q}" " --output {output.search:q}" " > {log:q} 2>&1"
+        "python {params.script:q}"
+        " --rounds {params.rounds:q}"
+        " --output {output.search:q}"
+        " > {log:q} 2>&1"
 
 
 rule merge_stages:

@@ -13,15 +13,28 @@ from few_weights.plan.finished_runs import (
     planned_runs,
     runs_in_table,
     runs_with_files,
+    search_rounds,
 )
-from few_weights.plan.outputs import FIGURES, kind_of_figure, TABLES
+from few_weights.plan.outputs import FIGURES, kind_of_figure, outputs_of_study, TABLES
 
 PLANNED = planned_runs(STUDY, FOLDER)
 RUNS_HERE = runs_with_files(FOLDER, PLANNED)
 # Without the runs' files, as in a copy of results/reference, use the tables that were made from them.
-REPORTED = RUNS_HERE or [run for run in PLANNED if run in runs_in_table(FOLDER / "runs.csv")]
+IN_TABLE = runs_in_table(FOLDER / "runs.csv")
+REPORTED = RUNS_HERE or [run for run in PLANNED if run in IN_TABLE]
 if not REPORTED:
     raise WorkflowError(nothing_to_report(STUDY, FOLDER, PLANNED))
+# The rounds of a search, which are not copied, may have added widths and seeds, but no architecture.
+others = [
+    run
+    for run in IN_TABLE.difference(PLANNED)
+    if run.architecture not in STUDY.architectures or not (STUDY.refine or STUDY.certainty)
+]
+if others and not RUNS_HERE:
+    raise WorkflowError(
+        f"{FOLDER / 'runs.csv'} has runs that the study does not ask for: {name_runs(sorted(others, key=str))}; their "
+        "files are not here to make it again without them: use the study that they belong to"
+    )
 if missing := [run for run in PLANNED if run not in set(REPORTED)]:
     NOTES.append(f"{len(missing)} of {len(PLANNED)} runs are missing: {name_runs(missing)}.")
 KEPT = []
@@ -30,8 +43,8 @@ ARCHITECTURES = {name: ARCHITECTURES[name] for name in group_seeds(REPORTED)}
 
 def rounds_of(architecture):
     """The JSON of every round of an architecture's search that is here."""
-    rounds = [Path(RESULTS, "search", architecture, f"round-{number}.json") for number in range(100)]
-    return [str(path) for path in rounds if (FOLDER.parent / path.relative_to("results")).exists()]
+    number = len(search_rounds(STUDY, FOLDER, architecture))
+    return [f"{RESULTS}/search/{architecture}/round-{each}.json" for each in range(number)]
 
 
 def files_of(architecture, *names):
@@ -56,8 +69,15 @@ def figures_reported(wildcards):
 
 
 def runs_to_merge(wildcards):
-    """Architecture -> width -> the seeds whose runs are here, as JSON."""
-    return json.dumps(group_seeds(RUNS_HERE))
+    """Architecture -> width -> the seeds whose runs are here."""
+    return group_seeds(RUNS_HERE)
+
+
+def reported_plan():
+    """The plan that the tables of the report fulfil; none if runs are missing, or a search has not ended."""
+    searched = (search_rounds(STUDY, FOLDER, name) for name in STUDY.architectures)
+    ended = all(rounds and rounds[-1]["finished"] for rounds in searched)
+    return plan_digest() if not missing and (ended or not (STUDY.refine or STUDY.certainty)) else ""
 
 
 def reason_missing(output, name):
@@ -69,7 +89,8 @@ def reason_missing(output, name):
     if name == "stages" and len(stage_files()) < len(STAGES):
         return "it is made from the stages before the last, which are not here"
     if output.data and not DATA_IS_HERE:
-        return f"it needs {DATA_FILE}, which `snakemake --cores 1 -- {DATA}` fetches"
+        study = " ".join(map(str, workflow.configfiles))
+        return f"it needs {DATA_FILE}, which `snakemake --configfile {study} --cores 1 -- {DATA}` fetches"
     missing = [f"{table}.csv" for table in output.tables if table not in TABLE_NAMES]
     return f"it is made from {' and '.join(missing)}, which cannot be made" if missing else None
 
@@ -95,7 +116,7 @@ TABLE_NAMES = available_outputs({name: TABLES[name] for name in TABLE_NAMES}, "{
 FIGURE_NAMES = available_outputs(
     {
         name: FIGURES[kind_of_figure(name)]
-        for name in figures_of_study(ARCHITECTURES, STUDY.dataset not in KNOWN, bool(STUDY.certainty))
+        for name in outputs_of_study(STUDY, ARCHITECTURES, STUDY.dataset not in KNOWN)[1]
     },
     "figures/{}.svg",
     "figures/{}.png",

@@ -43,26 +43,27 @@ def search_rounds(architecture):
 
 
 def seeds_before_round(wildcards):
-    """Width -> the seeds that a round of the search judges: the study's own and those that earlier rounds added."""
-    number = int(wildcards.round)
+    """Width -> the seeds that a round of the search judges: the section's and those that earlier rounds added."""
+    number, section = int(wildcards.round), ARCHITECTURES[wildcards.architecture]
     if number == 0:
-        return dict.fromkeys(ARCHITECTURES[wildcards.architecture].widths, STUDY.seeds)
-    return seeds_after(searched(wildcards.architecture, number - 1), STUDY.seeds)
+        return dict.fromkeys(section.widths, section.seeds)
+    return seeds_after(searched(wildcards.architecture, number - 1), section.seeds)
 
 
 def seeds_of(architecture):
     """Width -> the seeds that an architecture is trained with, including those added by its search."""
+    section = ARCHITECTURES[architecture]
     if STUDY.halving:
-        return dict.fromkeys(widths_after(len(STAGES), architecture), STUDY.seeds)
+        return dict.fromkeys(widths_after(len(STAGES), architecture), section.seeds)
     if not (STUDY.refine or STUDY.certainty):
-        return dict.fromkeys(ARCHITECTURES[architecture].widths, STUDY.seeds)
+        return dict.fromkeys(section.widths, section.seeds)
     *_, last = search_rounds(architecture)
-    return seeds_after(last, STUDY.seeds)
+    return seeds_after(last, section.seeds)
 
 
 def runs_to_merge(wildcards):
-    """Architecture -> width -> the seeds it is trained with, as JSON."""
-    return json.dumps({name: seeds_of(name) for name in ARCHITECTURES})
+    """Architecture -> width -> the seeds it is trained with."""
+    return {name: seeds_of(name) for name in ARCHITECTURES}
 
 
 def metrics_before_round(wildcards):
@@ -71,8 +72,8 @@ def metrics_before_round(wildcards):
 
 
 def trained_before_round(wildcards):
-    """Width -> the seeds that a round of the search judges, as JSON."""
-    return json.dumps(seeds_before_round(wildcards))
+    """Width -> the seeds that a round of the search judges, as a file."""
+    return json_file(seeds_before_round(wildcards))
 
 
 def certainty_options(wildcards):
@@ -85,8 +86,8 @@ def certainty_options(wildcards):
 def preparation_of(wildcards, threads):
     """How a round prepares the runs that it adds, as options; not recorded, as for every function of threads."""
     name = wildcards.architecture
-    command = preparation_command(STUDY, TRAINED[name], training_code(name))
-    return ["--prepare", json.dumps(command), "--prepared", str(prepared_file(STUDY.name, name))]
+    request = preparation_request(STUDY, TRAINED[name], training_code(name))
+    return ["--prepare", json.dumps(request), "--prepared", str(prepared_file(STUDY.name, name))]
 
 
 def rounds_of(architecture):
@@ -117,11 +118,11 @@ checkpoint search_widths:
         folder=unrecorded(FOLDER),
         trained=trained_before_round,
         given=lambda wildcards: ARCHITECTURES[wildcards.architecture].widths,
-        seeds=STUDY.seeds,
+        seeds=lambda wildcards: ARCHITECTURES[wildcards.architecture].seeds,
         targets=STUDY.targets,
         certainty=certainty_options,
         prepare=preparation_of,
-        expected=expected_runs(),
+        expected=lambda wildcards: json.dumps(expected_runs()[wildcards.architecture], sort_keys=True),
         code=code_of("search_widths.py", also=["workflow/schemas/metrics.schema.yaml"]),
     shell:
         "python {params.script:q}"
@@ -150,7 +151,7 @@ def widths_after(stages, architecture):
 def trained_in_stage(number):
     """Section of a stage, counted from 1 -> width -> the seeds it is trained with."""
     return {
-        section.name: dict.fromkeys(widths_after(number - 1, name), STUDY.seeds)
+        section.name: dict.fromkeys(widths_after(number - 1, name), section.seeds)
         for name, section in STAGES[number - 1].sections.items()
     }
 
@@ -165,19 +166,19 @@ def files_of_stage(number, *names):
 
 
 def sections_of_stage(wildcards):
-    """Section of a stage -> architecture, as JSON."""
+    """Section of a stage -> architecture."""
     sections = STAGES[int(wildcards.stage) - 1].sections
-    return json.dumps({section.name: name for name, section in sections.items()})
+    return {section.name: name for name, section in sections.items()}
 
 
 def preparations_after_stage(wildcards, threads):
-    """How the stage prepares the runs of the next one, as JSON; not recorded, as for every function of threads."""
+    """How the stage prepares the runs of the next one; not recorded, as for every function of threads."""
     number = int(wildcards.stage)
     sections = STAGES[number].sections if number < len(STAGES) else ARCHITECTURES
-    return json.dumps(
+    return json_file(
         {
             name: [
-                preparation_command(STUDY, section, training_code(section.name)),
+                preparation_request(STUDY, section, training_code(section.name)),
                 str(prepared_file(STUDY.name, section.name)),
             ]
             for name, section in sections.items()
@@ -225,11 +226,11 @@ checkpoint choose_models:
         script=script("choose_models.py"),
         study=STUDY.name,
         folder=unrecorded(FOLDER),
-        sections=sections_of_stage,
-        trained=lambda wildcards: json.dumps(trained_in_stage(int(wildcards.stage))),
-        expected=expected_runs(),
+        sections=lambda wildcards: json_file(sections_of_stage(wildcards)),
+        trained=lambda wildcards: json_file(trained_in_stage(int(wildcards.stage))),
+        expected=json_file(expected_runs()),
         keep=STUDY.halving.keep if STUDY.halving else 1,
-        seeds=STUDY.seeds,
+        seeds=json_file({name: section.seeds for name, section in ARCHITECTURES.items()}),
         prepare=preparations_after_stage,
         code=code_of("choose_models.py", also=["workflow/schemas/metrics.schema.yaml"]),
     shell:
@@ -241,7 +242,7 @@ checkpoint choose_models:
         " --trained {params.trained:q}"
         " --expected {params.expected:q}"
         " --keep {params.keep}"
-        " --seeds {params.seeds}"
+        " --seeds {params.seeds:q}"
         " --prepare {params.prepare:q}"
         " --output {output.judged:q}"
         " > {log:q} 2>&1"

@@ -18,7 +18,13 @@ from typing import TypedDict
 
 from few_weights.errors import StudyError, entry_point
 from few_weights.files import write_atomically
-from few_weights.plan.model_descriptions import Description, DescriptionRequest, NetworkRequest
+from few_weights.plan.arguments import read_json
+from few_weights.plan.model_descriptions import (
+    Description,
+    DescriptionRequest,
+    NetworkRequest,
+    read_descriptions,
+)
 from few_weights.plan.recipe import file_of
 
 #: From this many models to train for a step, a second process saves time.
@@ -40,8 +46,8 @@ def main() -> None:
     parser.add_argument(
         "--models",
         required=True,
-        type=json.loads,
-        help="JSON: image_shape, classes, and networks by name, each "
+        type=read_json,
+        help="file with JSON: image_shape, classes, and networks by name, each "
         '{"network": …, "widths": […], "full_matrix": [widths to train with full_matrix_adam], '
         '"training": {"optimizer": …, "seeds": […], "export": true or false}}; '
         "a network without training is only built and counted",
@@ -50,6 +56,9 @@ def main() -> None:
     parser.add_argument(
         "--alone", action="store_true", help="describe all in this process, and write problems as well"
     )
+    parser.add_argument(
+        "--known", type=Path, help="the output for other models, which need not exist; used if it has all"
+    )
     arguments = parser.parse_args()
 
     if arguments.alone:
@@ -57,14 +66,11 @@ def main() -> None:
         sys.stdout.flush()
         # A thread started by a user's file would keep Python from ending.
         os._exit(0)
-    parts = _parts(arguments.models)
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        described = list(pool.map(_describe_apart, parts))
-    if problems := [problem for part in described for problem in part["problems"]]:
-        raise StudyError("\n".join(problems))
-    by_model = {(r["architecture"], r["width"]): r for part in described for r in part["records"]}
     networks = arguments.models["networks"]
-    records = [by_model[name, width] for name, wanted in networks.items() for width in wanted["widths"]]
+    wanted = [(name, width) for name in networks for width in networks[name]["widths"]]
+    known = read_descriptions(arguments.known, wanted) if arguments.known else None
+    by_model = known or _describe_all(arguments.models)
+    records = [by_model[model] for model in wanted]
     write_atomically(arguments.output, json.dumps(records, indent=1) + "\n")
     for name in networks:
         counts = ", ".join(
@@ -73,6 +79,15 @@ def main() -> None:
             if record["architecture"] == name
         )
         print(f"Parameters of {name}: {counts}")
+
+
+def _describe_all(request: DescriptionRequest) -> dict[tuple[str, int], Description]:
+    """Describe all models, by architecture and width."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        described = list(pool.map(_describe_apart, _parts(request)))
+    if problems := [problem for part in described for problem in part["problems"]]:
+        raise StudyError("\n".join(problems))
+    return {(r["architecture"], r["width"]): r for part in described for r in part["records"]}
 
 
 def _parts(request: DescriptionRequest) -> list[DescriptionRequest]:
@@ -104,9 +119,9 @@ def _describe_apart(request: DescriptionRequest) -> Described:
     names = list(request["networks"])
     network = request["networks"][names[0]]["network"]
     with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder, "described.json")
-        command = [sys.executable, __file__, "--alone"]
-        command += ["--models", json.dumps(request), "--output", str(output)]
+        models, output = Path(folder, "models.json"), Path(folder, "described.json")
+        models.write_text(json.dumps(request))
+        command = [sys.executable, __file__, "--alone", "--models", str(models), "--output", str(output)]
         job = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
         )

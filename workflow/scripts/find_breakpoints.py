@@ -15,7 +15,9 @@ def main() -> None:
     parser.add_argument("--runs", required=True, type=Path, help="runs.csv")
     parser.add_argument("--targets", required=True, type=float, nargs="+", help="accuracies such as 0.97")
     parser.add_argument(
-        "--certainty", type=read_rules, help="JSON: architecture -> its rules, if the study adds seeds"
+        "--certainty",
+        type=read_rules,
+        help="file with JSON: architecture -> its rules, if the study adds seeds",
     )
     parser.add_argument("--breakpoints", required=True, type=Path, help="CSV to write")
     parser.add_argument(

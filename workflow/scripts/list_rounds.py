@@ -1,13 +1,13 @@
 """List every round that added seeds, and what was certain then: runs.csv -> certainty.csv."""
 
 import argparse
-import json
 from pathlib import Path
 
 from few_weights.analysis import read_tables
 from few_weights.analysis.certainty import certainty_table
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
+from few_weights.plan.arguments import read_json
 from few_weights.plan.certainty import read_rules
 
 
@@ -19,11 +19,18 @@ def main() -> None:
     parser.add_argument(
         "--given",
         required=True,
-        type=json.loads,
-        help="JSON: architecture -> the widths that the study gives",
+        type=read_json,
+        help="file with JSON: architecture -> the widths that the study gives",
     )
-    parser.add_argument("--seeds", required=True, type=int, help="how many seeds the study gives")
-    parser.add_argument("--certainty", required=True, type=read_rules, help="JSON: architecture -> its rules")
+    parser.add_argument(
+        "--seeds",
+        required=True,
+        type=read_json,
+        help="file with JSON: architecture -> the seeds that the study gives",
+    )
+    parser.add_argument(
+        "--certainty", required=True, type=read_rules, help="file with JSON: architecture -> its rules"
+    )
     parser.add_argument("--output", required=True, type=Path, help="CSV to write")
     arguments = parser.parse_args()
 

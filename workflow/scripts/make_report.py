@@ -27,6 +27,8 @@ def main() -> None:
 
     folder = results_folder(arguments.configfile)
     snakemake = [sys.executable, "-m", "snakemake", "--configfile", str(arguments.configfile)]
+    # Snakemake itself looks for it in the working directory, and there may be none.
+    snakemake += ["--workflow-profile", str(ROOT / "profiles" / "default")]
     made = subprocess.run(
         [*snakemake, "--snakefile", str(ROOT / "workflow" / "report.smk"), "--cores", arguments.cores]
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from few_weights.analysis import merge
 from few_weights.errors import entry_point
 from few_weights.files import write_atomically
+from few_weights.plan.arguments import read_json
 from few_weights.plan.runs import expand_runs
 
 
@@ -16,19 +17,28 @@ def main() -> None:
     parser.add_argument("--study", required=True, help="name of the study")
     parser.add_argument("--folder", required=True, type=Path, help="its folder, which holds runs/")
     parser.add_argument(
-        "--planned", required=True, type=json.loads, help="JSON: architecture -> width -> list of seeds"
+        "--planned",
+        required=True,
+        type=read_json,
+        help="file with JSON: architecture -> width -> list of seeds",
     )
     parser.add_argument(
-        "--expected", required=True, type=json.loads, help="JSON: architecture -> what its metrics must say"
+        "--expected",
+        required=True,
+        type=read_json,
+        help="file with JSON: architecture -> what its metrics must say",
     )
     parser.add_argument(
-        "--baselines", required=True, type=json.loads, help="JSON: architecture -> its full-size model"
+        "--baselines",
+        required=True,
+        type=read_json,
+        help="file with JSON: architecture -> its full-size model",
     )
     parser.add_argument(
         "--baseline-models",
         required=True,
         type=Path,
-        help="JSON: the baselines, as describe_models.py writes them",
+        help="file with JSON: the baselines, as describe_models.py writes them",
     )
     parser.add_argument("--runs", required=True, type=Path, help="CSV to write: one row per run")
     parser.add_argument(

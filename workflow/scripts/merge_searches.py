@@ -8,18 +8,22 @@ from few_weights.analysis.rows import rows
 from few_weights.analysis.search import Round, search_table
 from few_weights.errors import StudyError, entry_point
 from few_weights.files import write_atomically
+from few_weights.plan.arguments import read_json
 
 
 @entry_point
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--rounds", required=True, type=Path, nargs="+", help="JSON files that search_widths.py wrote"
+        "--rounds",
+        required=True,
+        type=read_json,
+        help="file with a JSON list of files that search_widths.py wrote",
     )
     parser.add_argument("--output", required=True, type=Path, help="CSV to write")
     arguments = parser.parse_args()
 
-    table = search_table(map(_read, arguments.rounds))
+    table = search_table(_read(Path(path)) for path in arguments.rounds)
     write_atomically(arguments.output, table.to_csv(index=False, lineterminator="\n"))
     last = table.drop_duplicates(["architecture", "target"], keep="last")
     for row in rows(last):

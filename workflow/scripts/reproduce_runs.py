@@ -28,6 +28,7 @@ from few_weights.analysis.reproduction import (
 )
 from few_weights.errors import StudyError, entry_point
 from few_weights.plan.runs import Run
+from few_weights.plan.study_file.networks import LONGEST_NAME
 from few_weights.plan.study_file.resolve import results_folder
 
 ROOT = Path(__file__).parents[2]
@@ -108,7 +109,7 @@ def reproduce(file: Path, number: int, seed: int, cores: str) -> list[str]:
     # Without the baselines, which come from the study and not from a training.
     runs = read_runs(folder / "runs.csv").filter(regex="^(?!baseline_)")
     committed, drawn = Results(runs, read_history(folder / "history.csv")), draw_runs(runs, number, seed)
-    reference, fresh = committed.of(drawn), train(file, f"{study}-reproduced", drawn, cores)
+    reference, fresh = committed.of(drawn), train(file, reproduced(study), drawn, cores)
 
     here, there = records_of(fresh.runs), records_of(reference.runs)
     differences = find_differences(fresh, reference)
@@ -131,6 +132,12 @@ def reproduce(file: Path, number: int, seed: int, cores: str) -> list[str]:
     for line in compare_circumstances(fresh.runs, reference.runs):
         print(f"  {line}")
     return verdicts
+
+
+def reproduced(study: str) -> str:
+    """The name of the study in which runs of a study are trained again: not longer than a name may be."""
+    suffix = "-reproduced"
+    return f"{study[: LONGEST_NAME - len(suffix)]}{suffix}"
 
 
 def train(file: Path, name: str, runs: list[Run], cores: str) -> Results:

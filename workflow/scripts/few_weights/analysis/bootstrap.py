@@ -16,30 +16,34 @@ RESAMPLES, GENERATOR_SEED = 10_000, 0
 
 
 def uneven_seeds(runs: pd.DataFrame) -> list[str]:
-    """The architectures with a width that lacks a seed which other models of the study have."""
-    models = runs.groupby(["architecture", "width"], sort=False)["seed"].nunique()
-    lacking = models[models < runs["seed"].nunique()]
-    return list(dict.fromkeys(lacking.index.get_level_values("architecture")))
+    """The architectures with a width that lacks a seed which another of its widths has."""
+    return [
+        architecture
+        for architecture, group in by_architecture(runs)
+        if (group.groupby("width")["seed"].nunique() < group["seed"].nunique()).any()
+    ]
 
 
 def bootstrap_breakpoints(runs: pd.DataFrame, targets: Iterable[float]) -> pd.DataFrame:
-    """bootstrap.csv: how often each model is the breakpoint when the study's seeds are resampled.
+    """bootstrap.csv: how often each model is the breakpoint when an architecture's seeds are resampled.
 
-    As many seeds as the study has are drawn from them with replacement, `RESAMPLES` times. Each sample is
-    used for all models, which share the seeds of a study (Efron and Tibshirani 1993, An Introduction to the
-    Bootstrap, chapter 6). There is one row for each model that was the breakpoint at least once, and one with
-    an empty width where none was. Only models that the study trained can be the breakpoint. Empty for a
-    single seed; architectures whose widths do not all have the same seeds are left out (`uneven_seeds`).
+    As many seeds as an architecture has are drawn from them with replacement, `RESAMPLES` times. Each sample
+    is used for all its models, which share their seeds (Efron and Tibshirani 1993, An Introduction to the
+    Bootstrap, chapter 6); architectures with the same seeds have the same samples. There is one row for each
+    model that was the breakpoint at least once, and one with an empty width where none was. Only models that
+    the study trained can be the breakpoint. Architectures with a single seed are left out, and those whose
+    widths do not all have the same seeds (`uneven_seeds`).
     """
     targets, records = list(targets), []
     selection, uneven = selection_of(runs), uneven_seeds(runs)
     runs = runs.assign(diverged=has_diverged(runs))
-    seeds = sorted(runs["seed"].unique())
-    draws = np.random.default_rng(GENERATOR_SEED).integers(len(seeds), size=(RESAMPLES, len(seeds)))
-    times_drawn = (draws[:, :, np.newaxis] == np.arange(len(seeds))).sum(axis=1)
     for architecture, group in by_architecture(runs):
+        seeds = sorted(group["seed"].unique())
         if architecture in uneven or len(seeds) == 1:
             continue
+        draws = np.random.default_rng(GENERATOR_SEED).integers(len(seeds), size=(RESAMPLES, len(seeds)))
+        times_drawn = np.zeros(draws.shape, np.int64)
+        np.add.at(times_drawn, (np.arange(RESAMPLES)[:, np.newaxis], draws), 1)
         size = ["parameters", "width"]
         correct = group.pivot(index=size, columns="seed", values=f"{selection}_correct").sort_index()[seeds]
         diverged = group.pivot(index=size, columns="seed", values="diverged").sort_index()[seeds]

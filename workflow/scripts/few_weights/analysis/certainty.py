@@ -16,6 +16,7 @@ from few_weights.analysis.search import Round, Step, next_step
 from few_weights.analysis.seeds import deciding_counts, selection_of
 from few_weights.analysis.table_columns import CERTAINTY
 from few_weights.plan.certainty import Rules
+from few_weights.plan.runs import first_seeds
 
 #: What is certain of a width and a target.
 REACHES, MISSES, OPEN = "reaches", "misses", "open"
@@ -190,7 +191,7 @@ def certainty_table(
     runs: pd.DataFrame,
     targets: Iterable[float],
     given: Mapping[str, Sequence[int]],
-    seeds: int,
+    seeds: Mapping[str, Sequence[int]],
     rules: Mapping[str, Rules],
 ) -> pd.DataFrame:
     """certainty.csv: one row for each architecture, round, width and target, only from runs.csv.
@@ -199,16 +200,22 @@ def certainty_table(
         runs: runs.csv.
         targets: the accuracies to reach.
         given: architecture -> the widths that the study gives.
-        seeds: how many seeds the study gives.
+        seeds: architecture -> the seeds that the study gives.
         rules: of each architecture.
     """
     targets, records = list(targets), []
     for architecture, group in by_architecture(runs):
         parameters = group.groupby("width")["parameters"].first()
         examples = int(group[f"{selection_of(runs)}_examples"].iloc[0])
-        correct = _first_counts(group)
+        correct = _counts_of_first(group, seeds[architecture])
         rounds = replay(
-            architecture, correct, examples, targets, given[architecture], seeds, rules[architecture]
+            architecture,
+            correct,
+            examples,
+            targets,
+            given[architecture],
+            len(seeds[architecture]),
+            rules[architecture],
         )
         for judged, models in rounds:
             records += [
@@ -230,14 +237,20 @@ def certainty_table(
     return as_table(records, CERTAINTY)
 
 
-def _first_counts(group: pd.DataFrame) -> Callable[[int, int], Sequence[int] | None]:
+def _counts_of_first(group: pd.DataFrame, given: Sequence[int]) -> Callable[[int, int], Sequence[int] | None]:
     """From a width and a number of seeds to the correct images of each of its first seeds; None if one is
-    missing."""
-    models = {width: of_model.sort_values("seed") for _, width, of_model in by_model(group)}
+    missing.
 
-    def first_counts(width: int, many: int) -> list[int] | None:
-        if width not in models or len(models[width]) < many:
+    Args:
+        group: the runs of an architecture.
+        given: the seeds that the study gives; the others follow them.
+    """
+    models = {width: of_model.set_index("seed", drop=False) for _, width, of_model in by_model(group)}
+
+    def counts(width: int, many: int) -> list[int] | None:
+        first = first_seeds(given, many)
+        if width not in models or not set(first) <= set(models[width].index):
             return None
-        return deciding_counts(models[width].head(many))
+        return deciding_counts(models[width].loc[first])
 
-    return first_counts
+    return counts

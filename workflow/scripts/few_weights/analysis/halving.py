@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 import pandas as pd
 
 from few_weights.analysis.rows import as_table, by_model
+from few_weights.analysis.seeds import deciding_accuracies
 from few_weights.analysis.table_columns import STAGES
 
 
@@ -29,7 +30,7 @@ def judge_stage(runs: pd.DataFrame, names: Mapping[str, str], stage: int, keep: 
     those with fewer bytes). The models that fewest others beat go on, of models beaten by equally many the
     more accurate. So the Pareto front comes first, then roughly what would be the front without it, as in the
     sorting of Deb and others 2002 (NSGA-II). That the better part of each stage goes on, for more epochs, is
-    successive halving (Jamieson and Talwalkar 2016).
+    successive halving (Jamieson and Talwalkar 2016). The accuracy of a model whose runs all diverged is 0.
 
     Args:
         runs: the stage's runs, as in runs.csv.
@@ -37,6 +38,7 @@ def judge_stage(runs: pd.DataFrame, names: Mapping[str, str], stage: int, keep: 
         stage: its number, from 1.
         keep: the share of the models that goes on, rounded up; None for the last stage.
     """
+    accuracies = deciding_accuracies(runs)
     models: list[dict[str, Any]] = [
         {
             "stage": stage,
@@ -46,7 +48,7 @@ def judge_stage(runs: pd.DataFrame, names: Mapping[str, str], stage: int, keep: 
             "parameters": int(group["parameters"].iloc[0]),
             "weight_bytes": int(group["weight_bytes"].iloc[0]),
             "seeds": len(group),
-            "validation_accuracy": float(group["validation_accuracy"].mean()),
+            "validation_accuracy": float(accuracies[section, width]),
             "train_seconds": round(float(group["train_seconds"].sum()), 3),
         }
         for section, width, group in by_model(runs)
@@ -54,7 +56,8 @@ def judge_stage(runs: pd.DataFrame, names: Mapping[str, str], stage: int, keep: 
     for model in models:
         model["beaten_by"] = sum(_beats(other, model) for other in models)
     ranked = sorted(models, key=lambda model: (model["beaten_by"], -model["validation_accuracy"]))
-    going_on = [] if keep is None else ranked[: math.ceil(keep * len(models))]
+    # Rounded first: 0.28 of 25 models are 7, and 7.000000000000001 in floating point.
+    going_on = [] if keep is None else ranked[: math.ceil(round(keep * len(models), 9))]
     following: dict[str, list[int]] = {}
     for model in models:
         model["goes_on"] = model in going_on

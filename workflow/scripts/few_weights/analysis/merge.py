@@ -67,6 +67,7 @@ def read_metrics(
         else:
             if arrays:
                 problems += _unusable_arrays(folder, run, metrics)
+    problems += _different_networks(records.values())
     if problems:
         lines = "".join(f"\n  - {problem}" for problem in problems)
         raise StudyError(
@@ -74,6 +75,25 @@ def read_metrics(
             "Delete these files and start again: only these runs are trained again."
         )
     return [metrics for _, metrics in records.values()]
+
+
+def _different_networks(records: Iterable[tuple[Path, Metrics]]) -> Iterator[str]:
+    """A sentence for each run of a model whose seeds have different networks, as after a change of code that
+    was not noticed. Names of layers may differ."""
+    models: dict[tuple[str, int], list[tuple[Path, Metrics]]] = {}
+    for path, metrics in records:
+        models.setdefault((metrics["architecture"], metrics["width"]), []).append((path, metrics))
+    for runs in models.values():
+        networks = [
+            [(layer["type"], layer["output_shape"], layer["parameters"]) for layer in metrics["layers"]]
+            for _, metrics in runs
+        ]
+        if any(network != networks[0] for network in networks):
+            for path, metrics in runs:
+                yield (
+                    f"{path} has a network of {metrics['parameters']:,} parameters; not all seeds of this "
+                    "model have the same layers"
+                )
 
 
 def _differences(metrics: Metrics, expected: Mapping[str, Any]) -> str:

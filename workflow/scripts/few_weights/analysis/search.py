@@ -130,8 +130,13 @@ def search_table(rounds: Iterable[Round]) -> pd.DataFrame:
     )
 
 
-def require_growth(architecture: str, parameters: Mapping[int, int]) -> None:
+def require_growth(architecture: str, parameters: Mapping[int, int], key: str) -> None:
     """Check that wider models have more parameters, which a search along widths for few parameters needs.
+
+    Args:
+        architecture: name of the architecture.
+        parameters: width -> parameters.
+        key: of the study, which asks for the search: refine or certainty.
 
     Raises:
         StudyError: a wider model does not have more parameters than a narrower one.
@@ -140,7 +145,7 @@ def require_growth(architecture: str, parameters: Mapping[int, int]) -> None:
     for narrower, wider in zip(widths, widths[1:], strict=False):
         if parameters[wider] <= parameters[narrower]:
             raise StudyError(
-                f"refine: {architecture} of width {wider} has {parameters[wider]} parameters, no more than "
+                f"{key}: {architecture} of width {wider} has {parameters[wider]} parameters, no more than "
                 f"width {narrower} with {parameters[narrower]}; the search needs wider models to have more: "
-                "remove `refine` from the study"
+                f"remove `{key}` from the study"
             )

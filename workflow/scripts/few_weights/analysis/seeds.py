@@ -43,6 +43,11 @@ def selection_of(runs: pd.DataFrame) -> str:
     return "validation" if (runs["validation_examples"] > 0).all() else "test"
 
 
+def has_several_seeds(runs: pd.DataFrame) -> bool:
+    """Whether any model has more than one; sections may have different ones, with one each."""
+    return bool(runs.groupby(MODEL)["seed"].nunique().max() > 1)
+
+
 def mean_accuracies(runs: pd.DataFrame, images: str) -> pd.Series:
     """(architecture, width) -> mean accuracy over seeds on the "validation" or "test" images.
 
@@ -88,9 +93,9 @@ def model_means(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def most_accurate_model(runs: pd.DataFrame) -> pd.Series:
-    """The model with the highest deciding accuracy, as a row of `model_means`; the first of equals."""
+    """The model with the highest deciding accuracy, as a row of `model_means`; the smallest of equals."""
     models = model_means(runs)
-    return models.iloc[int(models["deciding_accuracy"].argmax())]
+    return models.sort_values(["deciding_accuracy", "parameters"], ascending=[False, True]).iloc[0]
 
 
 def accuracy_statistics(model_runs: pd.DataFrame, images: str) -> AccuracyStatistics:

@@ -5,10 +5,12 @@ gets the same part: half of it for its interval, half for the collapses that it 
 once, whatever the number of targets, because its interval and its collapses are the same for all of them.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
+
+from few_weights.plan.arguments import read_json
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,11 @@ def most_steps(widths: Iterable[int]) -> int:
     return 2 * math.ceil(math.log2(gap))
 
 
-def rules_as_json(rules: Mapping[str, Rules]) -> str:
-    """The rules of all architectures, as `read_rules` reads them."""
-    return json.dumps({name: asdict(of_architecture) for name, of_architecture in rules.items()})
+def rules_as_values(rules: Mapping[str, Rules]) -> dict[str, dict[str, Any]]:
+    """The rules of all architectures as values for JSON."""
+    return {name: asdict(of_architecture) for name, of_architecture in rules.items()}
 
 
-def read_rules(text: str) -> dict[str, Rules]:
-    """Architecture -> its rules, from JSON."""
-    return {name: Rules(**values) for name, values in json.loads(text).items()}
+def read_rules(path: str) -> dict[str, Rules]:
+    """Architecture -> its rules, from a file that `json_file` wrote of `rules_as_values`."""
+    return {name: Rules(**values) for name, values in read_json(path).items()}

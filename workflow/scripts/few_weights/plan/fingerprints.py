@@ -6,13 +6,18 @@ imports from this package, but no comments, layout or docstrings.
 """
 
 import ast
+import contextlib
 import hashlib
+import json
+import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from few_weights.errors import StudyError
+from few_weights.files import write_atomically
+from few_weights.plan.environment import CACHE
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -55,10 +60,10 @@ def network_fingerprint(entry_point: Path, architecture: str | None = None, file
         of_user = _closure(file.resolve(), with_folder=True)
         files |= of_user
         # It may call networks in architectures.py.
-        names |= {name for path in of_user for name in _names_in(_read(path).tree)}
+        names |= {name for path in of_user for name in _names_in(_tree(path))}
     meanings = {path: _read(path).meaning for path in files}
     built_in = PACKAGE / "networks" / "architectures.py"
-    meanings[built_in] = ast.dump(_without_other_architectures(_read(built_in).tree, names))
+    meanings[built_in] = _meaning(_without_other_architectures(_tree(built_in), names))
     return _digest(meanings)
 
 
@@ -89,18 +94,43 @@ class Source(NamedTuple):
     """What a file of Python says.
 
     Attributes:
-        tree: its syntax tree without docstrings.
-        meaning: the tree as text.
+        meaning: a digest of its syntax tree without docstrings.
         imports: what it imports: how many folders up, and the dotted name from there.
     """
 
-    tree: ast.Module
     meaning: str
     imports: list[tuple[int, str]]
 
 
 @cache
 def _read(path: Path) -> Source:
+    """What a file says; kept for the next start by its content, since parsing all files takes two seconds."""
+    # Syntax trees differ between versions of Python, and what is read in them between versions of this file.
+    key = hashlib.sha256(sys.version.encode() + _own_source() + path.read_bytes()).hexdigest()
+    kept = CACHE / "sources" / f"{key[:32]}.json"
+    try:
+        meaning, imports = json.loads(kept.read_bytes())
+        return Source(meaning, [(int(level), str(name)) for level, name in imports])
+    except (OSError, ValueError, TypeError):
+        tree = _tree(path)
+        source = Source(_meaning(tree), _imports_in(tree))
+        with contextlib.suppress(StudyError):  # the next start parses it again
+            write_atomically(kept, json.dumps(source))
+        return source
+
+
+@cache
+def _own_source() -> bytes:
+    return Path(__file__).read_bytes()
+
+
+def _meaning(tree: ast.Module) -> str:
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    """The syntax tree of a file without docstrings."""
     try:
         # From bytes, so that Python itself handles a byte-order mark or an encoding declaration.
         tree = ast.parse(path.read_bytes(), filename=str(path))
@@ -109,11 +139,18 @@ def _read(path: Path) -> Source:
         raise StudyError(f"{path}{line}: this is not valid Python ({error.msg})") from error
     except ValueError as error:
         raise StudyError(f"{path}: this is not valid Python ({error})") from error
-    imports = []
     for node in ast.walk(tree):
         match node:
             case ast.Module() | ast.ClassDef() | ast.FunctionDef() if ast.get_docstring(node) is not None:
                 node.body = node.body[1:]
+    return tree
+
+
+def _imports_in(tree: ast.Module) -> list[tuple[int, str]]:
+    """What code imports: how many folders up, and the dotted name from there."""
+    imports = []
+    for node in ast.walk(tree):
+        match node:
             case ast.Import(names=names):
                 imports += [(0, alias.name) for alias in names]
             case ast.ImportFrom(module=module, names=names, level=level):
@@ -122,7 +159,7 @@ def _read(path: Path) -> Source:
                 start = f"{module}." if module else ""
                 of_node = [start.removesuffix("."), *(f"{start}{alias.name}" for alias in names)]
                 imports += [(level, name) for name in of_node if name]
-    return Source(tree, ast.dump(tree), imports)
+    return imports
 
 
 @cache
@@ -140,8 +177,11 @@ def _imported_files(path: Path, folder: Path | None) -> list[Path]:
             for depth in range(1, len(parts) + 1):
                 target = root.joinpath(*parts[:depth])
                 candidates = [target.with_suffix(".py"), target / "__init__.py"]
-                files += [file for file in candidates if file.is_file()]
+                files += [file for file in candidates if _is_file(file)]
     return files
+
+
+_is_file = cache(Path.is_file)
 
 
 def architecture_functions(tree: ast.Module) -> dict[str, ast.FunctionDef]:

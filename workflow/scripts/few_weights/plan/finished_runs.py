@@ -4,10 +4,11 @@ import contextlib
 import csv
 import json
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from few_weights.plan.runs import RUN_FILES, Run, expand_runs, first_seeds
+from few_weights.plan.runs import RUN_FILES, Run, expand_runs, seeds_after
 from few_weights.plan.study import Study
 
 
@@ -20,30 +21,50 @@ def planned_runs(study: Study, folder: Path) -> list[Run]:
         folder: its results.
     """
     planned = {
-        name: dict.fromkeys(section.widths, len(study.seeds)) for name, section in study.architectures.items()
+        name: dict.fromkeys(section.widths, section.seeds) for name, section in study.architectures.items()
     }
     if study.halving:
         last = folder / "stages" / f"stage-{len(study.halving.epochs)}.json"
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # nothing has gone on so far
             following = json.loads(last.read_bytes())["next"]
-            planned = {name: dict.fromkeys(following.get(name, ()), len(study.seeds)) for name in planned}
-    rounds = folder.glob("search/*/round-*.json") if study.refine or study.certainty else []
-    for path in sorted(rounds):
+            planned = {
+                name: dict.fromkeys(following.get(name, ()), section.seeds)
+                for name, section in study.architectures.items()
+            }
+    for name, section in study.architectures.items():
+        if rounds := search_rounds(study, folder, name):
+            planned[name] = seeds_after(rounds[-1], section.seeds)
+    return expand_runs(planned)
+
+
+def search_rounds(study: Study, folder: Path, architecture: str) -> list[Mapping[str, Any]]:
+    """The rounds of an architecture's search that are there, in order, up to the first that is missing.
+
+    Those that a search left which the study no longer asks for, with other widths, targets or seeds, are not
+    among them.
+    """
+    section = study.architectures[architecture]
+    rounds: list[Mapping[str, Any]] = []
+    trained = dict.fromkeys(section.widths, section.seeds)
+    while (study.refine or study.certainty) and not (rounds and rounds[-1]["finished"]):
+        path = folder / "search" / architecture / f"round-{len(rounds)}.json"
         try:
-            search_round, of_widths = json.loads(path.read_bytes()), planned[path.parent.name]
-            further = dict.fromkeys([*search_round["visited"], *search_round["next"]], len(study.seeds))
-            if study.certainty:
-                further |= {int(width): number for width, number in search_round["plan"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError):
-            continue  # a round that cannot be read is ignored
-        for width, number in further.items():
-            of_widths[width] = max(number, of_widths.get(width, 0))
-    return expand_runs(
-        {
-            name: {width: first_seeds(study.seeds, number) for width, number in of_widths.items()}
-            for name, of_widths in planned.items()
-        }
-    )
+            judged = json.loads(path.read_bytes())
+            following = seeds_after(judged, section.seeds)
+            is_next = (
+                set(judged["visited"]) == set(trained)
+                and [of_target["target"] for of_target in judged["targets"]] == study.targets
+                and ("plan" in judged) == bool(study.certainty)
+                and all(len(following[width]) >= len(seeds) for width, seeds in trained.items())
+                and judged["finished"] in (False, True)
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            break
+        if not is_next or study.certainty and max(map(len, following.values())) > study.certainty.at_most:
+            break
+        rounds.append(judged)
+        trained = following
+    return rounds
 
 
 def runs_with_files(folder: Path, runs: Iterable[Run]) -> list[Run]:

@@ -5,11 +5,12 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
 from few_weights.errors import StudyError
+from few_weights.plan.arguments import json_file
 from few_weights.plan.environment import CACHE
 from few_weights.plan.fingerprints import code_fingerprint, network_fingerprint
 from few_weights.plan.recipe import Network
@@ -56,7 +57,7 @@ class NetworkRequest(_NetworkRequest, total=False):
 
 
 class DescriptionRequest(TypedDict):
-    """What describe_models.py is asked, as JSON: networks by the name of their section."""
+    """What describe_models.py is asked: networks by the name of their section."""
 
     image_shape: tuple[int, int, int]
     classes: int
@@ -74,22 +75,19 @@ def describe_models(study: Study) -> dict[tuple[str, int], Description]:
     Raises:
         StudyError: a model of the study cannot be built, trained or stored.
     """
-    widths = baseline_widths(study)
-    for name, section in study.architectures.items():
-        widths[name] = list(dict.fromkeys([*section.widths, *widths.get(name, [])]))
+    widths = _all_widths(study)
     request = description_request(study, widths, trained=True)
-    key = hashlib.sha256((request + description_code(study)).encode()).hexdigest()[:16]
-    cached = CACHE / f"models-{key}.json"
+    cached = description_file(study)
     wanted = {(name, width) for name in widths for width in widths[name]}
-    models = _read_description(cached, wanted)
+    models = read_descriptions(cached, wanted)
     if models is None:
         if importlib.util.find_spec("tensorflow") is None:
             return {}
-        command = [sys.executable, str(SCRIPT), "--models", request, "--output", str(cached)]
+        command = [sys.executable, str(SCRIPT), "--models", json_file(request), "--output", str(cached)]
         job = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
         )
-        models = _read_description(cached, wanted) if job.returncode == 0 else None
+        models = read_descriptions(cached, wanted) if job.returncode == 0 else None
         if models is None:
             message = f"\n{job.stderr}".partition("\nerror: ")[2]
             raise StudyError(message.strip() or f"the networks could not be built:\n{job.stderr[-2000:]}")
@@ -100,8 +98,27 @@ def describe_models(study: Study) -> dict[tuple[str, int], Description]:
     return models
 
 
-def _read_description(path: Path, wanted: set[tuple[str, int]]) -> dict[tuple[str, int], Description] | None:
-    """The models that describe_models.py wrote; None where the file is missing, damaged or incomplete."""
+def description_file(study: Study) -> Path:
+    """Where the descriptions of all models of a study are kept."""
+    request = description_request(study, _all_widths(study), trained=True)
+    text = json.dumps(request, sort_keys=True) + description_code(study)
+    key = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return CACHE / f"models-{key}.json"
+
+
+def _all_widths(study: Study) -> dict[str, list[int]]:
+    """Architecture -> the widths to train, and those that are baselines."""
+    widths = baseline_widths(study)
+    for name, section in study.architectures.items():
+        widths[name] = list(dict.fromkeys([*section.widths, *widths.get(name, [])]))
+    return widths
+
+
+def read_descriptions(
+    path: Path, wanted: Iterable[tuple[str, int]]
+) -> dict[tuple[str, int], Description] | None:
+    """The models that describe_models.py wrote, by architecture and width; None where its file is missing or
+    damaged, or lacks one that is wanted."""
     try:
         records = json.loads(path.read_text(encoding="utf-8"))
         models = {
@@ -114,13 +131,15 @@ def _read_description(path: Path, wanted: set[tuple[str, int]]) -> dict[tuple[st
             )
             for record in records
         }
+        return {model: models[model] for model in wanted}
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return models if set(models) == wanted else None
 
 
-def description_request(study: Study, widths: Mapping[str, list[int]], trained: bool = False) -> str:
-    """A `DescriptionRequest` as JSON.
+def description_request(
+    study: Study, widths: Mapping[str, list[int]], trained: bool = False
+) -> DescriptionRequest:
+    """What describe_models.py is asked about a study.
 
     Args:
         study: the study.
@@ -141,15 +160,14 @@ def description_request(study: Study, widths: Mapping[str, list[int]], trained: 
             networks[name]["training"] = {
                 "optimizer": optimizer,
                 # Two seeds are enough to see whether the initial weights depend on the seed.
-                "seeds": study.seeds[:2],
+                "seeds": section.seeds[:2],
                 "export": study.export_models,
             }
-    request: DescriptionRequest = {
+    return {
         "image_shape": study.data.image_shape,
         "classes": study.data.classes,
         "networks": networks,
     }
-    return json.dumps(request, sort_keys=True)
 
 
 def description_code(study: Study) -> str:

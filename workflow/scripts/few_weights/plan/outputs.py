@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from few_weights.plan.study import Study
+
 
 @dataclass(frozen=True)
 class Output:
@@ -119,6 +121,21 @@ def figures_of_study(architectures: Iterable[str], own_data: bool, certainty: bo
     common = [name for name in FIGURES if name not in EACH and (own_data or name != "data")]
     each = [kind for kind in EACH if certainty or kind != "certainty"]
     return [*common, *(f"{kind}-{architecture}" for kind in each for architecture in architectures)]
+
+
+def outputs_of_study(
+    study: Study, architectures: Iterable[str], own_data: bool
+) -> tuple[list[str], list[str]]:
+    """The names of a study's tables and figures.
+
+    Args:
+        study: the study.
+        architectures: the names of its sections that have runs; with `halving` some may have none.
+        own_data: whether its data set is a user's own.
+    """
+    quantised = any(section.recipe.quantisation for section in study.architectures.values())
+    tables = tables_of_study(study.refine, bool(study.certainty), bool(study.halving), quantised)
+    return tables, figures_of_study(architectures, own_data, bool(study.certainty))
 
 
 def kind_of_figure(name: str) -> str:

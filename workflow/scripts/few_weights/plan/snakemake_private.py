@@ -33,20 +33,22 @@ def with_prefix(workflow: Workflow, path: str) -> str:
 
 
 def force(workflow: Workflow, names: Iterable[str]) -> None:
-    """Run the jobs of these files and rules even if nothing else requires it, as `--forcerun` does.
+    """Run the jobs of these files again, wherever what the user asked for needs them.
 
-    While the Snakefile is read, the settings of the plan do not exist yet, so this changes them just before
-    the plan is made.
+    `--forcerun` would also make these files, with all that they need, if the user asked for others.
+
+    While the Snakefile is read, the plan does not exist yet, so this waits until it has been prepared.
 
     Args:
         workflow: Snakemake's.
-        names: output files or rules.
+        names: output files.
     """
     names, prepare = list(names), workflow._prepare_dag
 
     def prepare_forced(*arguments: Any, **options: Any) -> Any:
-        workflow.dag_settings.forcerun = frozenset({*workflow.dag_settings.forcerun, *names})
-        return prepare(*arguments, **options)
+        prepared = prepare(*arguments, **options)
+        workflow._dag.forcefiles.update(names)
+        return prepared
 
     workflow._prepare_dag = prepare_forced
 

@@ -22,10 +22,11 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Architecture:
-    """One section of a study: a network, the widths to train it at, and how to train it."""
+    """One section of a study: a network, the widths and seeds to train it with, and how to train it."""
 
     name: str
     widths: list[int]
+    seeds: list[int]
     network: Network
     recipe: Recipe
     baseline: Baseline
@@ -58,7 +59,6 @@ class Study:
         dataset: the name of its data set.
         sources: where to fetch the data from, in the order to try.
         targets: the accuracies to find breakpoints for, from 0 to 1.
-        seeds: each model is trained once with each seed.
         validation_examples: how many of the last training images are held out for choosing between models.
         refine: whether to search for the exact breakpoint between the widths given.
         certainty: when to stop adding seeds; None for a study with the same seeds everywhere.
@@ -73,7 +73,6 @@ class Study:
     dataset: str
     sources: list[Source]
     targets: list[float]
-    seeds: list[int]
     validation_examples: int
     refine: bool
     certainty: Certainty | None

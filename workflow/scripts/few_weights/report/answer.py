@@ -7,7 +7,13 @@ import pandas as pd
 from few_weights.analysis.divergence import has_collapsed, has_diverged
 from few_weights.analysis.intervals import binomial_half_width
 from few_weights.analysis.rows import by_model
-from few_weights.analysis.seeds import first_target, model_means, most_accurate_model, selection_of
+from few_weights.analysis.seeds import (
+    first_target,
+    has_several_seeds,
+    model_means,
+    most_accurate_model,
+    selection_of,
+)
 from few_weights.data.names import display_name
 from few_weights.report import wording
 from few_weights.report.certainty_text import has_certainty, is_range, range_of, times_as_many
@@ -48,7 +54,7 @@ def facts(runs: pd.DataFrame, breakpoints: pd.DataFrame) -> Facts:
         models=wording.plural(len(runs[["architecture", "width"]].drop_duplicates()), "model"),
         architectures=wording.plural(runs["architecture"].nunique(), "architecture"),
         seeds=seeds_per_width(runs),
-        several_seeds=runs["seed"].nunique() > 1,
+        several_seeds=has_several_seeds(runs),
         certain_seeds=has_certainty(breakpoints),
         several_targets=breakpoints["target"].nunique() > 1,
         train_examples=wording.count(runs["train_examples"].max()),

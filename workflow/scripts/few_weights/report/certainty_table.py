@@ -73,7 +73,7 @@ def _mcnemar(neighbours: pd.DataFrame, breakpoint: Row) -> str:
         & neighbours["seed"].isna()
     ]
     if tests.empty:
-        return "no smaller one tried"
+        return "no smaller one to compare with"
     test = tests.iloc[0]
     p = "p < 0.001" if test["p_holm"] < 0.001 else f"p = {test['p_holm']:.3f}"
     return f"width {test['smaller_width']}, {p.replace(' ', wording.NO_BREAK)}"

@@ -12,18 +12,20 @@ from few_weights.report.text_table import TextTable
 
 
 def targets_as_text(targets: pd.DataFrame, architectures: Iterable[str]) -> TextTable:
-    """targets.csv: the weights of each architecture's breakpoint, one row per target."""
+    """targets.csv: the weights of each architecture's breakpoint, turned to one row per architecture: a study
+    can have many of them, with long names, and a page is only so wide."""
+    percents, *columns = (targets.iloc[:, position].tolist() for position in range(targets.shape[1]))
     texts = [
         [
-            wording.percent(target),
+            architecture,
             *(
                 str(cell) if isinstance(cell, str) and not cell.isdigit() else wording.count(float(cell))
                 for cell in cells
             ),
         ]
-        for target, *cells in targets.itertuples(index=False, name=None)
+        for architecture, cells in zip(architectures, columns, strict=True)
     ]
-    return TextTable(["Target", *architectures], texts)
+    return TextTable(["Architecture", *map(wording.percent, percents)], texts)
 
 
 def pareto_as_text(pareto: pd.DataFrame, runs: pd.DataFrame) -> TextTable:

@@ -44,7 +44,7 @@ def type_hint(value: object, expected: str, path: Keys) -> str:
             return _number_hint(value, expected)
         case "array" if path[-1] == "layers":
             return "; put '- ' before each layer" if isinstance(value, dict) else ""
-        case "array" if path == ("seeds",) and isinstance(value, int) and not isinstance(value, bool):
+        case "array" if path[-1] == "seeds" and isinstance(value, int) and not isinstance(value, bool):
             return _seeds_hint(value)
         case "array":
             return _list_hint(value)

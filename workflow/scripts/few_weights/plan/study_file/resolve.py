@@ -68,7 +68,8 @@ def resolve_study(config: Mapping[str, Any] | Written, find_facts: FindFacts) ->
     return Study(
         name=values["study"],
         architectures={
-            name: _architecture(name, section) for name, section in values["architectures"].items()
+            name: _architecture(name, section, values["seeds"])
+            for name, section in values["architectures"].items()
         },
         certainty=Certainty(**values["certainty"]) if "certainty" in values else None,
         halving=Halving(**values["halving"]) if "halving" in values else None,
@@ -126,11 +127,12 @@ def results_folder(file: Path) -> Path:
     return Path("results", str(name).strip())
 
 
-def _architecture(name: str, section: Mapping[str, Any]) -> Architecture:
+def _architecture(name: str, section: Mapping[str, Any], seeds: list[int]) -> Architecture:
     baseline = section.get("baseline", {"architecture": name, "width": max(section["widths"])})
     return Architecture(
         name=name,
         widths=section["widths"],
+        seeds=section.get("seeds", seeds),
         network=_network(name, section),
         recipe=Recipe(**{key: section[key] for key in RECIPE_KEYS if key in section}),
         baseline=Baseline(**baseline),
@@ -231,12 +233,21 @@ def _too_few_seeds(study: Mapping[str, Any]) -> list[str]:
     """Why a study could never be certain, or would run out of seeds."""
     if "certainty" not in study:
         return []
-    certainty, given = Certainty(**study["certainty"]), len(study["seeds"])
-    if certainty.at_most < given:
-        return [f"certainty.at_most: must be at least {given}, the number of seeds, not {certainty.at_most}"]
-    if max(study["seeds"]) + certainty.at_most - given > LARGEST_SEED:
-        return [f"certainty.at_most: further seeds would exceed {LARGEST_SEED}; give the study smaller ones"]
-    widths = {name: section["widths"] for name, section in study["architectures"].items()}
+    sections = study["architectures"]
+    certainty = Certainty(**study["certainty"])
+    for name, section in sections.items():
+        seeds, of_section = section.get("seeds", study["seeds"]), f" of {name}" if "seeds" in section else ""
+        given = len(seeds)
+        if certainty.at_most < given:
+            return [
+                f"certainty.at_most: must be at least {given}, the number of seeds{of_section}, not "
+                f"{certainty.at_most}"
+            ]
+        if max(seeds) + certainty.at_most - given > LARGEST_SEED:
+            return [
+                f"certainty.at_most: further seeds{of_section} would exceed {LARGEST_SEED}; give smaller ones"
+            ]
+    widths = {name: section["widths"] for name, section in sections.items()}
     rules = certainty_rules(certainty, widths, len(study["targets"]), study["refine"])
     needed = next(iter(rules.values())).guard_seeds
     if certainty.at_most >= needed:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
@@ -181,6 +180,8 @@ def draw_curve(
     axes: Axes, placer: LabelPlacer, models: pd.DataFrame, runs: pd.DataFrame, colour: str
 ) -> None:
     """Draw the line through the means, their intervals, and one dot per run."""
+    import seaborn as sns  # takes a second to import, and most figures do without
+
     sns.lineplot(
         data=models,
         x="parameters",

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from string import ascii_lowercase
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -143,7 +142,7 @@ def draw_bars(axes: Axes, first: pd.DataFrame, runs: pd.DataFrame, colours: Mapp
     fit_bar_labels(axes)
     axes.tick_params(axis="y", length=0)
     axes.xaxis.set_visible(False)
-    sns.despine(ax=axes, bottom=True)
+    axes.spines["bottom"].set_visible(False)
 
 
 def draw_curves(

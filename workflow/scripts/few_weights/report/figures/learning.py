@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from few_weights.analysis.divergence import has_diverged
 from few_weights.analysis.rows import rows
-from few_weights.analysis.seeds import first_target, selection_of, with_selection
+from few_weights.analysis.seeds import first_target, has_several_seeds, selection_of, with_selection
 from few_weights.report import wording
 from few_weights.report.figures import style
 from few_weights.report.figures.accuracy_axes import on_images, scale_accuracy_axis
@@ -112,7 +112,7 @@ def learning_note(runs: pd.DataFrame, target: float) -> str:
         f"Accuracy {on_images(runs)} after each epoch: the breakpoint (bold), the next smaller (paler) and "
         "the next larger width."
     )
-    if runs["seed"].nunique() > 1:
+    if has_several_seeds(runs):
         note += " Lines are means over seeds, faint lines single runs."
     if has_diverged(runs).any():
         note += " A plus sign marks where a run diverged; its last accuracy counts until the end."
