@@ -39,7 +39,7 @@ checked-study: env
 	@test -f "$(CONFIG)" || { echo "There is no $(CONFIG); STUDY can be one of: $(STUDIES)" >&2; exit 1; }
 
 # Everything that needs no training: `make check` and `make test` begin with it.
-lint: env
+lint: env  ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/report.smk workflow/rules
