@@ -23,6 +23,9 @@ import few_weights  # noqa: F401  # before any test imports NumPy, whose linear 
 ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
 
+#: Seconds after which a test gives up waiting. Only one that hangs should: a busy machine is many times as slow.
+PATIENCE = 600
+
 #: The files of tests that take longest, which start first, so that no core is idle at the end.
 LONGEST_FIRST = (
     "test_slurm.py",
@@ -89,7 +92,7 @@ class Workflow:
         job = subprocess.Popen(
             command, cwd=self.folder, stdout=nothing, stderr=nothing, start_new_session=True
         )
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + PATIENCE
         while not has_come():
             assert job.poll() is None and time.monotonic() < deadline
             time.sleep(0.2)

@@ -106,14 +106,9 @@ def test_a_damaged_round_is_one_sentence(tmp_path, monkeypatch, capsys, content)
     good, bad = tmp_path / "round-0.json", tmp_path / "round-1.json"
     good.write_text(json.dumps(judge_round("vgg", 0, {1: 0.9, 2: 0.98}, (TARGET,))))
     bad.write_text(content)
-    arguments = [
-        "merge_searches.py",
-        "--rounds",
-        str(good),
-        str(bad),
-        "--output",
-        str(tmp_path / "search.csv"),
-    ]
+    rounds = tmp_path / "rounds.json"
+    rounds.write_text(json.dumps([str(good), str(bad)]))
+    arguments = ["merge_searches.py", "--rounds", str(rounds), "--output", str(tmp_path / "search.csv")]
     monkeypatch.setattr(sys, "argv", arguments)
     with pytest.raises(SystemExit):
         merge_searches.main()
