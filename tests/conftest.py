@@ -23,7 +23,7 @@ import few_weights  # noqa: F401  # before any test imports NumPy, whose linear 
 ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
 
-#: Seconds after which a test gives up waiting. Only one that hangs should: a busy machine is many times as slow.
+#: Seconds after which a test gives up waiting, and fails. Many, since a busy machine can be very slow.
 PATIENCE = 600
 
 #: The files of tests that take longest, which start first, so that no core is idle at the end.

@@ -172,9 +172,10 @@ def describe(tmp_path, files):
         for name, file in files.items()
     }
     request = {"image_shape": [12, 12, 1], "classes": 3, "networks": networks}
-    output = tmp_path / "models.json"
+    models, output = tmp_path / "request.json", tmp_path / "models.json"
+    models.write_text(json.dumps(request))
     job = subprocess.run(
-        [sys.executable, model_descriptions.SCRIPT, "--models", json.dumps(request), "--output", output],
+        [sys.executable, model_descriptions.SCRIPT, "--models", models, "--output", output],
         capture_output=True,
         text=True,
     )
