@@ -78,7 +78,7 @@ def describe_models(study: Study) -> dict[tuple[str, int], Description]:
     widths = _all_widths(study)
     request = description_request(study, widths, trained=True)
     cached = description_file(study)
-    wanted = {(name, width) for name in widths for width in widths[name]}
+    wanted = [(name, width) for name in widths for width in widths[name]]
     models = read_descriptions(cached, wanted)
     if models is None:
         if importlib.util.find_spec("tensorflow") is None:
