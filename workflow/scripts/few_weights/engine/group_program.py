@@ -150,7 +150,7 @@ class GroupProgram:
             offsets.setdefault(weight, 0)
             offsets.setdefault(f"{weight}_gradient", 0)
         if unknown := set(function.named) - set(offsets) - set(numbers):
-            raise ValueError(f"{step.kind} asks for {', '.join(unknown)}, which no function is given")
+            raise ValueError(f"{step.kind} asks for {', '.join(sorted(unknown))}, which no function is given")
         arguments = {
             name: numbers[name] if name in numbers else code.at(arena, offsets[name])
             for name in function.named
