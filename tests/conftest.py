@@ -23,9 +23,6 @@ import few_weights  # noqa: F401  # before any test imports NumPy, whose linear 
 ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs")
 
-#: Seconds after which a test gives up waiting, and fails. Many, since a busy machine can be very slow.
-PATIENCE = 600
-
 #: The files of tests that take longest, which start first, so that no core is idle at the end.
 LONGEST_FIRST = (
     "test_slurm.py",
@@ -92,7 +89,7 @@ class Workflow:
         job = subprocess.Popen(
             command, cwd=self.folder, stdout=nothing, stderr=nothing, start_new_session=True
         )
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + 300
         while not has_come():
             assert job.poll() is None and time.monotonic() < deadline
             time.sleep(0.2)

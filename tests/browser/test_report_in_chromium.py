@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import PATIENCE, ROOT
+from conftest import ROOT
 from playwright.sync_api import sync_playwright
 from samples.pages import TEMPLATES, placeholders_of
 
@@ -61,7 +61,6 @@ class Visit:
         context = browser.new_context(
             offline=True, viewport={"width": width, "height": 900}, color_scheme=scheme
         )
-        context.set_default_timeout(PATIENCE * 1000)
         self.page = context.new_page()
         self.requests, self.errors = [], []
         self.page.on("request", lambda request: self.requests.append(request.url))

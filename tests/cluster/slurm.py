@@ -14,8 +14,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from conftest import PATIENCE
-
 #: One node per training in the tests, so that a failing node affects one training.
 NODES = tuple(f"node{number}" for number in range(1, 7))
 
@@ -128,7 +126,7 @@ class Slurm:
 
     def run(self, *command: str) -> subprocess.CompletedProcess:
         """Run one of Slurm's commands."""
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=PATIENCE)
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=30)
 
     def jobs(self) -> dict[str, dict[str, str]]:
         """Every job since the start, by its id: the fields of `scontrol show job`."""
@@ -182,7 +180,7 @@ class Slurm:
         )
 
     def _wait(self, ready) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + 30
         while not ready():
             ended = [daemon.args[0] for daemon in self.daemons if daemon.poll() is not None]
             if ended or time.monotonic() > deadline:

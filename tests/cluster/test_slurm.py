@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import yaml
 from cluster.slurm import NODES, Slurm, reason_to_skip
-from conftest import PATIENCE, ROOT, Workflow, copy_workflow
+from conftest import ROOT, Workflow, copy_workflow
 
 HERE = Path(__file__).parent
 CONFIG = "config/cluster.yaml"
@@ -53,11 +53,11 @@ RUNS = [
 ]
 
 
-def wait_until(condition: Callable[[], object]) -> None:
-    """Look every 0.1 s whether a condition holds; fail if it does not for a long time."""
-    deadline = time.monotonic() + PATIENCE
+def wait_until(condition: Callable[[], object], seconds: float) -> None:
+    """Look every 0.1 s whether a condition holds; fail if it does not within that time."""
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"not within {PATIENCE} s: {condition}"
+        assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
         time.sleep(0.1)
 
 
@@ -85,8 +85,8 @@ class ClusterUser(Workflow):
         self.started.append(process)
         return process
 
-    def finish(self, process: subprocess.Popen) -> None:
-        assert process.wait(PATIENCE) == 0, self.log()
+    def finish(self, process: subprocess.Popen, seconds: int) -> None:
+        assert process.wait(seconds) == 0, self.log()
 
     def kill(self) -> None:
         """Kill every Snakemake that is still running."""
@@ -185,7 +185,7 @@ def test_jobs_spread_over_the_nodes_each_with_its_gpu(user, local, slurm):
     user.edit("workflow/rules/train.smk", '" --gpus {resources.gpu}"', '" --gpus 0"')
     before = set(slurm.jobs())
     (user.hook / "second").touch()  # kill the second training of one submission, after the first has finished
-    user.finish(user.start("--group-components", "cheap=2"))
+    user.finish(user.start("--group-components", "cheap=2"), 400)
     assert results_of(user) == local[1]
     starts = user.starts()
     assert all(len(gpus.split(",")) == 1 and gpus != "none" for *_, gpus in starts), starts
@@ -219,10 +219,10 @@ def test_results_are_the_same_after_faults(user, local, slurm):
     process = user.start("--group-components", "cheap=1", *TRAININGS)
     log = user.folder / "results/cluster/runs/mlp/width-512/seed-0/train.log"
     # When it prints its second epoch, the checkpoint of the first is there.
-    wait_until(lambda: log.exists() and "epoch   2/" in log.read_text())
+    wait_until(lambda: log.exists() and "epoch   2/" in log.read_text(), 200)
     *_, job = (job for run, job, *_ in user.starts() if run == "mlp-512-0")
     slurm.run("scancel", job)
-    user.finish(process)
+    user.finish(process, 400)
 
     results = results_of(user)
     for (metrics, _), (expected, _) in zip(results.values(), local[1].values(), strict=True):
@@ -248,14 +248,14 @@ def test_snakemake_is_killed_and_started_again(user, local, slurm):
     user.start("--group-components", "cheap=4", *TRAININGS)
     runs = user.folder / "results/cluster/runs"
     held = set(RUNS[:2])
-    wait_until(lambda: held <= {run for run, *_ in user.starts()} and list(runs.rglob("metrics.json")))
+    wait_until(lambda: held <= {run for run, *_ in user.starts()} and list(runs.rglob("metrics.json")), 200)
     user.kill()
     assert slurm.run("squeue", "-h").stdout.strip()  # the jobs of the killed Snakemake
     cancel = next(line for line in README.read_text().splitlines() if line.startswith("squeue --me -h"))
     slurm.run("bash", "-c", cancel)
-    wait_until(lambda: not slurm.run("squeue", "-h").stdout.strip())
+    wait_until(lambda: not slurm.run("squeue", "-h").stdout.strip(), 60)
     finished = {path: path.stat().st_mtime_ns for path in runs.rglob("metrics.json")}
     user.snakemake("--configfile", CONFIG, "--unlock")
-    user.finish(user.start("--group-components", "cheap=4", *TRAININGS))
+    user.finish(user.start("--group-components", "cheap=4", *TRAININGS), 400)
     assert results_of(user) == local[1]
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
